@@ -1,0 +1,2 @@
+//! goheap
+fn main() {}

@@ -1,0 +1,16 @@
+//! Bytes at addresses of a stopped program: the [`Memory`] and [`Target`] traits, and the sources
+//! that need no kernel: ELF cores, spliced and recorded targets.
+//!
+//! Its place: **process → memory** → runtime → records → dump file → graph → answers.
+
+mod addr;
+mod fault;
+mod memory;
+mod target;
+mod word;
+
+pub use addr::Addr;
+pub use fault::{Fault, FaultKind};
+pub use memory::{Memory, Part};
+pub use target::{Machine, Mapping, Registers, Target, Thread};
+pub use word::{ByteOrder, DataModel};
