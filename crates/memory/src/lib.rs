@@ -4,12 +4,14 @@
 //! Its place: **process → memory** → runtime → records → dump file → graph → answers.
 
 mod addr;
+mod cache;
 mod fault;
 mod memory;
 mod target;
 mod word;
 
 pub use addr::Addr;
+pub use cache::PageCache;
 pub use fault::{Fault, FaultKind};
 pub use memory::{Memory, Part};
 pub use target::{Machine, Mapping, Registers, Target, Thread};
