@@ -1,0 +1,500 @@
+//! An ELF executable: its segments, sections and notes.
+
+use std::ops::{Deref, Range};
+use std::sync::OnceLock;
+
+use object::elf;
+use object::read::elf::{FileHeader as _, ProgramHeader as _, SectionHeader as _};
+
+use crate::build_info::{self, BuildInfo};
+use crate::bytes::Order;
+use crate::error::ImageError;
+use crate::symbols::{Symbol, SymbolIndex, SymbolTable};
+use crate::{Dwarf, FileAddr};
+
+type Header = elf::FileHeader64<object::Endianness>;
+
+/// An executable (or shared library) that a Go linker wrote.
+///
+/// It owns the file's bytes, as anything that gives a byte slice: a `Vec<u8>`, a memory map. All
+/// that is kept beside them is the list of segments and sections, and, once asked for, an index of
+/// the symbols.
+pub struct Executable<D = Vec<u8>> {
+    data: D,
+    order: Order,
+    goarch: &'static str,
+    entry: FileAddr,
+    pie: bool,
+    program_headers: Option<FileAddr>,
+    segments: Vec<Segment>,
+    notes: Vec<Range<usize>>,
+    sections: Vec<Section>,
+    symbols: OnceLock<SymbolIndex>,
+}
+
+/// A loadable segment (`PT_LOAD`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Where it begins, without the load bias.
+    pub addr: FileAddr,
+    /// Its size in memory, in bytes; what the file has no bytes for is zero at start.
+    pub mem_size: u64,
+    /// Its bytes in the file; not longer than `mem_size`, and within the file.
+    pub file_range: Range<usize>,
+    /// Whether it is mapped readable.
+    pub read: bool,
+    /// Whether it is mapped writable.
+    pub write: bool,
+    /// Whether it is mapped executable.
+    pub execute: bool,
+}
+
+/// A section, as far as this crate needs it.
+#[derive(Clone, Debug)]
+pub(crate) struct Section {
+    pub(crate) name: Vec<u8>,
+    pub(crate) kind: u32,
+    pub(crate) flags: u64,
+    pub(crate) addr: FileAddr,
+    /// Its bytes in the file: empty for `SHT_NOBITS`; `None` if the file is cut off before its end.
+    pub(crate) file_range: Option<Range<usize>>,
+    /// Index of the section that it refers to (a symbol table's strings).
+    pub(crate) link: u32,
+}
+
+impl<D: Deref<Target = [u8]>> Executable<D> {
+    /// Reads the headers of an executable.
+    ///
+    /// # Errors
+    /// When `data` is no ELF file, is for a 32-bit machine or one that Go has no port for, is
+    /// neither an executable nor a shared library, or ends before its segments do. Sections that are
+    /// missing or cut off are no error: a running program needs none.
+    pub fn parse(data: D) -> Result<Self, ImageError> {
+        let bytes: &[u8] = &data;
+        let header = identify(bytes)?;
+        let endian = header.endian().map_err(|_| ImageError::Malformed {
+            what: "byte order is neither little nor big",
+            offset: 5,
+        })?;
+        let order = Order {
+            little: endian == object::Endianness::Little,
+        };
+        let goarch =
+            goarch(header.e_machine(endian), order.little).ok_or_else(|| ImageError::Machine {
+                machine: machine_name(header.e_machine(endian)),
+            })?;
+        let pie = match header.e_type(endian) {
+            elf::ET_EXEC => false,
+            elf::ET_DYN => true,
+            other => {
+                return Err(ImageError::NotExecutable {
+                    found: file_kind(other),
+                });
+            }
+        };
+
+        let table = header
+            .program_headers(endian, bytes)
+            .map_err(|_| ImageError::Truncated {
+                what: "the program header table",
+                offset: header.e_phoff(endian),
+                size: u64::from(header.e_phnum(endian)) * u64::from(header.e_phentsize(endian)),
+                len: bytes.len() as u64,
+            })?;
+        let mut segments = Vec::new();
+        let mut notes = Vec::new();
+        let mut program_headers = None;
+        for entry in table {
+            match entry.p_type(endian) {
+                elf::PT_LOAD => segments.push(segment(entry, endian, bytes.len())?),
+                elf::PT_PHDR => program_headers = Some(FileAddr::new(entry.p_vaddr(endian))),
+                elf::PT_NOTE => notes.extend(range(
+                    entry.p_offset(endian),
+                    entry.p_filesz(endian),
+                    bytes.len(),
+                )),
+                _ => {}
+            }
+        }
+        let program_headers =
+            program_headers.or_else(|| loaded_at(&segments, header.e_phoff(endian)));
+        let sections = sections(header, endian, bytes);
+        for section in &sections {
+            if section.kind == elf::SHT_NOTE {
+                notes.extend(section.file_range.clone());
+            }
+        }
+        let entry = FileAddr::new(header.e_entry(endian));
+        Ok(Executable {
+            data,
+            order,
+            goarch,
+            entry,
+            pie,
+            program_headers,
+            segments,
+            notes,
+            sections,
+            symbols: OnceLock::new(),
+        })
+    }
+
+    /// The machine, by Go's name for it (`GOARCH`).
+    pub fn goarch(&self) -> &'static str {
+        self.goarch
+    }
+
+    /// Whether the program's words are little-endian.
+    pub fn is_little_endian(&self) -> bool {
+        self.order.little
+    }
+
+    /// Size of a word, in bytes (8; a 32-bit executable is refused by [`Executable::parse`]).
+    pub fn word_size(&self) -> u8 {
+        8
+    }
+
+    /// Where execution begins.
+    pub fn entry(&self) -> FileAddr {
+        self.entry
+    }
+
+    /// Whether it may be loaded anywhere (`ET_DYN`: a position-independent executable or a shared
+    /// library), so that its live addresses differ from the file's by a bias.
+    pub fn is_pie(&self) -> bool {
+        self.pie
+    }
+
+    /// Where the program headers lie once loaded, which the kernel tells a process as `AT_PHDR`.
+    /// `None` if no segment loads them.
+    pub fn program_header_addr(&self) -> Option<FileAddr> {
+        self.program_headers
+    }
+
+    /// The loadable segments, in the order of the program headers.
+    pub fn segments(&self) -> Vec<Segment> {
+        self.segments.clone()
+    }
+
+    /// The whole file.
+    pub fn data(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// The `size` bytes that the file has for the address `addr`.
+    ///
+    /// # Errors
+    /// When no segment holds all of them in the file: the address is not mapped, or the bytes are
+    /// only made at start (bss).
+    pub fn bytes_at(&self, addr: FileAddr, size: u64) -> Result<&[u8], ImageError> {
+        self.rest_at(addr)
+            .and_then(|rest| rest.get(..usize::try_from(size).ok()?))
+            .ok_or(ImageError::NoBytes { addr, size })
+    }
+
+    /// The bytes from `addr` to the end of its segment's part of the file.
+    pub(crate) fn rest_at(&self, addr: FileAddr) -> Option<&[u8]> {
+        self.segments.iter().find_map(|segment| {
+            let skip = usize::try_from(addr.since(segment.addr)?).ok()?;
+            let rest = self.data.get(segment.file_range.clone())?.get(skip..)?;
+            (!rest.is_empty()).then_some(rest)
+        })
+    }
+
+    /// The build id that the system's linker gave it (note `NT_GNU_BUILD_ID`).
+    pub fn gnu_build_id(&self) -> Option<&[u8]> {
+        // elf.h: NT_GNU_BUILD_ID is 3, owner "GNU".
+        self.note(b"GNU", 3)
+    }
+
+    /// The build id that Go's linker gave it: four hashes with slashes between.
+    pub fn go_build_id(&self) -> Option<&str> {
+        // cmd/link/internal/ld/elf.go, go1.24: ELF_NOTE_GOBUILDID_TAG is 4, owner "Go".
+        std::str::from_utf8(self.note(b"Go", 4)?).ok()
+    }
+
+    /// The Go version and the module information that the linker left in the program. `None` if it
+    /// has none (built by gccgo, or no Go program at all).
+    pub fn build_info(&self) -> Option<BuildInfo> {
+        build_info::find(self)
+    }
+
+    /// The symbol called `name`: from the symbol table, or else from the dynamic one. Undefined
+    /// symbols and thread-local ones, which have no address, are not found.
+    ///
+    /// The first call builds an index (8 bytes a symbol or less); later ones take constant time.
+    pub fn symbol(&self, name: &str) -> Option<Symbol> {
+        let tables = self.symbol_tables();
+        let index = self.symbols.get_or_init(|| SymbolIndex::build(&tables));
+        index.find(&tables, name.as_bytes())
+    }
+
+    /// Whether it has a symbol table (`go build -ldflags=-s` and strip(1) remove it).
+    pub fn has_symbols(&self) -> bool {
+        self.sections
+            .iter()
+            .any(|section| section.kind == elf::SHT_SYMTAB && section.file_range.is_some())
+    }
+
+    /// Its DWARF, if it has any that describes Go types. Reads and, where needed, decompresses the
+    /// runtime's own part of it; the rest is passed over.
+    ///
+    /// # Errors
+    /// When there is DWARF but it cannot be decoded or decompressed.
+    pub fn dwarf(&self) -> Result<Option<Dwarf<'_>>, ImageError> {
+        Dwarf::load(self.order, &self.data, &self.sections)
+    }
+
+    /// The function table: its address, and its bytes from the header on. `None` if neither a
+    /// section nor symbols tell where it is (then the program's moduledata does).
+    pub fn pclntab(&self) -> Option<(FileAddr, &[u8])> {
+        // cmd/link/internal/ld/data.go: the section is .gopclntab, in a position-independent
+        // executable .data.rel.ro.gopclntab until go1.25 inclusive.
+        for name in [&b".gopclntab"[..], b".data.rel.ro.gopclntab"] {
+            if let Some(section) = self.section(name) {
+                let bytes = self.data.get(section.file_range.clone()?)?;
+                return Some((section.addr, bytes));
+            }
+        }
+        // Where the system's linker has merged sections, Go's symbols remain.
+        let start = self.symbol("runtime.pclntab")?.addr;
+        let end = self.symbol("runtime.epclntab")?.addr;
+        Some((start, self.bytes_at(start, end.since(start)?).ok()?))
+    }
+
+    pub(crate) fn order(&self) -> Order {
+        self.order
+    }
+
+    pub(crate) fn section(&self, name: &[u8]) -> Option<&Section> {
+        self.sections.iter().find(|section| section.name == name)
+    }
+
+    /// Symbol table first, dynamic symbol table second.
+    fn symbol_tables(&self) -> Vec<SymbolTable<'_>> {
+        [elf::SHT_SYMTAB, elf::SHT_DYNSYM]
+            .iter()
+            .filter_map(|&kind| self.sections.iter().find(|section| section.kind == kind))
+            .filter_map(|section| {
+                let strings = self.sections.get(usize::try_from(section.link).ok()?)?;
+                let strings = self.data.get(strings.file_range.clone()?)?;
+                // Every name ends within the table: so looking for its end costs its own length.
+                let end = strings.iter().rposition(|&byte| byte == 0)?;
+                Some(SymbolTable {
+                    entries: self.data.get(section.file_range.clone()?)?,
+                    strings: strings.get(..=end)?,
+                    order: self.order,
+                })
+            })
+            .collect()
+    }
+
+    /// The contents of the first note of this owner and type.
+    fn note(&self, owner: &[u8], kind: u32) -> Option<&[u8]> {
+        self.notes.iter().find_map(|range| {
+            let bytes = self.data.get(range.clone())?;
+            find_note(bytes, self.order, owner, kind)
+        })
+    }
+}
+
+impl<D> std::fmt::Debug for Executable<D> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Executable")
+            .field("goarch", &self.goarch)
+            .field("pie", &self.pie)
+            .field("segments", &self.segments)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Checks the identification bytes, and gives the 64-bit header.
+fn identify(bytes: &[u8]) -> Result<&Header, ImageError> {
+    let magic = bytes.get(..4).unwrap_or(bytes);
+    if magic != elf::ELFMAG {
+        return Err(ImageError::NotElf {
+            found: magic.to_vec(),
+        });
+    }
+    let truncated = || ImageError::Truncated {
+        what: "the ELF header",
+        offset: 0,
+        size: size_of::<Header>() as u64,
+        len: bytes.len() as u64,
+    };
+    match bytes.get(4) {
+        Some(&elf::ELFCLASS32) => {
+            let little = bytes.get(5) == Some(&elf::ELFDATA2LSB);
+            // e_machine lies at 18 in both classes.
+            let machine = bytes
+                .get(18..20)
+                .and_then(|raw| <[u8; 2]>::try_from(raw).ok());
+            let machine = machine.map(|raw| {
+                if little {
+                    u16::from_le_bytes(raw)
+                } else {
+                    u16::from_be_bytes(raw)
+                }
+            });
+            let machine = machine.map_or_else(|| "an unknown machine".into(), machine_name);
+            return Err(ImageError::Elf32 { machine });
+        }
+        Some(&elf::ELFCLASS64) => {}
+        Some(_) => {
+            return Err(ImageError::Malformed {
+                what: "class is neither 32-bit nor 64-bit",
+                offset: 4,
+            });
+        }
+        None => return Err(truncated()),
+    }
+    if bytes.len() < size_of::<Header>() {
+        return Err(truncated());
+    }
+    Header::parse(bytes).map_err(|_| ImageError::Malformed {
+        what: "ELF header",
+        offset: 0,
+    })
+}
+
+fn segment(
+    entry: &elf::ProgramHeader64<object::Endianness>,
+    endian: object::Endianness,
+    len: usize,
+) -> Result<Segment, ImageError> {
+    let (offset, size) = (entry.p_offset(endian), entry.p_filesz(endian));
+    let file_range = range(offset, size, len).ok_or(ImageError::Truncated {
+        what: "a loadable segment",
+        offset,
+        size,
+        len: len as u64,
+    })?;
+    let mem_size = entry.p_memsz(endian);
+    if mem_size < size {
+        return Err(ImageError::Malformed {
+            what: "a loadable segment is larger in the file than in memory",
+            offset,
+        });
+    }
+    let flags = entry.p_flags(endian);
+    Ok(Segment {
+        addr: FileAddr::new(entry.p_vaddr(endian)),
+        mem_size,
+        file_range,
+        read: flags & elf::PF_R != 0,
+        write: flags & elf::PF_W != 0,
+        execute: flags & elf::PF_X != 0,
+    })
+}
+
+/// Where the byte at the file offset `offset` is loaded.
+fn loaded_at(segments: &[Segment], offset: u64) -> Option<FileAddr> {
+    let offset = usize::try_from(offset).ok()?;
+    let segment = segments
+        .iter()
+        .find(|segment| segment.file_range.contains(&offset))?;
+    Some(
+        segment
+            .addr
+            .offset((offset - segment.file_range.start) as u64),
+    )
+}
+
+/// The sections; none if their table cannot be read.
+fn sections(header: &Header, endian: object::Endianness, bytes: &[u8]) -> Vec<Section> {
+    let Ok(table) = header.sections(endian, bytes) else {
+        return Vec::new();
+    };
+    table
+        .iter()
+        .map(|entry| {
+            let kind = entry.sh_type(endian);
+            let file_range = match kind {
+                elf::SHT_NOBITS => Some(0..0),
+                _ => range(entry.sh_offset(endian), entry.sh_size(endian), bytes.len()),
+            };
+            Section {
+                name: table
+                    .section_name(endian, entry)
+                    .map(bounded_name)
+                    .unwrap_or_default(),
+                kind,
+                flags: entry.sh_flags(endian).into(),
+                addr: FileAddr::new(entry.sh_addr(endian)),
+                file_range,
+                link: entry.sh_link(endian),
+            }
+        })
+        .collect()
+}
+
+/// Section names may overlap in a hostile file: 65,535 of them, each as long as the file.
+fn bounded_name(name: &[u8]) -> Vec<u8> {
+    name.get(..64).unwrap_or(name).to_vec()
+}
+
+/// `offset..offset + size`, if that lies within a file of `len` bytes.
+fn range(offset: u64, size: u64, len: usize) -> Option<Range<usize>> {
+    let end = usize::try_from(offset.checked_add(size)?).ok()?;
+    (end <= len).then_some(usize::try_from(offset).ok()?..end)
+}
+
+/// Walks notes: name size, contents size, type, then both, each padded to 4 bytes.
+fn find_note<'a>(bytes: &'a [u8], order: Order, owner: &[u8], kind: u32) -> Option<&'a [u8]> {
+    let mut at = 0usize;
+    loop {
+        let name_size = order.u32(bytes, at)? as usize;
+        let size = order.u32(bytes, at.checked_add(4)?)? as usize;
+        let found = order.u32(bytes, at.checked_add(8)?)?;
+        let name_at = at.checked_add(12)?;
+        let name = bytes.get(name_at..name_at.checked_add(name_size)?)?;
+        let contents_at = name_at.checked_add(name_size.checked_next_multiple_of(4)?)?;
+        let contents = bytes.get(contents_at..contents_at.checked_add(size)?)?;
+        if found == kind && name.strip_suffix(b"\0").unwrap_or(name) == owner {
+            return Some(contents);
+        }
+        at = contents_at.checked_add(size.checked_next_multiple_of(4)?)?;
+    }
+}
+
+/// Go's name for a 64-bit machine: cmd/link/internal/ld/elf.go, go1.24, `Elfinit` and `asmbElf`.
+fn goarch(machine: u16, little: bool) -> Option<&'static str> {
+    Some(match (machine, little) {
+        (elf::EM_X86_64, true) => "amd64",
+        (elf::EM_AARCH64, true) => "arm64",
+        (elf::EM_PPC64, true) => "ppc64le",
+        (elf::EM_PPC64, false) => "ppc64",
+        (elf::EM_S390, false) => "s390x",
+        (elf::EM_RISCV, true) => "riscv64",
+        (elf::EM_LOONGARCH, true) => "loong64",
+        (elf::EM_MIPS, true) => "mips64le",
+        (elf::EM_MIPS, false) => "mips64",
+        _ => return None,
+    })
+}
+
+fn machine_name(machine: u16) -> String {
+    match machine {
+        elf::EM_386 => "386".into(),
+        elf::EM_ARM => "arm".into(),
+        elf::EM_MIPS => "mips".into(),
+        elf::EM_X86_64 => "x86-64".into(),
+        elf::EM_AARCH64 => "arm64".into(),
+        elf::EM_PPC => "ppc".into(),
+        elf::EM_PPC64 => "ppc64".into(),
+        elf::EM_S390 => "s390".into(),
+        elf::EM_RISCV => "riscv".into(),
+        elf::EM_LOONGARCH => "loongarch".into(),
+        elf::EM_SPARCV9 => "sparc64".into(),
+        elf::EM_BPF => "bpf".into(),
+        other => format!("ELF machine {other}"),
+    }
+}
+
+fn file_kind(kind: u16) -> String {
+    match kind {
+        elf::ET_REL => "an object file".into(),
+        elf::ET_CORE => "a core file".into(),
+        other => format!("an ELF file of type {other}"),
+    }
+}
