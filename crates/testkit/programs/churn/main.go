@@ -1,0 +1,96 @@
+// Program churn allocates and collects flat out, with garbage of every size and finalizers, for
+// dumps that meet caches not flushed and spans not swept.
+package main
+
+import (
+	"runtime"
+	"runtime/debug"
+	"time"
+)
+
+var hold []interface{}
+
+func init() { runtime.LockOSThread() }
+
+type node struct {
+	left, right *node
+	value       [5]int
+}
+
+type noted struct {
+	name string
+	data []byte
+}
+
+func main() {
+	allowTracers()
+	debug.SetGCPercent(50)
+	for i := 0; i < 2000; i++ {
+		hold = append(hold, tree(6), make([]byte, 100+i))
+	}
+	stop := make(chan struct{})
+	for i := 0; i < 3; i++ {
+		go churn(i, stop)
+	}
+	time.Sleep(200 * time.Millisecond)
+	go obey(func() {
+		// Right behind a collection most spans are not swept yet.
+		var before, now runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for i := 0; i < 2000; i++ {
+			runtime.ReadMemStats(&now)
+			if now.NumGC != before.NumGC {
+				return
+			}
+			time.Sleep(100 * time.Microsecond)
+		}
+	})
+	<-stop
+}
+
+//go:noinline
+func tree(depth int) *node {
+	if depth == 0 {
+		return nil
+	}
+	return &node{left: tree(depth - 1), right: tree(depth - 1)}
+}
+
+func churn(seed int, stop chan struct{}) {
+	ring := make([]interface{}, 500)
+	x := uint32(seed + 1)
+	for i := 0; ; i++ {
+		select {
+		case <-stop:
+			return
+		default:
+		}
+		x ^= x << 13
+		x ^= x >> 17
+		x ^= x << 5
+		size := int(x % 3000)
+		switch i % 8 {
+		case 0:
+			ring[i%len(ring)] = make([]byte, size)
+		case 1:
+			ring[i%len(ring)] = make([]*int, size/8+1)
+		case 2:
+			ring[i%len(ring)] = tree(int(x%5) + 1)
+		case 3:
+			n := &noted{name: string(rune('a' + x%26)), data: make([]byte, size/10)}
+			runtime.SetFinalizer(n, func(n *noted) { n.data = nil })
+			ring[i%len(ring)] = n
+		case 4:
+			ring[i%len(ring)] = map[int]string{size: "x"}
+		case 5:
+			tree(4)
+		case 6:
+			b := byte(x)
+			ring[i%len(ring)] = &b
+		case 7:
+			if x%100 == 0 {
+				ring[i%len(ring)] = make([]*node, 8000+size)
+			}
+		}
+	}
+}

@@ -1,0 +1,54 @@
+// Program linked holds a list of many small objects with pointers, for measuring: its first argument
+// is how many.
+package main
+
+import (
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+)
+
+// small fills the size class of 32 bytes, large that of 48.
+type small struct {
+	next *small
+	side *large
+	a, b uint64
+}
+
+type large struct {
+	next *large
+	back *small
+	name string
+	a, b uint64
+}
+
+var head *small
+var side *large
+
+func init() { runtime.LockOSThread() }
+
+func main() {
+	allowTracers()
+	n := 28000000
+	if len(os.Args) > 1 {
+		if v, err := strconv.Atoi(os.Args[1]); err == nil {
+			n = v
+		}
+	}
+	debug.SetGCPercent(400)
+	for i := 0; i < n; i++ {
+		// Three small ones to each large one: 36 bytes a piece.
+		if i%4 == 3 {
+			side = &large{next: side, back: head, name: "large", a: uint64(i)}
+		} else {
+			head = &small{next: head, side: side, a: uint64(i), b: uint64(i) * 3}
+		}
+	}
+	runtime.GC()
+	runtime.GC()
+	debug.SetGCPercent(-1)
+	forever := make(chan struct{})
+	go obey(func() {})
+	<-forever
+}
