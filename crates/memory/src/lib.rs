@@ -14,5 +14,5 @@ pub use addr::Addr;
 pub use cache::PageCache;
 pub use fault::{Fault, FaultKind};
 pub use memory::{Memory, Part};
-pub use target::{Machine, Mapping, Registers, Target, Thread};
+pub use target::{Machine, Mapping, Registers, Target, Thread, UnknownMachine};
 pub use word::{ByteOrder, DataModel};

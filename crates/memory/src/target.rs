@@ -1,5 +1,6 @@
 //! A stopped program: memory, threads, mappings, executable.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use crate::{Addr, DataModel, Memory};
@@ -41,11 +42,49 @@ impl Machine {
         }
     }
 
+    /// The processor of an ELF file, from its `e_machine`.
+    ///
+    /// # Errors
+    /// For a processor that is not supported (yet).
+    pub const fn from_elf(e_machine: u16) -> Result<Machine, UnknownMachine> {
+        match e_machine {
+            62 => Ok(Machine::Amd64),
+            _ => Err(UnknownMachine { e_machine }),
+        }
+    }
+
     /// Its byte order and word size.
     pub const fn data_model(self) -> DataModel {
         match self {
             Machine::Amd64 => DataModel::LITTLE64,
         }
+    }
+}
+
+/// A processor that is not supported (yet); its text is a name for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnknownMachine {
+    /// The number that ELF has for it.
+    pub e_machine: u16,
+}
+
+impl fmt::Display for UnknownMachine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The processors that Go can be built for (or could), by the numbers of the ELF registry.
+        let name = match self.e_machine {
+            3 => "386",
+            8 => "mips",
+            20 => "ppc",
+            21 => "ppc64",
+            22 => "s390x",
+            40 => "arm",
+            43 => "sparc64",
+            183 => "arm64",
+            243 => "riscv",
+            258 => "loong64",
+            other => return write!(f, "an unknown processor (ELF machine {other})"),
+        };
+        f.write_str(name)
     }
 }
 
@@ -68,6 +107,32 @@ pub struct Registers {
     pub sp: Addr,
     /// All general registers, named by the processor's manual in lower case.
     pub general: Vec<(&'static str, u64)>,
+}
+
+/// The general registers of amd64, in the order of the kernel's `user_regs_struct`, which both
+/// ptrace and the `NT_PRSTATUS` note of a core use.
+const AMD64: [&str; 27] = [
+    "r15", "r14", "r13", "r12", "rbp", "rbx", "r11", "r10", "r9", "r8", "rax", "rcx", "rdx", "rsi",
+    "rdi", "orig_rax", "rip", "cs", "eflags", "rsp", "ss", "fs_base", "gs_base", "ds", "es", "fs",
+    "gs",
+];
+
+impl Registers {
+    /// The registers of an amd64 thread, from the words of a `user_regs_struct`.
+    pub fn amd64(words: &[u64; 27]) -> Registers {
+        let [.., rip, _cs, _eflags, rsp, _, _, _, _, _, _, _] = *words;
+        Registers {
+            pc: Addr::new(rip),
+            sp: Addr::new(rsp),
+            general: AMD64.into_iter().zip(words.iter().copied()).collect(),
+        }
+    }
+
+    /// A register by its name in [`general`](Registers::general).
+    pub fn get(&self, name: &str) -> Option<u64> {
+        let (_, value) = self.general.iter().find(|(known, _)| *known == name)?;
+        Some(*value)
+    }
 }
 
 /// A mapping of a stopped program.

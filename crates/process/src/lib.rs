@@ -1,1 +1,75 @@
-//! goheap-process
+//! Finds, stops, reads and resumes a live Linux process: the first arrow of
+//! **process → memory** → runtime → records → dump file → graph → answers.
+//!
+//! # Start here
+//! [`Process::find`] looks at a process through /proc and refuses what cannot be captured.
+//! [`Process::stop`] holds all its threads: the [`Stopped`] is a
+//! [`Target`](goheap_memory::Target), with registers, mappings and memory, and lets go when it is
+//! dropped. [`Process::memory`] reads without stopping. [`map_file`] is the one place in the house
+//! where a file is mapped, and the one part of this crate that other systems than Linux have.
+//!
+//! # Invariants
+//! - **The target is never harmed.** However this process ends, the kernel lets the target's
+//!   threads run on; no option ties their life to ours; a signal that a thread was about to get is
+//!   left where the kernel delivers it even if we are killed. No register and no byte of the target
+//!   is ever written here.
+//! - Stopping and reading are two things: reads need no stop, and any thread may read.
+//! - One try to stop holds nobody longer than its deadline.
+//! - `unsafe` is here and nowhere else in the house: in `sys` (system calls) and `map` (mmap).
+//!
+//! # Not here
+//! Whether it is a Go program, and where anything is in it: the callers', from the executable.
+//! Core files and recordings: `goheap_memory`.
+//!
+//! # Example
+//! ```
+//! # #[cfg(target_os = "linux")]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use goheap_memory::{Memory, Target};
+//! use goheap_process::{Process, StopOptions};
+//!
+//! # let mut child = std::process::Command::new("sleep").arg("10").spawn()?;
+//! # let pid = child.id();
+//! let process = Process::find(pid)?;
+//! let stopped = process.stop(&StopOptions::default())?;
+//! let mut word = [0; 8];
+//! stopped.read(stopped.threads()[0].registers.sp, &mut word)?;
+//! let pause = stopped.resume();
+//! println!("{} stood still for {pause:?}", process.name());
+//! # child.kill()?;
+//! # child.wait()?;
+//! # Ok(())
+//! # }
+//! # #[cfg(not(target_os = "linux"))]
+//! # fn main() {}
+//! ```
+
+mod map;
+
+#[cfg(target_os = "linux")]
+mod error;
+#[cfg(target_os = "linux")]
+mod find;
+#[cfg(target_os = "linux")]
+pub mod interrupt;
+#[cfg(target_os = "linux")]
+mod live;
+#[cfg(target_os = "linux")]
+mod proc;
+#[cfg(target_os = "linux")]
+mod stop;
+#[cfg(target_os = "linux")]
+mod sys;
+#[cfg(target_os = "linux")]
+mod tracer;
+
+pub use map::{Mapped, map_file, map_opened};
+
+#[cfg(target_os = "linux")]
+pub use error::{Denied, ProcessError};
+#[cfg(target_os = "linux")]
+pub use find::{Process, Seccomp};
+#[cfg(target_os = "linux")]
+pub use live::LiveMemory;
+#[cfg(target_os = "linux")]
+pub use stop::{StopOptions, Stopped};

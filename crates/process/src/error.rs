@@ -1,0 +1,194 @@
+//! Why a process cannot be looked at, and what to do about it.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Why a process cannot be found, stopped or read. The message says what to do where something can
+/// be done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProcessError {
+    /// Nothing has that number.
+    #[error("there is no process {pid}")]
+    NoSuchProcess {
+        /// The number asked for.
+        pid: u32,
+    },
+    /// The process ended while it was looked at.
+    #[error("process {pid} ended meanwhile")]
+    Gone {
+        /// The process.
+        pid: u32,
+    },
+    /// It runs another program than when it was found.
+    #[error("process {pid} started another program meanwhile; try again")]
+    Changed {
+        /// The process.
+        pid: u32,
+    },
+    /// It ended, and only its exit status is left.
+    #[error("process {pid} ({name}) has ended (a zombie): it has no memory any more")]
+    Zombie {
+        /// The process.
+        pid: u32,
+        /// Its name.
+        name: String,
+    },
+    /// It is a part of the kernel.
+    #[error("process {pid} ({name}) is a thread of the kernel, not a program")]
+    KernelThread {
+        /// The process.
+        pid: u32,
+        /// Its name.
+        name: String,
+    },
+    /// The number is that of a thread.
+    #[error("{tid} is a thread of process {pid} ({name}); give the process: {pid}")]
+    IsThread {
+        /// The number asked for.
+        tid: u32,
+        /// The process that the thread belongs to.
+        pid: u32,
+        /// The thread's name.
+        name: String,
+    },
+    /// The kernel does not allow it.
+    #[error("not permitted to look into process {pid} ({name}): {why}")]
+    NotPermitted {
+        /// The process.
+        pid: u32,
+        /// Its name.
+        name: String,
+        /// The likely reason.
+        why: Denied,
+    },
+    /// Someone else traces it; a thread has one tracer.
+    #[error(
+        "process {pid} ({name}) is already traced by process {tracer} ({tracer_name}); \
+         end that debugger or let it detach, then try again"
+    )]
+    AlreadyTraced {
+        /// The process.
+        pid: u32,
+        /// Its name.
+        name: String,
+        /// Who traces it; 0 if it is in another pid namespace.
+        tracer: u32,
+        /// The tracer's name.
+        tracer_name: String,
+    },
+    /// A 32-bit program.
+    #[error("process {pid} ({name}) is a 32-bit program; only 64-bit ones are supported")]
+    Bits32 {
+        /// The process.
+        pid: u32,
+        /// Its name.
+        name: String,
+    },
+    /// A program for another processor (under emulation), or this is another processor.
+    #[error("process {pid} ({name}) runs a program for {machine}; only amd64 is supported")]
+    OtherMachine {
+        /// The process.
+        pid: u32,
+        /// Its name.
+        name: String,
+        /// The processor, from the executable.
+        machine: String,
+    },
+    /// Its executable cannot be read.
+    #[error(
+        "cannot read the executable of process {pid} ({name}): {source}; give it with --exe PATH"
+    )]
+    NoExecutable {
+        /// The process.
+        pid: u32,
+        /// Its name.
+        name: String,
+        /// What reading `/proc/PID/exe` said.
+        source: io::Error,
+    },
+    /// Its threads did not all stop in time, in any of the tries.
+    #[error(
+        "process {pid} ({name}) could not be stopped: in {tries} tries thread {tid} did not stop \
+         within {deadline:?} (state {state}); it sits in a long call of the kernel, try again later"
+    )]
+    DoesNotStop {
+        /// The process.
+        pid: u32,
+        /// Its name.
+        name: String,
+        /// A thread that did not stop.
+        tid: u32,
+        /// That thread's state, as /proc has it (`D`: uninterruptible).
+        state: char,
+        /// How often it was tried.
+        tries: u32,
+        /// How long each try was allowed to hold the other threads.
+        deadline: Duration,
+    },
+    /// The user asked to end before it was stopped.
+    #[error("interrupted by signal {signal} before process {pid} was stopped")]
+    Interrupted {
+        /// The process.
+        pid: u32,
+        /// The signal.
+        signal: i32,
+    },
+    /// A file below /proc could not be read or made sense of.
+    #[error("cannot read {}: {source}", path.display())]
+    Proc {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        source: io::Error,
+    },
+    /// A ptrace request failed for a reason that has no variant of its own.
+    #[error("cannot {request} thread {tid} of process {pid}: {source}")]
+    Ptrace {
+        /// The process.
+        pid: u32,
+        /// The thread.
+        tid: u32,
+        /// What was asked, as a verb.
+        request: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+/// Why the kernel most likely said no, from what can be seen of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// It belongs to another user.
+    #[error(
+        "it belongs to user {theirs}, and this is user {ours}; \
+         run as that user, or with CAP_SYS_PTRACE (sudo)"
+    )]
+    OtherUser {
+        /// The user of the process.
+        theirs: u32,
+        /// The user of this process.
+        ours: u32,
+    },
+    /// The Yama security module restricts ptrace.
+    #[error(
+        "/proc/sys/kernel/yama/ptrace_scope is {scope}{}",
+        if *.scope >= 3 {
+            ", which forbids it to everyone until the next boot"
+        } else {
+            "; run with CAP_SYS_PTRACE (sudo), or set it to 0"
+        }
+    )]
+    Yama {
+        /// Its setting: 1 own children only, 2 with CAP_SYS_PTRACE only, 3 never.
+        scope: u32,
+    },
+    /// Neither of these: the process made itself unreadable (it changed its user or gained
+    /// privileges), or a container or security module forbids it.
+    #[error(
+        "it may have changed its privileges, or a container's profile forbids ptrace; \
+         run with CAP_SYS_PTRACE (sudo; for a container --cap-add=SYS_PTRACE)"
+    )]
+    Other,
+}

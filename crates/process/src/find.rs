@@ -1,0 +1,311 @@
+//! What can be said of a process before it is touched.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use goheap_memory::{Machine, Mapping};
+
+use crate::proc::{self, Status};
+use crate::{Denied, LiveMemory, Mapped, ProcessError, StopOptions, Stopped, sys};
+
+/// A live process that was found fit to be looked at. It runs on; nothing was done to it.
+///
+/// What this holds is as /proc told it at [`find`](Process::find); the process may have changed
+/// since. [`stop`](Process::stop) makes sure that it is still the same process with the same
+/// executable.
+#[derive(Debug)]
+pub struct Process {
+    pid: u32,
+    status: Status,
+    executable: Option<PathBuf>,
+    /// Device and inode of the executable, to notice an exec; `None` if it cannot be read.
+    identity: Option<(u64, u64)>,
+    mappings: Vec<Mapping>,
+    auxv: Vec<(u64, u64)>,
+}
+
+/// The seccomp mode of a process: whether a system call that it has never made before might be
+/// answered by its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seccomp {
+    /// No filter.
+    Disabled,
+    /// Only read, write, exit and sigreturn.
+    Strict,
+    /// A filter decides; what it does cannot be told from outside.
+    Filter,
+}
+
+impl Process {
+    /// Looks at process `pid` through /proc alone, and refuses what cannot be captured.
+    ///
+    /// Whether it is a Go program is for the caller to find out from [`Process::map_executable`].
+    ///
+    /// # Errors
+    /// Each obstacle that shows without touching the process has its own [`ProcessError`], with
+    /// what to do about it. An unreadable executable is none: see
+    /// [`map_executable`](Process::map_executable).
+    pub fn find(pid: u32) -> Result<Process, ProcessError> {
+        let directory = PathBuf::from(format!("/proc/{pid}"));
+        let status =
+            Status::read(&directory).map_err(|source| match proc::means_gone(&source) {
+                true => ProcessError::NoSuchProcess { pid },
+                false => ProcessError::Proc {
+                    path: directory.join("status"),
+                    source,
+                },
+            })?;
+        let name = status.name.clone();
+        if status.tgid != pid {
+            let (tid, pid) = (pid, status.tgid);
+            return Err(ProcessError::IsThread { tid, pid, name });
+        }
+        if status.kernel_thread {
+            return Err(ProcessError::KernelThread { pid, name });
+        }
+        // A leader may have ended before its other threads; then the process lives.
+        if status.has_ended() && status.threads <= 1 {
+            return Err(ProcessError::Zombie { pid, name });
+        }
+        if status.tracer != 0 {
+            return Err(already_traced(pid, &status));
+        }
+        let mappings = proc::parse_maps(&read_guarded(pid, &status, "maps")?);
+        let auxv = proc::parse_auxv(&read_guarded(pid, &status, "auxv")?);
+        let link = fs::read_link(proc::path(pid, "exe"));
+        let mut process = Process {
+            pid,
+            executable: link
+                .ok()
+                .map(|link| proc::without_deleted(link.as_os_str().as_bytes())),
+            identity: identity(pid),
+            status,
+            mappings,
+            auxv,
+        };
+        process.check_executable()?;
+        // /proc/PID/maps of a process that just ended is empty, without an error.
+        if process.mappings.is_empty() {
+            process.mappings = proc::parse_maps(&read_guarded(pid, &process.status, "maps")?);
+            if process.mappings.is_empty() {
+                return Err(ProcessError::Gone { pid });
+            }
+        }
+        Ok(process)
+    }
+
+    /// Refuses 32-bit programs and those for other processors, if the executable can be read.
+    fn check_executable(&self) -> Result<(), ProcessError> {
+        let mut head = [0; 20];
+        let read =
+            File::open(self.executable_link()).and_then(|mut file| file.read_exact(&mut head));
+        let (pid, name) = (self.pid, self.name().to_owned());
+        // EI_CLASS and EI_DATA are bytes 4 and 5 of an ELF file, e_machine is at 18.
+        match (read, head) {
+            (Ok(()), [0x7f, b'E', b'L', b'F', 1, ..]) => Err(ProcessError::Bits32 { pid, name }),
+            (Ok(()), [0x7f, b'E', b'L', b'F', 2, order, .., low, high]) => {
+                let machine = match order {
+                    2 => u16::from_be_bytes([low, high]),
+                    _ => u16::from_le_bytes([low, high]),
+                };
+                match Machine::from_elf(machine) {
+                    Ok(Machine::Amd64) => Ok(()),
+                    Ok(other) => Err(ProcessError::OtherMachine {
+                        pid,
+                        name,
+                        machine: other.goarch().to_owned(),
+                    }),
+                    Err(unknown) => Err(ProcessError::OtherMachine {
+                        pid,
+                        name,
+                        machine: unknown.to_string(),
+                    }),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Its number in this pid namespace.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// The name that the kernel has for it (at most 15 bytes).
+    pub fn name(&self) -> &str {
+        &self.status.name
+    }
+
+    /// Its effective user.
+    pub fn uid(&self) -> u32 {
+        self.status.uid
+    }
+
+    /// How many threads it had.
+    pub fn threads(&self) -> u32 {
+        self.status.threads
+    }
+
+    /// Its state letter: `R`, `S`, `D`, `T` (stopped), ...
+    pub fn state(&self) -> char {
+        self.status.state
+    }
+
+    /// When it started, in clock ticks since boot; with the number, this names a process for good.
+    pub fn started(&self) -> u64 {
+        self.status.started
+    }
+
+    /// Its seccomp mode.
+    pub fn seccomp(&self) -> Seccomp {
+        match self.status.seccomp {
+            0 => Seccomp::Disabled,
+            1 => Seccomp::Strict,
+            _ => Seccomp::Filter,
+        }
+    }
+
+    /// Its mappings, ascending.
+    pub fn mappings(&self) -> &[Mapping] {
+        &self.mappings
+    }
+
+    /// Its auxiliary vector, as pairs of type and value.
+    pub fn auxv(&self) -> &[(u64, u64)] {
+        &self.auxv
+    }
+
+    /// The path of its executable, as the process saw it; `None` if /proc does not tell. The file
+    /// may be gone, replaced or in another mount namespace: to open it, use
+    /// [`executable_link`](Process::executable_link).
+    pub fn executable(&self) -> Option<&Path> {
+        self.executable.as_deref()
+    }
+
+    /// The path under which the file that it runs can be opened while the process lives, even if
+    /// that file was deleted or replaced: `/proc/PID/exe`.
+    pub fn executable_link(&self) -> PathBuf {
+        proc::path(self.pid, "exe")
+    }
+
+    /// Maps the file that it runs.
+    ///
+    /// # Errors
+    /// [`ProcessError::NoExecutable`].
+    pub fn map_executable(&self) -> Result<Mapped, ProcessError> {
+        crate::map_file(self.executable_link()).map_err(|source| ProcessError::NoExecutable {
+            pid: self.pid,
+            name: self.name().to_owned(),
+            source,
+        })
+    }
+
+    /// Its memory, to be read while it runs: what is read may change between two reads, and within
+    /// one.
+    pub fn memory(&self) -> LiveMemory {
+        LiveMemory::new(self.pid, &self.mappings)
+    }
+
+    /// Stops all of its threads. They run on when the [`Stopped`] is dropped, and when this process
+    /// ends in whatever way.
+    ///
+    /// # Errors
+    /// [`ProcessError::DoesNotStop`], [`ProcessError::NotPermitted`],
+    /// [`ProcessError::AlreadyTraced`], [`ProcessError::Gone`], and [`ProcessError::Changed`] if it
+    /// is not the process any more that was found. In each case nothing of it is held.
+    pub fn stop(&self, options: &StopOptions) -> Result<Stopped, ProcessError> {
+        crate::stop::stop(self, options)
+    }
+
+    /// Makes sure that the number still belongs to this process and that it runs the same program.
+    pub(crate) fn check_same(&self) -> Result<(), ProcessError> {
+        let pid = self.pid;
+        let status = Status::read(Path::new(&format!("/proc/{pid}")))
+            .map_err(|_| ProcessError::Gone { pid })?;
+        if status.started != self.status.started {
+            return Err(ProcessError::Gone { pid });
+        }
+        if self.identity.is_some() && identity(pid) != self.identity {
+            return Err(ProcessError::Changed { pid });
+        }
+        Ok(())
+    }
+
+    /// Its mappings now.
+    pub(crate) fn read_mappings(&self) -> Result<Vec<Mapping>, ProcessError> {
+        read_guarded(self.pid, &self.status, "maps").map(|text| proc::parse_maps(&text))
+    }
+
+    /// Whether it lives in a pid namespace below this one, where its threads have other numbers.
+    pub(crate) fn has_other_tids(&self) -> bool {
+        self.status.nspid.len() > 1
+    }
+
+    /// The error for a refused request, from what /proc says of the process now.
+    pub(crate) fn refused(&self) -> ProcessError {
+        let pid = self.pid;
+        match Status::read(Path::new(&format!("/proc/{pid}"))) {
+            Err(_) => ProcessError::Gone { pid },
+            Ok(status) if status.tracer != 0 => already_traced(pid, &status),
+            Ok(status) => not_permitted(pid, &status),
+        }
+    }
+}
+
+/// Device and inode of the executable.
+fn identity(pid: u32) -> Option<(u64, u64)> {
+    let metadata = fs::metadata(proc::path(pid, "exe")).ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+/// Reads a file below /proc/PID that only those may read who may trace the process.
+fn read_guarded(pid: u32, status: &Status, name: &str) -> Result<Vec<u8>, ProcessError> {
+    let path = proc::path(pid, name);
+    fs::read(&path).map_err(|source| match source {
+        source if proc::means_gone(&source) => ProcessError::Gone { pid },
+        source if proc::means_denied(&source) => not_permitted(pid, status),
+        source => ProcessError::Proc { path, source },
+    })
+}
+
+fn already_traced(pid: u32, status: &Status) -> ProcessError {
+    // What the kernel names is the tracing thread; people know processes.
+    let read = |id: u32| Status::read(Path::new(&format!("/proc/{id}"))).ok();
+    let tracer = read(status.tracer).map_or(status.tracer, |thread| thread.tgid);
+    ProcessError::AlreadyTraced {
+        pid,
+        name: status.name.clone(),
+        tracer,
+        tracer_name: read(tracer).map_or_else(|| "unknown".to_owned(), |process| process.name),
+    }
+}
+
+fn not_permitted(pid: u32, status: &Status) -> ProcessError {
+    const CAP_SYS_PTRACE: u32 = 19;
+    let own = Status::read(Path::new("/proc/self")).map_or(0, |own| own.capabilities);
+    let capable = own & 1 << CAP_SYS_PTRACE != 0;
+    let ours = sys::geteuid();
+    let why = match yama() {
+        Some(scope) if scope >= 3 => Denied::Yama { scope },
+        _ if !capable && status.uid != ours => Denied::OtherUser {
+            theirs: status.uid,
+            ours,
+        },
+        Some(scope) if !capable && scope >= 1 => Denied::Yama { scope },
+        _ => Denied::Other,
+    };
+    ProcessError::NotPermitted {
+        pid,
+        name: status.name.clone(),
+        why,
+    }
+}
+
+/// The setting of the Yama security module, if the kernel has it.
+fn yama() -> Option<u32> {
+    let text: io::Result<String> = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope");
+    text.ok()?.trim().parse().ok()
+}

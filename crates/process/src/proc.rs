@@ -1,0 +1,179 @@
+//! What /proc says of a process, parsed.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use goheap_memory::{Addr, Mapping};
+
+use crate::ProcessError;
+
+/// `/proc/PID/NAME`.
+pub(crate) fn path(pid: u32, name: &str) -> PathBuf {
+    PathBuf::from(format!("/proc/{pid}/{name}"))
+}
+
+/// Whether an error below /proc/PID means that the process is not there any more.
+pub(crate) fn means_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH)
+}
+
+/// Whether an error below /proc/PID means that this process may not look.
+pub(crate) fn means_denied(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied
+}
+
+/// The fields of `/proc/PID/status` and `/proc/PID/stat` that matter here, of a process or a
+/// thread. Both are readable by everyone.
+#[derive(Debug, Clone)]
+pub(crate) struct Status {
+    pub(crate) name: String,
+    pub(crate) state: char,
+    pub(crate) tgid: u32,
+    /// The last one is the id in the innermost pid namespace.
+    pub(crate) nspid: Vec<u32>,
+    pub(crate) tracer: u32,
+    pub(crate) uid: u32,
+    pub(crate) threads: u32,
+    pub(crate) seccomp: u32,
+    pub(crate) capabilities: u64,
+    pub(crate) kernel_thread: bool,
+    /// Clock ticks from boot to its start.
+    pub(crate) started: u64,
+}
+
+impl Status {
+    /// The status of a process, or of `PID/task/TID`.
+    pub(crate) fn read(directory: &Path) -> io::Result<Status> {
+        let text = String::from_utf8_lossy(&fs::read(directory.join("status"))?).into_owned();
+        let field = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name));
+            line.and_then(|line| line.strip_prefix(':')).map(str::trim)
+        };
+        let number = |name: &str| field(name).and_then(first_number);
+        let (flags, started) = flags_and_start(&fs::read(directory.join("stat"))?);
+        Ok(Status {
+            name: field("Name").unwrap_or_default().to_owned(),
+            state: field("State")
+                .and_then(|state| state.chars().next())
+                .unwrap_or('?'),
+            tgid: number("Tgid").unwrap_or(0),
+            nspid: field("NSpid")
+                .map(|ids| {
+                    ids.split_whitespace()
+                        .filter_map(|id| id.parse().ok())
+                        .collect()
+                })
+                .unwrap_or_default(),
+            tracer: number("TracerPid").unwrap_or(0),
+            // Real, effective, saved and filesystem id: ptrace wants all of the first three to be
+            // ours; the effective one is what people know.
+            uid: field("Uid")
+                .and_then(|ids| ids.split_whitespace().nth(1)?.parse().ok())
+                .unwrap_or(0),
+            threads: number("Threads").unwrap_or(0),
+            seccomp: number("Seccomp").unwrap_or(0),
+            capabilities: field("CapEff")
+                .and_then(|hex| u64::from_str_radix(hex, 16).ok())
+                .unwrap_or(0),
+            kernel_thread: flags & PF_KTHREAD != 0,
+            started,
+        })
+    }
+
+    /// Whether it has ended and only waits to be released.
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(self.state, 'Z' | 'X' | 'x')
+    }
+}
+
+/// include/linux/sched.h
+const PF_KTHREAD: u64 = 0x0020_0000;
+
+fn first_number(text: &str) -> Option<u32> {
+    text.split_whitespace().next()?.parse().ok()
+}
+
+/// Fields 9 and 22 of `stat`. The name in it may hold spaces and parentheses, so fields are counted
+/// from the last parenthesis, behind which stands field 3.
+fn flags_and_start(stat: &[u8]) -> (u64, u64) {
+    let text = String::from_utf8_lossy(stat);
+    let fields = text.rsplit_once(')').map_or("", |(_, fields)| fields);
+    let field = |number: usize| {
+        let found = fields.split_whitespace().nth(number - 3);
+        found.and_then(|text| text.parse().ok()).unwrap_or(0)
+    };
+    (field(9), field(22))
+}
+
+/// The threads of a process, by the ids of this pid namespace.
+///
+/// One reading may miss threads while others end; see `stop`, which reads until nothing is new.
+pub(crate) fn tids(pid: u32) -> Result<Vec<u32>, ProcessError> {
+    let directory = path(pid, "task");
+    let failed = |source: io::Error| match means_gone(&source) {
+        true => ProcessError::Gone { pid },
+        false => ProcessError::Proc {
+            path: directory.clone(),
+            source,
+        },
+    };
+    let mut tids = Vec::new();
+    for entry in fs::read_dir(&directory).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        tids.extend(name.to_str().and_then(|name| name.parse::<u32>().ok()));
+    }
+    Ok(tids)
+}
+
+/// The mappings in a text of the form of `/proc/PID/maps`.
+pub(crate) fn parse_maps(text: &[u8]) -> Vec<Mapping> {
+    text.split(|&b| b == b'\n')
+        .filter_map(parse_mapping)
+        .collect()
+}
+
+/// One line: `start-end perms offset major:minor inode      name`.
+fn parse_mapping(line: &[u8]) -> Option<Mapping> {
+    let mut fields = line.splitn(6, |&b| b == b' ');
+    let mut field = || fields.next();
+    let range = std::str::from_utf8(field()?).ok()?;
+    let (start, end) = range.split_once('-')?;
+    let permissions = field()?;
+    let offset = std::str::from_utf8(field()?).ok()?;
+    let (_device, _inode) = (field()?, field()?);
+    let name = field().unwrap_or_default().trim_ascii_start();
+    let hex = |text: &str| u64::from_str_radix(text, 16).ok();
+    Some(Mapping {
+        start: Addr::new(hex(start)?),
+        end: Addr::new(hex(end)?),
+        read: permissions.first() == Some(&b'r'),
+        write: permissions.get(1) == Some(&b'w'),
+        execute: permissions.get(2) == Some(&b'x'),
+        offset: hex(offset)?,
+        name: (!name.is_empty()).then(|| without_deleted(name)),
+    })
+}
+
+/// A path without the mark that the kernel puts behind the names of deleted files.
+pub(crate) fn without_deleted(name: &[u8]) -> PathBuf {
+    let name = name.strip_suffix(b" (deleted)").unwrap_or(name);
+    PathBuf::from(OsStr::from_bytes(name))
+}
+
+/// The pairs of an auxiliary vector of a 64-bit process of this machine, without the `AT_NULL` at
+/// its end.
+pub(crate) fn parse_auxv(bytes: &[u8]) -> Vec<(u64, u64)> {
+    let (words, _) = bytes.as_chunks::<8>();
+    let (pairs, _) = words.as_chunks::<2>();
+    pairs
+        .iter()
+        .map(|[kind, value]| (u64::from_ne_bytes(*kind), u64::from_ne_bytes(*value)))
+        .take_while(|&(kind, _)| kind != 0)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,238 @@
+//! Stopping, reading, resuming.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::time::Duration;
+
+use goheap_memory::{Addr, FaultKind, Memory, Part, Target as _};
+use goheap_process::{ProcessError, StopOptions};
+
+use crate::target::{BUFFER, PATTERN, SPINNERS, Target, eventually};
+
+#[test]
+fn a_busy_process_is_stopped_read_and_resumed() {
+    let mut target = Target::start("counter");
+    let stopped = target.stop();
+    assert!(stopped.threads().len() > SPINNERS);
+    for thread in stopped.threads() {
+        let pc = thread.registers.pc;
+        let code = |m: &goheap_memory::Mapping| m.start <= pc && pc < m.end && m.execute;
+        assert!(stopped.mappings().iter().any(code), "{pc} is not code");
+        assert_eq!(thread.registers.get("rip"), Some(pc.get()));
+        assert_eq!(thread.registers.get("rsp"), Some(thread.registers.sp.get()));
+        stopped.read(thread.registers.sp, &mut [0; 8]).unwrap();
+    }
+    let mut buffer = vec![0; BUFFER];
+    stopped
+        .read(Addr::new(target.ready[0]), &mut buffer)
+        .unwrap();
+    assert!(buffer.chunks(16).all(|chunk| chunk == PATTERN));
+    assert_eq!(stopped.executable(), std::env::current_exe().ok());
+    let entry = stopped.auxv().iter().find(|(kind, _)| *kind == 9);
+    assert!(entry.is_some(), "AT_ENTRY");
+    let pause = stopped.resume();
+    assert!(
+        pause > Duration::ZERO && pause < Duration::from_secs(5),
+        "{pause:?}"
+    );
+    target.assert_free();
+    target.assert_runs();
+}
+
+#[test]
+fn nothing_moves_while_it_is_stopped() {
+    let mut target = Target::start("births");
+    for _ in 0..20 {
+        let stopped = target.stop();
+        let mut before = vec![0; 64 << 10];
+        let stack = stopped.threads()[0].registers.sp;
+        // Whatever is behind the stack pointer, up to the end of the mapping.
+        let mapping = stopped
+            .mappings()
+            .iter()
+            .find(|m| m.start <= stack && stack < m.end);
+        let room = mapping.unwrap().end.since(stack).unwrap().min(64 << 10);
+        before.truncate(room as usize);
+        stopped.read(stack, &mut before).unwrap();
+        std::thread::sleep(Duration::from_millis(2));
+        let mut after = vec![0; before.len()];
+        stopped.read(stack, &mut after).unwrap();
+        assert!(before == after);
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", target.pid())).unwrap();
+        for task in tasks {
+            let path = task.unwrap().path().join("status");
+            let state = crate::target::status(path.to_str().unwrap(), "State");
+            assert!(state.starts_with('t') || state.starts_with('Z'), "{state}");
+        }
+        drop(stopped);
+    }
+    target.assert_free();
+    let born = target.ask("born");
+    eventually("threads are born again", || target.ask("born") > born);
+    target.assert_runs();
+}
+
+#[test]
+fn parts_are_read_in_any_number() {
+    let target = Target::start("counter");
+    let stopped = target.stop();
+    let start = Addr::new(target.ready[0]);
+    let mut buffers = vec![[0u8; 24]; 5000];
+    let mut parts: Vec<Part<'_>> = buffers
+        .iter_mut()
+        .enumerate()
+        .map(|(i, buffer)| Part {
+            at: start.offset(16 * i as u64),
+            buf: &mut buffer[..i % 25],
+        })
+        .collect();
+    stopped.read_parts(&mut parts).unwrap();
+    for part in &parts {
+        let expected = PATTERN.iter().cycle();
+        assert!(part.buf.iter().eq(expected.take(part.buf.len())));
+    }
+    // One bad part among good ones is the one that is named.
+    let mut buffers = vec![[0u8; 8]; 3000];
+    let mut parts: Vec<Part<'_>> = buffers
+        .iter_mut()
+        .map(|buf| Part { at: start, buf })
+        .collect();
+    parts[2500].at = Addr::new(16);
+    let fault = stopped.read_parts(&mut parts).unwrap_err();
+    assert_eq!((fault.at, fault.kind), (Addr::new(16), FaultKind::Unmapped));
+}
+
+#[test]
+fn faults_tell_what_was_in_the_way() {
+    let target = Target::start("counter");
+    let stopped = target.stop();
+    let pages = Addr::new(target.ready[1]);
+    let kind = |offset: u64, len: usize| {
+        let at = pages.offset(offset);
+        let fault = stopped.read(at, &mut vec![0; len]).err()?;
+        assert_eq!((fault.at, fault.len), (at, len as u64));
+        Some(fault.kind)
+    };
+    let denied = FaultKind::Os(libc::EFAULT);
+    assert_eq!(kind(0, 4096), None);
+    assert_eq!(
+        kind(0, 4097),
+        Some(FaultKind::Unmapped),
+        "runs into the hole"
+    );
+    assert_eq!(kind(4096, 1), Some(FaultKind::Unmapped), "the hole");
+    assert_eq!(kind(2 * 4096, 8), Some(denied), "PROT_NONE");
+    assert_eq!(kind(3 * 4096, 4096), None);
+    assert_eq!(kind(3 * 4096 - 4, 8), Some(denied), "begins in PROT_NONE");
+    let at_zero = stopped.read(Addr::NIL, &mut [0; 1]).unwrap_err();
+    assert_eq!(at_zero.kind, FaultKind::Unmapped);
+    let at_the_end = stopped
+        .read(Addr::new(u64::MAX - 3), &mut [0; 8])
+        .unwrap_err();
+    assert_eq!(at_the_end.kind, FaultKind::Unmapped);
+    stopped.read(Addr::new(u64::MAX), &mut []).unwrap();
+}
+
+#[test]
+fn memory_is_read_without_a_stop_and_by_other_threads() {
+    let target = Target::start("counter");
+    let memory = target.find().memory();
+    let start = Addr::new(target.ready[0]);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let mut buffer = vec![0; BUFFER];
+                memory.read(start, &mut buffer).unwrap();
+                assert!(buffer.chunks(16).all(|chunk| chunk == PATTERN));
+            });
+        }
+    });
+    target.assert_free();
+}
+
+#[test]
+fn a_panic_while_it_is_held_lets_it_go() {
+    let mut target = Target::start("counter");
+    let outcome = panic::catch_unwind(AssertUnwindSafe(|| {
+        let _stopped = target.stop();
+        panic!("a bug in whoever holds it");
+    }));
+    assert!(outcome.is_err());
+    target.assert_free();
+    target.assert_runs();
+}
+
+#[test]
+fn a_process_killed_while_it_is_held_is_gone() {
+    let mut target = Target::start("counter");
+    let stopped = target.stop();
+    let start = Addr::new(target.ready[0]);
+    target.child.kill().unwrap();
+    let mut word = [0; 8];
+    eventually("its memory is gone", || {
+        match stopped.read(start, &mut word) {
+            Ok(()) => false,
+            Err(fault) => {
+                assert_eq!(fault.kind, FaultKind::Gone);
+                true
+            }
+        }
+    });
+    stopped.resume();
+    // Its parent gets to know, as if nobody had traced it.
+    let status = target.child.wait().unwrap();
+    assert_eq!(
+        std::os::unix::process::ExitStatusExt::signal(&status),
+        Some(libc::SIGKILL)
+    );
+}
+
+#[test]
+fn a_process_in_job_stop_stays_in_it() {
+    let mut target = Target::start("counter");
+    let pid = target.pid() as i32;
+    // SAFETY: kill has no preconditions.
+    assert_eq!(unsafe { libc::kill(pid, libc::SIGSTOP) }, 0);
+    eventually("it stops", || target.status("State").starts_with('T'));
+    let stopped = target.stop();
+    let mut word = [0; 16];
+    stopped.read(Addr::new(target.ready[0]), &mut word).unwrap();
+    assert_eq!(&word, PATTERN);
+    stopped.resume();
+    target.assert_free();
+    eventually("it is back in its stop", || {
+        target.status("State").starts_with('T')
+    });
+    std::thread::sleep(Duration::from_millis(20));
+    assert!(target.status("State").starts_with('T'));
+    // SAFETY: kill has no preconditions.
+    assert_eq!(unsafe { libc::kill(pid, libc::SIGCONT) }, 0);
+    target.assert_runs();
+}
+
+#[test]
+fn a_thread_that_does_not_stop_holds_nobody_for_long() {
+    let mut target = Target::start("vfork 2000");
+    // Until it sits in the call.
+    std::thread::sleep(Duration::from_millis(50));
+    let impatient = StopOptions {
+        deadline: Duration::from_millis(20),
+        tries: 3,
+        pause_between: Duration::from_millis(5),
+    };
+    let error = target.find().stop(&impatient).unwrap_err();
+    assert!(
+        matches!(error, ProcessError::DoesNotStop { tries: 3, .. }),
+        "{error}"
+    );
+    target.assert_free();
+    target.assert_runs();
+    // The default outlasts the rest of these two seconds, or the second try of a slow machine.
+    let patient = StopOptions {
+        tries: 200,
+        ..StopOptions::default()
+    };
+    let stopped = target.find().stop(&patient).unwrap();
+    assert!(stopped.tries() > 1);
+    drop(stopped);
+    target.assert_runs();
+}
