@@ -1,7 +1,24 @@
-//! The wire format of Go heap dumps ("go1.7 heap dump", and 1.5/1.6): reader and writer.
+//! The wire format of Go heap dumps ("go1.7 heap dump", and 1.5 and 1.6): reader, writer, files.
 //!
 //! Its place: process → memory → runtime → **records → dump file** → graph → answers.
 
+mod error;
+mod fields;
+mod header;
+mod kind;
+mod parse;
+mod reader;
 mod record;
+mod scan;
+mod stream;
+mod varint;
+mod writer;
 
+pub use error::{Defect, HeaderDefect, ReadError, WriteError};
+pub use fields::{FieldKind, Fields, FieldsIter};
+pub use header::Header;
+pub use kind::RecordKind;
+pub use reader::{Reader, RecordSource};
 pub use record::*;
+pub use stream::StreamReader;
+pub use writer::{Start, Writer};

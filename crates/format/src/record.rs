@@ -3,6 +3,8 @@
 //! Numbers are what the wire has: addresses are those of the dumped process. Strings are bytes,
 //! since a dump may hold any; contents are borrowed from the dump (or from the walk that makes it).
 
+use crate::Fields;
+
 /// One record of a dump.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record<'a> {
@@ -53,26 +55,6 @@ pub struct Object<'a> {
     pub contents: &'a [u8],
     /// Where its pointers are.
     pub fields: Fields<'a>,
-}
-
-/// Where the pointers of an object, a frame or a segment are: offsets in bytes, ascending on the
-/// wire as the writer gave them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fields<'a> {
-    /// As encoded on the wire, the closing end-of-list included: what a reader hands out.
-    Wire(&'a [u8]),
-    /// A bit per word: bit `i` of the little-endian bit string is the word at `base + i * word`.
-    /// What the walk makes of heap bitmaps and of the masks of data and bss.
-    Bits {
-        /// The bits, least significant first.
-        bits: &'a [u8],
-        /// How many of them count.
-        len: usize,
-        /// Bytes of a word.
-        word: u8,
-    },
-    /// A list of offsets of pointers. What the walk makes of stack maps.
-    Offsets(&'a [u64]),
 }
 
 /// A root without a record of its own (tag 2).
@@ -147,7 +129,11 @@ pub struct StackFrame<'a> {
     pub continue_pc: u64,
     /// Name of the function.
     pub function: &'a [u8],
-    /// Where its pointers are, from `sp`.
+    /// Where its pointers are, from `sp`: first those of the callee's arguments, then the locals'.
+    ///
+    /// Offsets are computed modulo 2^64 and may lie outside of `contents`: of a goroutine that was
+    /// stopped in a function's prologue the frame is not there yet, but its locals are listed.
+    // runtime/heapdump.go, go1.19 to go1.27, dumpframe: varp - n*PtrSize - sp, unchecked
     pub fields: Fields<'a>,
 }
 
@@ -199,7 +185,8 @@ pub struct Finalizer {
 pub struct Itab {
     /// Address of the itab.
     pub address: u64,
-    /// Address of the type that is stored (1.7), or whether the data word is a pointer (1.5, 1.6).
+    /// Address of the type that is stored (1.7), or of the type that the data word has, which is a
+    /// pointer to the stored one where that is not pointer-shaped itself (1.5, 1.6).
     pub concrete_type: u64,
 }
 
