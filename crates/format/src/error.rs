@@ -90,6 +90,15 @@ pub enum Defect {
         /// What is left, in bytes.
         left: u64,
     },
+    /// A stream's record takes more memory than it may.
+    #[error(
+        "is longer than {limit} bytes, which is all that is gathered of a stream; a plain file \
+             has no such limit"
+    )]
+    TooLong {
+        /// The limit, in bytes.
+        limit: u64,
+    },
     /// A number has no end.
     #[error("a number of more than 10 bytes")]
     EndlessVarint,

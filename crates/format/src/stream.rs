@@ -4,12 +4,15 @@ use std::io::{self, Read};
 
 use crate::reader::{State, read_header};
 use crate::scan::{Progress, Scan};
-use crate::{Header, ReadError, Record, RecordSource, parse};
+use crate::{Defect, Header, ReadError, Record, RecordKind, RecordSource, parse};
 
 /// The buffer's first size in bytes.
 const BUFFER: usize = 256 << 10;
 /// A buffer that had to grow beyond this is given back once its record is done with.
 const KEEP: usize = 8 << 20;
+/// The longest record in bytes, unless [`StreamReader::limit`] says otherwise: a stream out of a
+/// decompressor can be a thousand times as long as what was sent.
+const LIMIT: u64 = 16 << 30;
 
 /// Reads a dump from any [`Read`], one record at a time, in one buffer that is used again.
 ///
@@ -32,6 +35,7 @@ pub struct StreamReader<R> {
     given: usize,
     record: u64,
     state: State,
+    limit: u64,
 }
 
 impl<R: Read> StreamReader<R> {
@@ -52,11 +56,20 @@ impl<R: Read> StreamReader<R> {
             given: 0,
             record: Header::LEN as u64,
             state: State::Open,
+            limit: LIMIT,
         };
         while stream.end < Header::LEN && stream.fill()? {}
         stream.header = read_header(stream.unread())?;
         stream.given = Header::LEN;
         Ok(stream)
+    }
+
+    /// Refuses records that are longer than `bytes`; 16 GiB unless told. The buffer may be twice as
+    /// long.
+    #[must_use]
+    pub fn limit(mut self, bytes: u64) -> Self {
+        self.limit = bytes;
+        self
     }
 
     /// What stands behind the EOF record, and the input that gives the rest of it, once that record
@@ -137,12 +150,28 @@ impl<R: Read> StreamReader<R> {
                 Progress::More(count) => {
                     let want = self.unread().len().saturating_add(count);
                     while self.unread().len() < want {
+                        if self.unread().len() as u64 >= self.limit {
+                            return Err(self.too_long());
+                        }
                         if !self.fill()? {
                             return Ok(());
                         }
                     }
                 }
             }
+        }
+    }
+
+    #[cold]
+    fn too_long(&mut self) -> ReadError {
+        self.state = State::Failed;
+        let tag = self.unread().first().copied().unwrap_or_default();
+        ReadError::Malformed {
+            offset: self.base,
+            record: self.base,
+            kind: RecordKind::from_tag(tag.into()),
+            field: "the whole",
+            defect: Defect::TooLong { limit: self.limit },
         }
     }
 

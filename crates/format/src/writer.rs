@@ -369,7 +369,7 @@ impl<W: Write> Writer<W> {
     fn raw_slow(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
         self.drain()?;
         if bytes.len() >= BYPASS {
-            return self.to_sink(bytes);
+            return self.pass_on(bytes);
         }
         self.raw(bytes)
     }
@@ -461,7 +461,7 @@ impl<W: Write> Writer<W> {
         result.map_err(|error| self.fail(error))
     }
 
-    fn to_sink(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
+    fn pass_on(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
         push(&mut self.sink, &mut self.written, bytes).map_err(|error| self.fail(error))
     }
 }
