@@ -262,10 +262,6 @@ impl<D: Deref<Target = [u8]>> Executable<D> {
         Some((start, self.bytes_at(start, end.since(start)?).ok()?))
     }
 
-    pub(crate) fn order(&self) -> Order {
-        self.order
-    }
-
     pub(crate) fn section(&self, name: &[u8]) -> Option<&Section> {
         self.sections.iter().find(|section| section.name == name)
     }

@@ -1,42 +1,120 @@
 //! DWARF: the types of the Go runtime.
+//!
+//! Go's linker, not its compiler, makes the entries of types, and puts those of the whole program
+//! into one compilation unit: the last of package runtime (cmd/link/internal/ld/dwarf.go, go1.19 to
+//! go1.27: `movetomodule`, `runtimeCU`). So that unit is the only one that is indexed. Entries refer
+//! to each other by offsets of the section (`DW_FORM_ref_addr`).
+//!
+//! BUG: programs that a DWARF optimizer (dwz) has rewritten are not understood: names that have moved
+//! to `.debug_str` are not found, and the answer is that there is no such type.
+
+mod constants;
+mod section;
+mod types;
+mod units;
+
+use std::sync::Mutex;
+
+use constants::Constants;
+use section::SectionReader;
+use types::TypeIndex;
+use units::UnitWalk;
 
 use crate::bytes::Order;
 use crate::error::ImageError;
 use crate::executable::Section;
 use crate::layout::TypeLayout;
 
-/// What an executable's DWARF says about the runtime's types.
+/// What an executable's DWARF says about the program's types.
+///
+/// It holds the one unit of `.debug_info` that has them (borrowed from the file, where that is not
+/// compressed) and 8 bytes for each type.
 pub struct Dwarf<'e> {
-    _data: &'e [u8],
+    order: Order,
+    data: &'e [u8],
+    sections: &'e [Section],
+    types: TypeIndex<'e>,
+    constants: Mutex<Vec<Constants>>,
 }
 
 impl<'e> Dwarf<'e> {
     pub(crate) fn load(
-        _order: Order,
+        order: Order,
         data: &'e [u8],
-        _sections: &[Section],
+        sections: &'e [Section],
     ) -> Result<Option<Dwarf<'e>>, ImageError> {
-        let _ = data;
-        Ok(None)
+        let Some(mut walk) = unit_walk(order, data, sections)? else {
+            return Ok(None);
+        };
+        let Some(types) = TypeIndex::build(&mut walk)? else {
+            return Ok(None);
+        };
+        Ok(Some(Dwarf {
+            order,
+            data,
+            sections,
+            types,
+            constants: Mutex::new(Vec::new()),
+        }))
     }
 
-    /// The layout of the type that Go calls `name`; `None` if the program has no such type.
+    /// The layout of the type that Go's DWARF calls `name`: `runtime.mspan`, `[]uint8`,
+    /// `*runtime.g`. Typedefs are followed: the layout of `runtime.muintptr` is that of `uintptr`.
+    /// `None` if the program has no such type; the linker leaves out what nothing refers to.
     ///
     /// # Errors
-    /// When the DWARF of this type cannot be decoded.
+    /// When the entry of this type cannot be decoded.
     pub fn type_layout(&self, name: &str) -> Result<Option<TypeLayout>, ImageError> {
-        let _ = name;
-        Ok(None)
+        self.types.layout(name)
     }
 
-    /// The value of the integer constant `name`, with its package.
+    /// The value of the integer constant `name`, with its package: `runtime.tinySizeClass`. `None`
+    /// if there is none of this name, or its package's DWARF cannot be decoded.
+    ///
+    /// The first constant asked for of each package costs a walk over all of `.debug_info`.
     pub fn constant(&self, name: &str) -> Option<i64> {
-        let _ = name;
-        None
+        // The package ends at the first '.' behind the last '/'.
+        let path = name.rfind('/').map_or(0, |at| at + 1);
+        let package = name.get(..path + name.get(path..)?.find('.')?)?;
+        // A poisoned lock guards a list that is only ever pushed to.
+        let mut known = self
+            .constants
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(constants) = known.iter().find(|constants| constants.package == package) {
+            return constants.get(name);
+        }
+        let walk = unit_walk(self.order, self.data, self.sections)
+            .ok()
+            .flatten();
+        let constants = Constants::collect(package, walk);
+        let value = constants.get(name);
+        known.push(constants);
+        value
     }
 
-    /// The compiler that wrote the runtime, with its flags.
+    /// What compiled the runtime: `Go cmd/compile go1.24.3; regabi`.
     pub fn producer(&self) -> Option<&str> {
-        None
+        self.types.producer()
     }
+}
+
+impl std::fmt::Debug for Dwarf<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dwarf")
+            .field("producer", &self.producer())
+            .finish_non_exhaustive()
+    }
+}
+
+fn unit_walk<'e>(
+    order: Order,
+    data: &'e [u8],
+    sections: &[Section],
+) -> Result<Option<UnitWalk<'e>>, ImageError> {
+    let open = |name| SectionReader::open(order, data, sections, name);
+    let (Some(info), Some(abbrev)) = (open(".debug_info")?, open(".debug_abbrev")?) else {
+        return Ok(None);
+    };
+    UnitWalk::new(info, abbrev, order).map(Some)
 }

@@ -13,7 +13,6 @@ const GO_1_20: u32 = 0xffff_fff1;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Header {
     pub(super) order: Order,
-    pub(super) pointer_size: u8,
     /// Size of the smallest instruction; program counters in pc-value tables count in it.
     pub(super) quantum: u8,
     /// go1.16 and go1.17: program counters in the table are addresses, not text offsets.
@@ -81,7 +80,6 @@ impl Header {
         let parts = if absolute_pcs { 2 } else { 3 };
         let header = Header {
             order,
-            pointer_size,
             quantum,
             absolute_pcs,
             start_line: magic == GO_1_20,
