@@ -1,3 +1,40 @@
-//! The walk over a stopped Go program: emits records in the order of Go's own dumper.
+//! The walk over a stopped Go program: finds the runtime's own structures in its memory and emits
+//! records in the order of Go's own dumper.
 //!
 //! Its place: process → memory → **runtime → records** → dump file → graph → answers.
+//!
+//! # Start here
+//! [`World::open`] finds the runtime in a target; [`dump`] walks all of it.
+//!
+//! # Invariants
+//! - Nothing here compares versions: what differs is a feature or a layout.
+//! - Whatever the memory says is checked before it is believed: lengths have limits, links are
+//!   counted, and what cannot be is an error with its address.
+//!
+//! # Not here
+//! Stopping (`goheap-process`), layouts and type descriptors (`goheap-golang`), bytes of the file
+//! (`goheap-format`).
+
+mod arena;
+mod bits;
+mod dump;
+mod error;
+mod gap;
+mod globals;
+mod mask;
+mod module;
+mod objects;
+mod sink;
+mod span;
+mod special;
+mod sweep;
+mod typecache;
+mod world;
+
+pub use dump::{Summary, dump};
+pub use error::WalkError;
+pub use gap::{Gap, Gaps};
+pub use module::{FoundFunc, Module};
+pub use objects::ObjectSummary;
+pub use sink::{Contents, LargeObject, Sink};
+pub use world::{World, limit};

@@ -1,0 +1,211 @@
+//! The one place where versions are compared: what behaves how, as values to match on.
+
+use crate::{GoVersion, VersionError};
+
+/// How the runtime of a version behaves, as far as its memory tells it apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Features {
+    /// Where the heap says which words are pointers.
+    pub heap_bits: HeapBits,
+    /// Spans of small objects have their mark bits inside (green tea collector):
+    /// runtime/mgcmark_greenteagc.go, go1.25.
+    pub inline_marks: bool,
+    /// How `mspan.isFree` decides.
+    pub is_free: IsFree,
+    /// Numbers of the kinds of specials.
+    pub specials: SpecialKinds,
+    /// A dead object's cleanups go to the queue of finalizers, with no object (runtime/mheap.go,
+    /// go1.24: `freeSpecial`); from go1.25 on they have a queue of their own.
+    pub cleanups_queue_as_finalizers: bool,
+    /// What `dumpparams` calls the number of processors.
+    pub ncpu: &'static str,
+    /// What `dumpgs` does with a goroutine that is `_Grunning` inside a system call.
+    pub running_in_syscall: RunningInSyscall,
+    /// Where a type descriptor says that an interface holds the value itself.
+    pub direct_iface: DirectIface,
+    /// How a type descriptor describes many pointers.
+    pub large_masks: LargeMasks,
+    /// What a map is.
+    pub maps: Maps,
+    /// How far below the memory limit the collector aims.
+    pub limit_headroom: LimitHeadroom,
+}
+
+/// Where a type descriptor says that the data word of an interface holds the value itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DirectIface {
+    /// Bit 5 of `Kind_`, whose low five bits are the kind (internal/abi/type.go, go1.21:
+    /// `KindDirectIface`; the same in go1.19's runtime/typekind.go).
+    InKind,
+    /// Bit 5 of `TFlag`; `Kind_` is the kind and nothing else (internal/abi/type.go, go1.26:
+    /// `TFlagDirectIface`).
+    InFlags,
+}
+
+/// How a type descriptor describes its pointers when a plain bit mask would be long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LargeMasks {
+    /// Bit 6 of `Kind_` tells that `GCData` is a program (runtime/mbitmap.go, go1.19: `runGCProg`).
+    Programs,
+    /// Bit 4 of `TFlag` tells that the mask is made from the element types, when first needed
+    /// (runtime/type.go, go1.24: `getGCMaskOnDemand`).
+    OnDemand,
+}
+
+/// What a map is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Maps {
+    /// `runtime.hmap`: buckets with overflow chains (runtime/map.go, go1.19).
+    Buckets,
+    /// `internal/runtime/maps.Map`: groups of eight slots with control bytes, a slot being a key
+    /// and an element (internal/runtime/maps/group.go, go1.24).
+    Swiss,
+    /// The same, with the keys of a group in front of its elements (internal/runtime/maps/group.go,
+    /// go1.27: `GOEXPERIMENT=mapsplitgroup`).
+    SwissSplit,
+}
+
+/// How far below the memory limit `memoryLimitHeapGoal` stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitHeadroom {
+    /// 1 MiB (runtime/mgcpacer.go, go1.19).
+    Fixed,
+    /// Three percent, and 1 MiB at least (runtime/mgcpacer.go, go1.21).
+    Percent,
+}
+
+/// Where the heap says which words are pointers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeapBits {
+    /// Two bits a word in `heapArena.bitmap`: pointer, and "there are more"
+    /// (runtime/mbitmap.go, go1.19).
+    ArenaPairs,
+    /// One bit a word in `heapArena.bitmap`, with `noMorePtrs` (runtime/mbitmap.go, go1.20).
+    ArenaBitmap,
+    /// At the end of spans of objects up to 512 bytes; a type in front of larger objects, or in
+    /// `mspan.largeType` (runtime/mbitmap_allocheaders.go, go1.22).
+    Headers,
+}
+
+/// How `mspan.isFree` decides what is below the bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IsFree {
+    /// By `freeIndexForScan` (runtime/mbitmap.go, go1.19.3 to go1.24).
+    FreeIndexForScan,
+    /// By `freeindex` (runtime/mbitmap.go, go1.25).
+    FreeIndex,
+}
+
+/// Numbers of the kinds of specials that a dump knows (runtime/mheap.go: `_KindSpecialFinalizer`
+/// and those behind it).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpecialKinds {
+    /// A finalizer.
+    pub finalizer: u8,
+    /// A sample of the memory profile.
+    pub profile: u8,
+    /// The handle of a weak pointer (since go1.23).
+    pub weak_handle: Option<u8>,
+    /// A cleanup (since go1.24).
+    pub cleanup: Option<u8>,
+}
+
+/// What the runtime's own dumper does with a goroutine that is in a system call as `_Grunning`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunningInSyscall {
+    /// The state does not occur in a stopped world.
+    Never,
+    /// It writes the goroutine's records, then throws (runtime/heapdump.go, go1.26: the
+    /// `fallthrough` behind `dumpgoroutine`). goheap writes the records and goes on.
+    DumpedThenThrows,
+}
+
+/// The oldest and the newest minor version whose behaviour is known.
+const KNOWN: (u32, u32) = (19, 27);
+
+impl Features {
+    /// The features of `version`.
+    ///
+    /// # Errors
+    /// [`VersionError::Unknown`] for a version outside of what was checked.
+    pub fn of(version: &GoVersion) -> Result<Features, VersionError> {
+        let minor = version.minor;
+        if !(KNOWN.0..=KNOWN.1).contains(&minor) {
+            return Err(VersionError::Unknown {
+                version: version.to_string(),
+                oldest: KNOWN.0,
+                newest: KNOWN.1,
+            });
+        }
+        Ok(Features {
+            heap_bits: match minor {
+                ..=19 => HeapBits::ArenaPairs,
+                20..=21 => HeapBits::ArenaBitmap,
+                22 if version.experiment("noallocheaders") => HeapBits::ArenaBitmap,
+                22.. => HeapBits::Headers,
+            },
+            inline_marks: match minor {
+                ..=24 => false,
+                25 => version.experiment("greenteagc"),
+                26.. => !version.experiment("nogreenteagc"),
+            },
+            is_free: match minor {
+                ..=24 => IsFree::FreeIndexForScan,
+                25.. => IsFree::FreeIndex,
+            },
+            specials: match minor {
+                ..=22 => SpecialKinds {
+                    finalizer: 1,
+                    profile: 2,
+                    weak_handle: None,
+                    cleanup: None,
+                },
+                23 => SpecialKinds {
+                    finalizer: 1,
+                    profile: 3,
+                    weak_handle: Some(2),
+                    cleanup: None,
+                },
+                24 => SpecialKinds {
+                    finalizer: 1,
+                    profile: 3,
+                    weak_handle: Some(2),
+                    cleanup: Some(6),
+                },
+                25.. => SpecialKinds {
+                    finalizer: 2,
+                    profile: 4,
+                    weak_handle: Some(3),
+                    cleanup: Some(7),
+                },
+            },
+            cleanups_queue_as_finalizers: minor == 24,
+            ncpu: match minor {
+                ..=24 => "runtime.ncpu",
+                25.. => "runtime.numCPUStartup",
+            },
+            running_in_syscall: match minor {
+                ..=25 => RunningInSyscall::Never,
+                26.. => RunningInSyscall::DumpedThenThrows,
+            },
+            direct_iface: match minor {
+                ..=25 => DirectIface::InKind,
+                26.. => DirectIface::InFlags,
+            },
+            large_masks: match minor {
+                ..=23 => LargeMasks::Programs,
+                24.. => LargeMasks::OnDemand,
+            },
+            maps: match minor {
+                ..=23 => Maps::Buckets,
+                24..=25 if version.experiment("noswissmap") => Maps::Buckets,
+                27.. if version.experiment("mapsplitgroup") => Maps::SwissSplit,
+                24.. => Maps::Swiss,
+            },
+            limit_headroom: match minor {
+                ..=20 => LimitHeadroom::Fixed,
+                21.. => LimitHeadroom::Percent,
+            },
+        })
+    }
+}

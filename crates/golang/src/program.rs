@@ -1,0 +1,93 @@
+//! What the walk asks an executable: where a global is, and how a type is laid out.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ops::Deref;
+
+use goheap_image::layout::TypeLayout;
+use goheap_image::{Dwarf, Executable, ImageError};
+use goheap_memory::{Addr, Target};
+
+use crate::Layouts;
+
+/// `AT_ENTRY` of the auxiliary vector (elf.h).
+const AT_ENTRY: u64 = 9;
+
+/// What is known of a program besides its memory: symbols and layouts.
+pub trait Program: Layouts {
+    /// The live address of the global or function called `name`.
+    fn address(&self, name: &str) -> Option<Addr>;
+}
+
+/// A program as its own executable describes it: symbol table and DWARF.
+pub struct ElfProgram<'e, D> {
+    executable: &'e Executable<D>,
+    dwarf: Dwarf<'e>,
+    bias: u64,
+    layouts: RefCell<HashMap<String, Option<TypeLayout>>>,
+}
+
+/// Why an executable cannot describe a program.
+#[derive(Debug, thiserror::Error)]
+pub enum ProgramError {
+    /// The file is damaged.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// It was stripped.
+    #[error(
+        "the executable has no {0}, and goheap cannot do without yet: build without -ldflags=-s -w, or give an unstripped build of the same program by --exe"
+    )]
+    Stripped(&'static str),
+}
+
+impl<'e, D: Deref<Target = [u8]>> ElfProgram<'e, D> {
+    /// Describes the program that runs in `target` by `executable`.
+    ///
+    /// # Errors
+    /// The executable is damaged, or lacks symbols or DWARF.
+    pub fn new(
+        executable: &'e Executable<D>,
+        target: &dyn Target,
+    ) -> Result<ElfProgram<'e, D>, ProgramError> {
+        if !executable.has_symbols() {
+            return Err(ProgramError::Stripped("symbol table"));
+        }
+        let dwarf = executable.dwarf()?.ok_or(ProgramError::Stripped("DWARF"))?;
+        Ok(ElfProgram {
+            executable,
+            dwarf,
+            bias: load_bias(executable, target),
+            layouts: RefCell::new(HashMap::new()),
+        })
+    }
+}
+
+/// How far the program lies above the addresses in its file: 0, but for a PIE.
+///
+/// The kernel tells a process the live address of its entry point, and the file has the other.
+pub fn load_bias<D: Deref<Target = [u8]>>(executable: &Executable<D>, target: &dyn Target) -> u64 {
+    target
+        .auxv()
+        .iter()
+        .find(|(kind, _)| *kind == AT_ENTRY)
+        .map_or(0, |(_, entry)| entry.wrapping_sub(executable.entry().get()))
+}
+
+impl<D: Deref<Target = [u8]>> Layouts for ElfProgram<'_, D> {
+    fn type_layout(&self, name: &str) -> Option<TypeLayout> {
+        if let Some(known) = self.layouts.borrow().get(name) {
+            return known.clone();
+        }
+        // Damaged DWARF means that the type is not known: the caller names what it misses.
+        let layout = self.dwarf.type_layout(name).ok().flatten();
+        self.layouts.borrow_mut().insert(name.to_owned(), layout.clone());
+        layout
+    }
+}
+
+impl<D: Deref<Target = [u8]>> Program for ElfProgram<'_, D> {
+    fn address(&self, name: &str) -> Option<Addr> {
+        let symbol = self.executable.symbol(name)?;
+        Some(Addr::new(symbol.addr.get().wrapping_add(self.bias)))
+    }
+}

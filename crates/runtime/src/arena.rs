@@ -1,0 +1,199 @@
+//! `runtime.heapArena`: the heap's address space in pieces of 64 MiB, and where each has its
+//! bookkeeping.
+
+use goheap_golang::{Elements, HeapBits, Place, arena_base_offset};
+use goheap_memory::{Addr, Memory};
+
+use crate::error::Doing;
+use crate::span::PAGE;
+use crate::{WalkError, World};
+
+/// The most arenas that are believed: 2^22 of 64 MiB are all of a 48-bit address space.
+const MOST: u64 = 1 << 22;
+
+/// The arenas of a heap.
+#[derive(Debug)]
+pub(crate) struct Arenas {
+    /// Bytes of one arena.
+    bytes: u64,
+    /// What the runtime adds to an address before it divides (runtime/malloc.go:
+    /// `arenaBaseOffset`).
+    base_offset: u64,
+    /// Index and `heapArena`, ascending by index.
+    list: Vec<(u64, Addr)>,
+    bitmap: Option<Bitmap>,
+}
+
+/// Where a `heapArena` has its pointer bitmap (go1.19 to go1.21).
+#[derive(Debug, Clone, Copy)]
+struct Bitmap {
+    /// Offset of the bitmap, and bits of it for a word of the heap.
+    offset: u64,
+    bits_per_word: u64,
+    /// Offset of `noMorePtrs`: a bit for each 64 words.
+    no_more: Option<Place>,
+}
+
+impl Arenas {
+    pub(crate) fn new(world: &World<'_>) -> Result<Arenas, WalkError> {
+        const HEAP_ARENA: &str = "runtime.heapArena";
+        let structs = &world.structs;
+        let heap = world.global("runtime.mheap_")?;
+        let spans = structs.elements(HEAP_ARENA, "spans")?;
+        let level1 = structs.elements("runtime.mheap", "arenas")?;
+        let bitmap = match world.features.heap_bits {
+            HeapBits::ArenaPairs => Some(Bitmap {
+                offset: structs.offset(HEAP_ARENA, "bitmap")?,
+                bits_per_word: 2,
+                no_more: None,
+            }),
+            // In go1.22 without malloc headers both lie in an embedded struct.
+            HeapBits::ArenaBitmap => Some(Bitmap {
+                offset: structs
+                    .first(HEAP_ARENA, &["bitmap", "heapArenaPtrScalar.bitmap"])?
+                    .offset,
+                bits_per_word: 1,
+                no_more: Some(
+                    structs
+                        .first(HEAP_ARENA, &["noMorePtrs", "heapArenaPtrScalar.noMorePtrs"])?,
+                ),
+            }),
+            HeapBits::Headers => None,
+        };
+        let mut arenas = Arenas {
+            bytes: spans.count.wrapping_mul(PAGE),
+            base_offset: arena_base_offset(world.target.machine()),
+            list: Vec::new(),
+            bitmap,
+        };
+        if arenas.bytes == 0 {
+            return Err(WalkError::Implausible {
+                what: "heapArena.spans",
+                at: heap,
+                found: spans.count,
+                expected: "pages",
+            });
+        }
+        // The table has a slot for every arena that there could be, so take those that the heap
+        // lists. `heapArenas` and `userArenaArenas` are what go1.25 made of `allArenas`.
+        let all = structs.first("runtime.mheap", &["allArenas", "heapArenas"])?;
+        arenas.add(world, heap, level1, all)?;
+        if let Some(user) = structs.optional("runtime.mheap", "userArenaArenas") {
+            arenas.add(world, heap, level1, user)?;
+        }
+        arenas.list.sort_unstable();
+        arenas.list.dedup();
+        Ok(arenas)
+    }
+
+    /// Adds the arenas of the list (of `arenaIdx`, a uint) at `place` of `mheap_`.
+    fn add(
+        &mut self,
+        world: &World<'_>,
+        heap: Addr,
+        level1: Elements,
+        place: Place,
+    ) -> Result<(), WalkError> {
+        const WHAT: &str = "mheap_.arenas";
+        let word = world.model.word_size();
+        let (indexes, count) = world.slice(heap.offset(place.offset), WHAT)?;
+        let implausible = |found| WalkError::Implausible {
+            what: WHAT,
+            at: heap.offset(place.offset),
+            found,
+            expected: "a list of arenas",
+        };
+        if count > MOST {
+            return Err(implausible(count));
+        }
+        // Second-level tables cover what the first level does not (runtime/malloc.go: arenaIdx).
+        let level2 = (1_u64 << 48).div_ceil(self.bytes).div_ceil(level1.count.max(1));
+        for i in 0..count {
+            let index = world.word(indexes.offset(i * word), WHAT)?;
+            let (l1, l2) = (index / level2, index % level2);
+            if l1 >= level1.count {
+                return Err(implausible(index));
+            }
+            let table = world.ptr(heap.offset(level1.offset + l1 * level1.stride), WHAT)?;
+            let arena = world.ptr(table.offset(l2 * word), WHAT)?;
+            self.list.push((index, arena));
+        }
+        Ok(())
+    }
+
+    /// Lowest and highest address of all arenas, as `dumpparams` tells them: 0 and 0 if there are
+    /// none.
+    pub(crate) fn range(&self) -> (u64, u64) {
+        let base = |index: u64| index.wrapping_mul(self.bytes).wrapping_sub(self.base_offset);
+        match (self.list.first(), self.list.last()) {
+            (Some(first), Some(last)) => (base(first.0), base(last.0).wrapping_add(self.bytes)),
+            _ => (0, 0),
+        }
+    }
+
+    fn find(&self, at: Addr) -> Option<(u64, Addr)> {
+        let offset = at.get().wrapping_add(self.base_offset);
+        let index = offset / self.bytes;
+        let i = self.list.binary_search_by_key(&index, |arena| arena.0).ok()?;
+        Some((offset % self.bytes, self.list[i].1))
+    }
+
+    /// Reads the arena bitmap of the `len` bytes at `base` (both multiples of the page) into
+    /// `bits`, and the `noMorePtrs` bits of the same into `no_more`.
+    pub(crate) fn read_bitmap(
+        &self,
+        world: &World<'_>,
+        base: Addr,
+        len: u64,
+        bits: &mut Vec<u8>,
+        no_more: &mut Vec<u8>,
+    ) -> Result<(), WalkError> {
+        const WHAT: &str = "heap bitmap";
+        bits.clear();
+        no_more.clear();
+        let Some(bitmap) = self.bitmap else { return Ok(()) };
+        let word = world.model.word_size();
+        let mut done = 0;
+        while done < len {
+            let at = base.offset(done);
+            let Some((offset, arena)) = self.find(at) else {
+                return Err(WalkError::Implausible {
+                    what: WHAT,
+                    at,
+                    found: at.get(),
+                    expected: "an address inside of an arena",
+                });
+            };
+            let step = (self.bytes - offset).min(len - done);
+            read_append(
+                world,
+                arena.offset(bitmap.offset + offset / word * bitmap.bits_per_word / 8),
+                step / word * bitmap.bits_per_word / 8,
+                bits,
+            )
+            .doing(WHAT)?;
+            if let Some(place) = bitmap.no_more {
+                read_append(
+                    world,
+                    arena.offset(place.offset + offset / word / (word * 8) / 8),
+                    step / word / (word * 8) / 8,
+                    no_more,
+                )
+                .doing(WHAT)?;
+            }
+            done += step;
+        }
+        Ok(())
+    }
+}
+
+fn read_append(
+    world: &World<'_>,
+    at: Addr,
+    len: u64,
+    to: &mut Vec<u8>,
+) -> Result<(), goheap_memory::Fault> {
+    let start = to.len();
+    to.resize(start + len as usize, 0);
+    world.memory.read(at, &mut to[start..])
+}

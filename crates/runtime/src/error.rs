@@ -1,0 +1,63 @@
+//! Why a walk ends early.
+
+use goheap_golang::{LayoutError, VersionError};
+use goheap_memory::{Addr, Fault};
+
+/// Why a walk ends early.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WalkError {
+    /// Memory that the walk needs cannot be read.
+    #[error("{what}: {fault}")]
+    Fault {
+        /// What was being read.
+        what: &'static str,
+        /// The read that failed.
+        #[source]
+        fault: Fault,
+    },
+    /// The runtime's version has a struct that goheap does not know.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// A global of the runtime is not in the symbol table.
+    #[error("the executable has no symbol {0}")]
+    NoSymbol(&'static str),
+    /// The program's Go version is not one that is known.
+    #[error(transparent)]
+    Version(#[from] VersionError),
+    /// A module's function table is not one that is known.
+    #[error("function table of the module at {module}: {source}")]
+    Pclntab {
+        /// The module's `moduledata`.
+        module: Addr,
+        /// What was wrong with its table.
+        #[source]
+        source: goheap_image::pclntab::PclntabError,
+    },
+    /// A value in memory cannot be what it ought to be: torn, damaged, or not what goheap thinks.
+    #[error("{what} at {at} is {found:#x}, expected {expected}")]
+    Implausible {
+        /// What was looked at.
+        what: &'static str,
+        /// Where it is.
+        at: Addr,
+        /// What is there.
+        found: u64,
+        /// What should be there.
+        expected: &'static str,
+    },
+    /// Whoever takes the records could not go on.
+    #[error("cannot write the dump: {0}")]
+    Sink(#[from] std::io::Error),
+}
+
+/// Names what was being read when memory failed.
+pub(crate) trait Doing<T> {
+    fn doing(self, what: &'static str) -> Result<T, WalkError>;
+}
+
+impl<T> Doing<T> for Result<T, Fault> {
+    fn doing(self, what: &'static str) -> Result<T, WalkError> {
+        self.map_err(|fault| WalkError::Fault { what, fault })
+    }
+}

@@ -1,0 +1,52 @@
+//! What a walk could not see: partial truth is data.
+
+use std::fmt;
+
+use goheap_memory::Addr;
+
+/// Something that a walk could not see or did not believe. The dump goes on without it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// What is missing, or doubtful.
+    pub what: &'static str,
+    /// Where.
+    pub at: Addr,
+    /// Why.
+    pub why: String,
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}: {}", self.what, self.at, self.why)
+    }
+}
+
+/// The gaps of a walk: all are counted, the first ones are kept.
+#[derive(Debug, Default, Clone)]
+pub struct Gaps {
+    kept: Vec<Gap>,
+    count: u64,
+}
+
+impl Gaps {
+    /// How many are kept; a heap that is damaged all over must not fill goheap's own.
+    const KEPT: usize = 1000;
+
+    /// Adds one.
+    pub fn add(&mut self, what: &'static str, at: Addr, why: impl fmt::Display) {
+        self.count += 1;
+        if self.kept.len() < Self::KEPT {
+            self.kept.push(Gap { what, at, why: why.to_string() });
+        }
+    }
+
+    /// How many there were.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The first ones.
+    pub fn kept(&self) -> &[Gap] {
+        &self.kept
+    }
+}

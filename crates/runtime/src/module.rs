@@ -1,0 +1,181 @@
+//! `firstmoduledata` and the modules chained to it: where code, tables and globals of each are.
+
+use goheap_image::pclntab::{Func, FuncTable, TextOffset};
+use goheap_memory::Addr;
+
+use crate::{WalkError, World, limit};
+
+/// One module (`runtime.moduledata`): the program itself, or a plugin.
+#[derive(Debug)]
+pub struct Module {
+    /// Its `moduledata`.
+    pub address: Addr,
+    /// First address of its code; [`TextOffset`]s count from here.
+    pub text: Addr,
+    /// First address behind its code.
+    pub text_end: Addr,
+    /// Lowest and highest pc that its function table covers (`minpc`, `maxpc`).
+    pub pcs: (Addr, Addr),
+    /// Start and end of the data segment.
+    pub data: (Addr, Addr),
+    /// Start and end of the bss segment.
+    pub bss: (Addr, Addr),
+    /// Bit count and address of the pointer mask of data.
+    pub data_mask: (u64, Addr),
+    /// Bit count and address of the pointer mask of bss.
+    pub bss_mask: (u64, Addr),
+    /// Start and end of the type descriptors: offsets of types and names count from the start.
+    pub types: (Addr, Addr),
+    /// What funcdata offsets count from (`gofunc`).
+    pub gofunc: Addr,
+    sections: Vec<TextSection>,
+    pclntab: Vec<u8>,
+}
+
+/// An entry of `textsectmap` (runtime/symtab.go: `textsect`): text that the linker split.
+#[derive(Debug)]
+struct TextSection {
+    vaddr: u64,
+    end: u64,
+    base: Addr,
+}
+
+impl Module {
+    /// Reads all modules of `world`, the first one first.
+    pub(crate) fn read_all(world: &World<'_>) -> Result<Vec<Module>, WalkError> {
+        let next = world.structs.place("runtime.moduledata", "next")?;
+        let mut modules = Vec::new();
+        let mut at = world.global("runtime.firstmoduledata")?;
+        while !at.is_nil() {
+            if modules.len() >= limit::MODULES {
+                return Err(WalkError::Implausible {
+                    what: "moduledata.next",
+                    at,
+                    found: at.get(),
+                    expected: "an end of the chain",
+                });
+            }
+            modules.push(Module::read(world, at)?);
+            at = Addr::new(world.field(at, next, "moduledata.next")?);
+        }
+        Ok(modules)
+    }
+
+    fn read(world: &World<'_>, at: Addr) -> Result<Module, WalkError> {
+        const MODULEDATA: &str = "runtime.moduledata";
+        let word = |path: &str| -> Result<u64, WalkError> {
+            let place = world.structs.place(MODULEDATA, path)?;
+            world.field(at, place, "moduledata")
+        };
+        let addr = |path: &str| word(path).map(Addr::new);
+        let slice = |path: &str| -> Result<(Addr, u64), WalkError> {
+            let place = world.structs.place(MODULEDATA, path)?;
+            world.slice(at.offset(place.offset), "moduledata")
+        };
+
+        let header = addr("pcHeader")?;
+        let (functions, functions_len) = slice("pclntable")?;
+        let pclntab_len = functions.offset(functions_len).since(header).unwrap_or(u64::MAX);
+        let pclntab = world.bytes(header, pclntab_len, limit::PCLNTAB, "pclntab")?;
+
+        let (sections_at, section_count) = slice("textsectmap")?;
+        let mut sections = Vec::new();
+        // A single section is the common case and needs no map (runtime/symtab.go: textOff).
+        if (2..1 << 16).contains(&section_count) {
+            let size = world.structs.size("runtime.textsect")?;
+            for i in 0..section_count {
+                let section = sections_at.offset(i * size);
+                let word = |path: &str| -> Result<u64, WalkError> {
+                    let place = world.structs.place("runtime.textsect", path)?;
+                    world.field(section, place, "textsectmap")
+                };
+                sections.push(TextSection {
+                    vaddr: word("vaddr")?,
+                    end: word("end")?,
+                    base: Addr::new(word("baseaddr")?),
+                });
+            }
+        }
+        Ok(Module {
+            address: at,
+            text: addr("text")?,
+            text_end: addr("etext")?,
+            pcs: (addr("minpc")?, addr("maxpc")?),
+            data: (addr("data")?, addr("edata")?),
+            bss: (addr("bss")?, addr("ebss")?),
+            data_mask: (word("gcdatamask.n")?, addr("gcdatamask.bytedata")?),
+            bss_mask: (word("gcbssmask.n")?, addr("gcbssmask.bytedata")?),
+            types: (addr("types")?, addr("etypes")?),
+            gofunc: addr("gofunc")?,
+            sections,
+            pclntab,
+        })
+    }
+
+    /// Its function table.
+    ///
+    /// # Errors
+    /// The table's header is not one that is known.
+    pub fn functions(&self) -> Result<FuncTable<'_>, WalkError> {
+        FuncTable::parse(&self.pclntab)
+            .map_err(|source| WalkError::Pclntab { module: self.address, source })
+    }
+
+    /// The offset of `pc` that the function table uses; `None` if `pc` is not in this module.
+    pub fn text_offset(&self, pc: Addr) -> Option<TextOffset> {
+        if pc < self.pcs.0 || pc >= self.pcs.1 {
+            return None;
+        }
+        for section in &self.sections {
+            let len = section.end.wrapping_sub(section.vaddr);
+            if let Some(offset) = pc.since(section.base).filter(|offset| *offset < len) {
+                return Some(TextOffset(section.vaddr.wrapping_add(offset)));
+            }
+        }
+        pc.since(self.text).map(TextOffset)
+    }
+
+    /// The live address of a text offset.
+    pub fn text_address(&self, offset: TextOffset) -> Addr {
+        for section in &self.sections {
+            if (section.vaddr..section.end).contains(&offset.0) {
+                return section.base.offset(offset.0 - section.vaddr);
+            }
+        }
+        self.text.offset(offset.0)
+    }
+}
+
+/// A function found for a pc, with the module that it is in.
+#[derive(Debug, Clone, Copy)]
+pub struct FoundFunc<'w> {
+    /// The module.
+    pub module: &'w Module,
+    /// The function.
+    pub func: Func<'w>,
+}
+
+impl FoundFunc<'_> {
+    /// The live address of its entry.
+    pub fn entry(&self) -> Addr {
+        self.module.text_address(self.func.entry())
+    }
+}
+
+impl World<'_> {
+    /// The function that `pc` is in (`runtime.findfunc`); `None` outside of Go code.
+    ///
+    /// # Errors
+    /// The function table is not one that is known.
+    pub fn find_func(&self, pc: Addr) -> Result<Option<FoundFunc<'_>>, WalkError> {
+        for module in &self.modules {
+            if let Some(offset) = module.text_offset(pc) {
+                return Ok(module
+                    .functions()?
+                    .find(offset)
+                    .map(|func| FoundFunc { module, func }));
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,290 @@
+//! The objects of the heap (runtime/heapdump.go: `dumpobjs`).
+
+use std::io;
+
+use goheap_format::{Object, Record};
+use goheap_memory::{Addr, Part, Target};
+
+use crate::arena::Arenas;
+use crate::bits::{self, SpanBits, WordBits};
+use crate::gap::Gaps;
+use crate::mask::Masks;
+use crate::span::{Span, SpanTable};
+use crate::special::Specials;
+use crate::sweep::{SpanState, SweepEffects, clear_inline_marks};
+use crate::sink::{Contents, LargeObject};
+use crate::{Sink, WalkError, World};
+
+/// Spans are read in batches of about so many bytes: one system call for many of them, into a
+/// buffer that stays in the processor's cache.
+const BATCH_BYTES: usize = 1 << 20;
+/// At most so many spans a batch: what one `process_vm_readv` takes (`IOV_MAX` is 1024).
+const BATCH_SPANS: usize = 512;
+
+/// What was written.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct ObjectSummary {
+    /// Objects, phantoms included.
+    pub objects: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// Of these, objects that do not exist: the runtime's dumper takes the bits at the end of a
+    /// span for some.
+    pub phantoms: u64,
+    /// Spans in use.
+    pub spans: u64,
+    /// Of these, spans that wait for the sweeper.
+    pub unswept_spans: u64,
+}
+
+/// Walks all objects.
+pub(crate) struct Objects<'a, 'w> {
+    pub(crate) world: &'a World<'w>,
+    pub(crate) spans: &'a SpanTable,
+    pub(crate) arenas: &'a Arenas,
+    pub(crate) specials: &'a Specials,
+    pub(crate) effects: &'a SweepEffects,
+    pub(crate) heap_sweepgen: u32,
+}
+
+/// A span of a batch.
+struct Batched {
+    span: Span,
+    state: SpanState,
+    /// Where its contents begin in the buffer.
+    start: usize,
+}
+
+/// What the walk over the spans carries along.
+struct Pass<'p> {
+    sink: &'p mut dyn Sink,
+    gaps: &'p mut Gaps,
+    summary: ObjectSummary,
+    masks: Masks,
+    word_bits: WordBits,
+    bitmap: Vec<u8>,
+    no_more: Vec<u8>,
+}
+
+impl Objects<'_, '_> {
+    /// Writes them to `sink`, and returns the spans that have specials left, in their order.
+    pub(crate) fn write(
+        &self,
+        sink: &mut dyn Sink,
+        gaps: &mut Gaps,
+    ) -> Result<(ObjectSummary, Vec<Addr>), WalkError> {
+        let mut pass = Pass {
+            sink,
+            gaps,
+            summary: ObjectSummary::default(),
+            masks: Masks::default(),
+            word_bits: WordBits::default(),
+            bitmap: Vec::new(),
+            no_more: Vec::new(),
+        };
+        let mut with_specials = Vec::new();
+        let mut batch: Vec<Batched> = Vec::new();
+        let mut buffer = Vec::new();
+        let mut len = 0;
+        for i in 0..self.spans.len() {
+            let span = match self.spans.get(self.world, i) {
+                Ok(Some(span)) => span,
+                Ok(None) => continue,
+                Err(error) => {
+                    pass.gaps.add("a span", Addr::NIL, error);
+                    continue;
+                }
+            };
+            let state = SpanState::of(self.world, self.specials, &span, self.heap_sweepgen);
+            let state = match state {
+                Ok(state) => state,
+                Err(error) => {
+                    pass.gaps.add("objects of a span", span.base, error);
+                    continue;
+                }
+            };
+            pass.summary.unswept_spans += u64::from(state.swept_here);
+            if state.released {
+                continue;
+            }
+            pass.summary.spans += 1;
+            if !state.specials.is_empty() {
+                with_specials.push(span.at);
+            }
+            let large = span.bytes > BATCH_BYTES as u64;
+            if large
+                || batch.len() == BATCH_SPANS
+                || len + span.bytes as usize > BATCH_BYTES
+            {
+                self.write_batch(&mut pass, &batch, len, &mut buffer)?;
+                batch.clear();
+                len = 0;
+            }
+            if large {
+                self.write_large(&mut pass, &span, &state)?;
+                continue;
+            }
+            let start = len;
+            len += span.bytes as usize;
+            batch.push(Batched { span, state, start });
+        }
+        self.write_batch(&mut pass, &batch, len, &mut buffer)?;
+        Ok((pass.summary, with_specials))
+    }
+
+    /// Reads the spans of a batch, `len` bytes in all, at once, and writes their objects.
+    fn write_batch(
+        &self,
+        pass: &mut Pass<'_>,
+        batch: &[Batched],
+        len: usize,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), WalkError> {
+        if buffer.len() < len {
+            buffer.resize(len, 0);
+        }
+        let mut parts = Vec::with_capacity(batch.len());
+        let mut rest = &mut buffer[..len];
+        for batched in batch {
+            let (buf, behind) = rest.split_at_mut(batched.span.bytes as usize);
+            parts.push(Part { at: batched.span.base, buf });
+            rest = behind;
+        }
+        let whole = self.world.target.read_parts(&mut parts).is_ok();
+        for batched in batch {
+            let span = &batched.span;
+            let contents = &mut buffer[batched.start..][..span.bytes as usize];
+            // If the batch cannot be read as a whole, find out which span it was.
+            if !whole && let Err(fault) = self.world.target.read(span.base, contents) {
+                pass.gaps.add("objects of a span", span.base, fault);
+                continue;
+            }
+            self.write_span(pass, span, &batched.state, contents)?;
+        }
+        Ok(())
+    }
+
+    /// Reads the arena's bitmap of `span`, in the versions that have one.
+    fn read_bitmap(&self, pass: &mut Pass<'_>, span: &Span) {
+        let read = self.arenas.read_bitmap(
+            self.world,
+            span.base,
+            span.bytes,
+            &mut pass.bitmap,
+            &mut pass.no_more,
+        );
+        if let Err(error) = read {
+            pass.gaps.add("pointers of the objects of a span", span.base, error);
+        }
+    }
+
+    fn write_span(
+        &self,
+        pass: &mut Pass<'_>,
+        span: &Span,
+        state: &SpanState,
+        contents: &mut [u8],
+    ) -> Result<(), WalkError> {
+        let word = self.world.model.word;
+        if state.swept_here && bits::has_inline_marks(self.world, span) {
+            clear_inline_marks(contents);
+        }
+        if !self.effects.cleared.is_empty() {
+            self.effects.apply(u64::from(word), span.base, contents);
+        }
+        self.read_bitmap(pass, span);
+        let tail = contents.len().saturating_sub(bits::tail_len(self.world, span) as usize);
+        let span_bits = SpanBits {
+            span,
+            tail: &contents[tail..],
+            bitmap: &pass.bitmap,
+            no_more: &pass.no_more,
+        };
+        let size = span.elem_size as usize;
+        for (index, object) in contents.chunks_exact(size).enumerate() {
+            let index = index as u64;
+            if !state.is_dumped(span, index) {
+                continue;
+            }
+            span_bits.object(
+                self.world,
+                &mut pass.masks,
+                pass.gaps,
+                index,
+                object,
+                &mut pass.word_bits,
+            );
+            pass.sink.record(&Record::Object(Object {
+                address: span.object(index).get(),
+                contents: object,
+                fields: pass.word_bits.fields(word),
+            }))?;
+            pass.summary.objects += 1;
+            pass.summary.bytes += span.elem_size;
+            pass.summary.phantoms += u64::from(index >= span.nelems);
+        }
+        Ok(())
+    }
+
+    /// Writes the one object of a span that is too large to be held as a whole.
+    fn write_large(
+        &self,
+        pass: &mut Pass<'_>,
+        span: &Span,
+        state: &SpanState,
+    ) -> Result<(), WalkError> {
+        if span.dumped_elems() != 1 {
+            pass.gaps.add("objects of a span", span.base, "many objects in a span this large");
+            return Ok(());
+        }
+        if !state.is_dumped(span, 0) {
+            return Ok(());
+        }
+        self.read_bitmap(pass, span);
+        let span_bits =
+            SpanBits { span, tail: &[], bitmap: &pass.bitmap, no_more: &pass.no_more };
+        span_bits.object(
+            self.world,
+            &mut pass.masks,
+            pass.gaps,
+            0,
+            &[],
+            &mut pass.word_bits,
+        );
+        let mut pieces = Pieces {
+            target: self.world.target,
+            at: span.base,
+            left: span.elem_size,
+            buffer: vec![0; BATCH_BYTES],
+        };
+        let fields = pass.word_bits.fields(self.world.model.word);
+        let head = LargeObject { address: span.base.get(), size: span.elem_size, fields };
+        pass.sink.large_object(&head, &mut pieces)?;
+        pass.summary.objects += 1;
+        pass.summary.bytes += span.elem_size;
+        Ok(())
+    }
+}
+
+/// The contents of a large object, read as they are asked for.
+struct Pieces<'t> {
+    target: &'t dyn Target,
+    at: Addr,
+    left: u64,
+    buffer: Vec<u8>,
+}
+
+impl Contents for Pieces<'_> {
+    fn next(&mut self) -> io::Result<Option<&[u8]>> {
+        let len = self.left.min(self.buffer.len() as u64) as usize;
+        if len == 0 {
+            return Ok(None);
+        }
+        let piece = &mut self.buffer[..len];
+        // Half of the record may be written by now, so this ends the dump: whole or not at all.
+        self.target.read(self.at, piece).map_err(io::Error::other)?;
+        self.at = self.at.offset(len as u64);
+        self.left -= len as u64;
+        Ok(Some(piece))
+    }
+}

@@ -1,0 +1,227 @@
+//! `runtime.mspan`: a run of pages with objects of one size.
+
+use goheap_golang::{HeapBits, LayoutError, Place, Structs};
+use goheap_memory::{Addr, DataModel, Memory};
+
+use crate::error::Doing;
+use crate::{WalkError, World, limit};
+
+/// Bytes of a page of the heap (runtime/sizeclasses.go: `_PageShift`, all versions).
+pub(crate) const PAGE: u64 = 8192;
+
+/// `mSpanInUse` (runtime/mheap.go, all versions).
+const IN_USE: u64 = 1;
+
+/// More bytes than an `mspan` has in any version (160 in go1.27).
+const MSPAN_MOST: usize = 512;
+
+/// Where the fields of `mspan` are.
+#[derive(Debug)]
+pub(crate) struct SpanLayout {
+    size: u64,
+    start_addr: Place,
+    npages: Place,
+    state: Place,
+    elem_size: Place,
+    nelems: Place,
+    free_index: Place,
+    free_index_for_scan: Option<Place>,
+    alloc_bits: Place,
+    mark_bits: Place,
+    sweepgen: Place,
+    spanclass: Place,
+    specials: Place,
+    large_type: Option<Place>,
+}
+
+impl SpanLayout {
+    pub(crate) fn new(structs: &Structs<'_>, heap_bits: HeapBits) -> Result<Self, WalkError> {
+        const MSPAN: &str = "runtime.mspan";
+        let place = |path: &str| structs.place(MSPAN, path);
+        let size = structs.size(MSPAN)?;
+        let layout = SpanLayout {
+            size,
+            start_addr: place("startAddr")?,
+            npages: place("npages")?,
+            state: structs.first(MSPAN, &["state.s.value", "state.s"])?,
+            elem_size: place("elemsize")?,
+            nelems: place("nelems")?,
+            free_index: place("freeindex")?,
+            free_index_for_scan: structs.optional(MSPAN, "freeIndexForScan"),
+            alloc_bits: place("allocBits")?,
+            mark_bits: place("gcmarkBits")?,
+            sweepgen: place("sweepgen")?,
+            spanclass: place("spanclass")?,
+            specials: place("specials")?,
+            large_type: match heap_bits {
+                HeapBits::Headers => Some(place("largeType")?),
+                HeapBits::ArenaPairs | HeapBits::ArenaBitmap => None,
+            },
+        };
+        // `SpanTable::read` slices by these, so that layouts from outside must not lie.
+        let fits = |place: Place| {
+            (1..=8).contains(&place.size) && place.offset.saturating_add(place.size) <= size
+        };
+        let required = [
+            layout.start_addr,
+            layout.npages,
+            layout.state,
+            layout.elem_size,
+            layout.nelems,
+            layout.free_index,
+            layout.alloc_bits,
+            layout.mark_bits,
+            layout.sweepgen,
+            layout.spanclass,
+            layout.specials,
+        ];
+        let optional = [layout.free_index_for_scan, layout.large_type];
+        if size as usize > MSPAN_MOST
+            || !required.into_iter().chain(optional.into_iter().flatten()).all(fits)
+        {
+            return Err(WalkError::Layout(LayoutError::Unexpected {
+                strukt: MSPAN.to_owned(),
+                path: "its fields".to_owned(),
+                expected: "inside of the struct",
+            }));
+        }
+        Ok(layout)
+    }
+}
+
+/// A span in use.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Span {
+    /// Its `mspan`.
+    pub(crate) at: Addr,
+    /// Its first byte.
+    pub(crate) base: Addr,
+    /// Bytes of all its pages.
+    pub(crate) bytes: u64,
+    /// Bytes of an object.
+    pub(crate) elem_size: u64,
+    /// Objects that fit, by the allocator's account.
+    pub(crate) nelems: u64,
+    pub(crate) free_index: u64,
+    pub(crate) free_index_for_scan: u64,
+    pub(crate) alloc_bits: Addr,
+    pub(crate) mark_bits: Addr,
+    pub(crate) sweepgen: u32,
+    spanclass: u8,
+    /// Head of its list of specials.
+    pub(crate) specials: Addr,
+    /// Type of its one large object.
+    pub(crate) large_type: Addr,
+}
+
+impl Span {
+    /// Whether its objects have no pointers (runtime/mheap.go: `spanClass.noscan`).
+    pub(crate) fn noscan(&self) -> bool {
+        self.spanclass & 1 != 0
+    }
+
+    /// 0 for a large object.
+    pub(crate) fn size_class(&self) -> u8 {
+        self.spanclass >> 1
+    }
+
+    /// Number of objects that the runtime's dumper takes it to hold, phantoms included
+    /// (runtime/heapdump.go: `dumpobjs`).
+    pub(crate) fn dumped_elems(&self) -> u64 {
+        self.bytes / self.elem_size
+    }
+
+    /// The start of object `index`.
+    pub(crate) fn object(&self, index: u64) -> Addr {
+        self.base.offset(index.wrapping_mul(self.elem_size))
+    }
+}
+
+/// All spans, in the order of `mheap_.allspans`.
+#[derive(Debug)]
+pub(crate) struct SpanTable {
+    layout: SpanLayout,
+    model: DataModel,
+    list: Addr,
+    count: u64,
+}
+
+impl SpanTable {
+    pub(crate) fn new(world: &World<'_>) -> Result<SpanTable, WalkError> {
+        let heap = world.global("runtime.mheap_")?;
+        let allspans = world.structs.offset("runtime.mheap", "allspans")?;
+        let (list, count) = world.slice(heap.offset(allspans), "mheap_.allspans")?;
+        if count > limit::SPANS {
+            return Err(WalkError::Implausible {
+                what: "length of mheap_.allspans",
+                at: heap.offset(allspans),
+                found: count,
+                expected: "fewer spans",
+            });
+        }
+        Ok(SpanTable {
+            layout: SpanLayout::new(&world.structs, world.features.heap_bits)?,
+            model: world.model,
+            list,
+            count,
+        })
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.count
+    }
+
+    /// Reads span number `index`; `None` if it is not in use.
+    pub(crate) fn get(&self, world: &World<'_>, index: u64) -> Result<Option<Span>, WalkError> {
+        let at = self.list.offset(index.wrapping_mul(self.model.word_size()));
+        let span = world.ptr(at, "an entry of mheap_.allspans")?;
+        self.read(world, span)
+    }
+
+    /// Reads the span whose `mspan` is at `at`; `None` if it is not in use.
+    pub(crate) fn read(&self, world: &World<'_>, at: Addr) -> Result<Option<Span>, WalkError> {
+        let layout = &self.layout;
+        let mut bytes = [0_u8; MSPAN_MOST];
+        let bytes = &mut bytes[..layout.size as usize];
+        world.memory.read(at, bytes).doing("an mspan")?;
+        let field = |place: Place| -> u64 {
+            let start = place.offset as usize;
+            self.model.uint(&bytes[start..start + place.size as usize])
+        };
+        if field(layout.state) != IN_USE {
+            return Ok(None);
+        }
+        let opt = |place: Option<Place>| place.map_or(0, field);
+        let span = Span {
+            at,
+            base: Addr::new(field(layout.start_addr)),
+            bytes: field(layout.npages).checked_mul(PAGE).unwrap_or(u64::MAX),
+            elem_size: field(layout.elem_size),
+            nelems: field(layout.nelems),
+            free_index: field(layout.free_index),
+            free_index_for_scan: opt(layout.free_index_for_scan),
+            alloc_bits: Addr::new(field(layout.alloc_bits)),
+            mark_bits: Addr::new(field(layout.mark_bits)),
+            sweepgen: field(layout.sweepgen) as u32,
+            spanclass: field(layout.spanclass) as u8,
+            specials: Addr::new(field(layout.specials)),
+            large_type: Addr::new(opt(layout.large_type)),
+        };
+        let plausible = span.elem_size > 0
+            && span.bytes > 0
+            && span.bytes < 1 << 48
+            && span.base.get() % PAGE == 0
+            && span.base.get().checked_add(span.bytes).is_some()
+            && span.nelems <= span.dumped_elems()
+            && (span.size_class() == 0 || span.bytes <= 1 << 20);
+        if !plausible {
+            return Err(WalkError::Implausible {
+                what: "an mspan",
+                at,
+                found: span.elem_size,
+                expected: "an element size that fits its pages",
+            });
+        }
+        Ok(Some(span))
+    }
+}

@@ -1,0 +1,163 @@
+//! Specials: what the runtime hangs on single objects of a span (finalizers, profile samples).
+
+use goheap_golang::{Place, SpecialKinds};
+use goheap_memory::Addr;
+
+use crate::span::Span;
+use crate::{WalkError, World, limit};
+
+/// What a special is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SpecialKind {
+    /// A finalizer waits for the object.
+    Finalizer,
+    /// A weak pointer refers to it.
+    WeakHandle,
+    /// The memory profile has sampled it.
+    Profile,
+    /// A cleanup waits for its death.
+    Cleanup,
+    /// Anything else: pins, tests' reachability, tiny blocks.
+    Other,
+}
+
+/// A special.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Special {
+    /// Its struct.
+    pub(crate) at: Addr,
+    /// Offset in its span.
+    pub(crate) offset: u64,
+    /// What it is for.
+    pub(crate) kind: SpecialKind,
+}
+
+/// How to read specials.
+#[derive(Debug)]
+pub(crate) struct Specials {
+    next: Place,
+    offset: Place,
+    kind: Place,
+    kinds: SpecialKinds,
+    finalizer: FinalizerLayout,
+    bucket: Place,
+    /// `specialWeakHandle.handle`.
+    handle: Option<Place>,
+    /// `specialCleanup.fn`, where cleanups are queued as finalizers.
+    cleanup: Option<Place>,
+}
+
+#[derive(Debug)]
+struct FinalizerLayout {
+    fn_: Place,
+    fint: Place,
+    ot: Place,
+}
+
+impl Specials {
+    pub(crate) fn new(world: &World<'_>) -> Result<Specials, WalkError> {
+        let place = |strukt: &str, path: &str| world.structs.place(strukt, path);
+        Ok(Specials {
+            next: place("runtime.special", "next")?,
+            offset: place("runtime.special", "offset")?,
+            kind: place("runtime.special", "kind")?,
+            kinds: world.features.specials,
+            finalizer: FinalizerLayout {
+                fn_: place("runtime.specialfinalizer", "fn")?,
+                fint: place("runtime.specialfinalizer", "fint")?,
+                ot: place("runtime.specialfinalizer", "ot")?,
+            },
+            bucket: place("runtime.specialprofile", "b")?,
+            handle: match world.features.specials.weak_handle {
+                Some(_) => Some(place("runtime.specialWeakHandle", "handle")?),
+                None => None,
+            },
+            cleanup: match world.features.cleanups_queue_as_finalizers {
+                true => Some(place("runtime.specialCleanup", "fn")?),
+                false => None,
+            },
+        })
+    }
+
+    /// The specials of `span`, in the order of their list: by offset, then by kind.
+    pub(crate) fn list(&self, world: &World<'_>, span: &Span) -> Result<Vec<Special>, WalkError> {
+        const WHAT: &str = "a special of a span";
+        let mut list = Vec::new();
+        let mut at = span.specials;
+        // An object has at most a few specials of a kind, and a span at most so many objects.
+        let most = (span.bytes as usize).min(limit::CHAIN);
+        while !at.is_nil() {
+            let offset = world.field(at, self.offset, WHAT)?;
+            if list.len() >= most || offset >= span.bytes {
+                return Err(WalkError::Implausible {
+                    what: "the list of specials of a span",
+                    at,
+                    found: offset,
+                    expected: "an offset inside of the span, and an end of the list",
+                });
+            }
+            let kind = world.field(at, self.kind, WHAT)? as u8;
+            let kind = match kind {
+                k if k == self.kinds.finalizer => SpecialKind::Finalizer,
+                k if k == self.kinds.profile => SpecialKind::Profile,
+                k if Some(k) == self.kinds.weak_handle => SpecialKind::WeakHandle,
+                k if Some(k) == self.kinds.cleanup => SpecialKind::Cleanup,
+                _ => SpecialKind::Other,
+            };
+            list.push(Special { at, offset, kind });
+            at = Addr::new(world.field(at, self.next, WHAT)?);
+        }
+        Ok(list)
+    }
+
+    /// The record of a finalizer of the object at `object`.
+    pub(crate) fn finalizer(
+        &self,
+        world: &World<'_>,
+        special: &Special,
+        object: Addr,
+    ) -> Result<goheap_format::Finalizer, WalkError> {
+        const WHAT: &str = "a finalizer";
+        let closure = world.field(special.at, self.finalizer.fn_, WHAT)?;
+        Ok(goheap_format::Finalizer {
+            object: object.get(),
+            closure,
+            code: world.word(Addr::new(closure), "a finalizer's function")?,
+            argument_type: world.field(special.at, self.finalizer.fint, WHAT)?,
+            object_type: world.field(special.at, self.finalizer.ot, WHAT)?,
+        })
+    }
+
+    /// The record that a cleanup becomes when its object has died, if it is queued with the
+    /// finalizers.
+    pub(crate) fn queued_cleanup(
+        &self,
+        world: &World<'_>,
+        special: &Special,
+    ) -> Result<Option<goheap_format::Finalizer>, WalkError> {
+        let Some(place) = self.cleanup else { return Ok(None) };
+        let closure = world.field(special.at, place, "a cleanup")?;
+        Ok(Some(goheap_format::Finalizer {
+            object: 0,
+            closure,
+            code: world.word(Addr::new(closure), "a cleanup's function")?,
+            argument_type: 0,
+            object_type: 0,
+        }))
+    }
+
+    /// The word that weak pointers to an object go through: the sweep clears it when that dies.
+    pub(crate) fn weak_handle(
+        &self,
+        world: &World<'_>,
+        special: &Special,
+    ) -> Result<Addr, WalkError> {
+        let Some(place) = self.handle else { return Ok(Addr::NIL) };
+        world.field(special.at, place, "a weak handle").map(Addr::new)
+    }
+
+    /// The bucket of a sample.
+    pub(crate) fn bucket(&self, world: &World<'_>, special: &Special) -> Result<u64, WalkError> {
+        world.field(special.at, self.bucket, "a profile sample")
+    }
+}

@@ -1,0 +1,176 @@
+//! A stopped Go program, and how to read its runtime.
+
+use goheap_golang::{Features, GoVersion, Place, Program, Structs};
+use goheap_memory::{Addr, DataModel, Memory, PageCache, Target};
+
+use crate::error::Doing;
+use crate::{Module, WalkError};
+
+/// The most that is believed of a length or a count in the target's memory. Real programs stay
+/// far below; a damaged word does not.
+pub mod limit {
+    /// Bytes of a string that the runtime itself made (a name, a version).
+    pub const STRING: u64 = 1 << 20;
+    /// Bytes of one module's pclntab.
+    pub const PCLNTAB: u64 = 1 << 30;
+    /// Bytes of one module's data or bss.
+    pub const SEGMENT: u64 = 1 << 36;
+    /// Modules of a program.
+    pub const MODULES: usize = 1 << 10;
+    /// Entries of `allgs`.
+    pub const GOROUTINES: u64 = 1 << 28;
+    /// Entries of `allm`.
+    pub const THREADS: usize = 1 << 20;
+    /// Slots of `itabTable`.
+    pub const ITABS: u64 = 1 << 26;
+    /// Entries of `allp`: GOMAXPROCS.
+    pub const PROCS: u64 = 1 << 16;
+    /// Entries of `mheap_.allspans`.
+    pub const SPANS: u64 = 1 << 32;
+    /// Records in a chain (specials of a span, defers of a goroutine, buckets).
+    pub const CHAIN: usize = 1 << 28;
+}
+
+/// A stopped Go program whose runtime has been found.
+pub struct World<'t> {
+    /// The program: threads, registers, and its memory for bulk reads.
+    pub target: &'t dyn Target,
+    /// Its memory through a cache of pages, for the many small reads of a walk.
+    pub memory: PageCache<&'t dyn Target>,
+    /// Byte order and word size.
+    pub model: DataModel,
+    /// Its symbols.
+    pub program: &'t dyn Program,
+    /// Its struct layouts.
+    pub structs: Structs<'t>,
+    /// What `runtime.buildVersion` says.
+    pub version: GoVersion,
+    /// What that means.
+    pub features: Features,
+    /// `firstmoduledata` and what is chained to it.
+    pub modules: Vec<Module>,
+}
+
+impl<'t> World<'t> {
+    /// Finds the runtime in `target`.
+    ///
+    /// # Errors
+    /// It is no Go program that `program` describes, or one of a version that is not known.
+    pub fn open<P: Program>(
+        target: &'t dyn Target,
+        program: &'t P,
+    ) -> Result<World<'t>, WalkError> {
+        let memory = PageCache::new(target);
+        let model = target.machine().data_model();
+        let build_version = program
+            .address("runtime.buildVersion")
+            .ok_or(WalkError::NoSymbol("runtime.buildVersion"))?;
+        let text = read_string(&memory, model, build_version, "runtime.buildVersion")?;
+        let version: GoVersion = String::from_utf8_lossy(&text).parse()?;
+        let features = Features::of(&version)?;
+        let mut world = World {
+            target,
+            memory,
+            model,
+            program,
+            structs: Structs::new(program),
+            version,
+            features,
+            modules: Vec::new(),
+        };
+        world.modules = Module::read_all(&world)?;
+        Ok(world)
+    }
+
+    /// The live address of one of the runtime's globals.
+    ///
+    /// # Errors
+    /// The symbol table lacks it.
+    pub fn global(&self, name: &'static str) -> Result<Addr, WalkError> {
+        self.program.address(name).ok_or(WalkError::NoSymbol(name))
+    }
+
+    /// Reads the word at `at`.
+    ///
+    /// # Errors
+    /// The fault, with `what` was being read.
+    pub fn word(&self, at: Addr, what: &'static str) -> Result<u64, WalkError> {
+        self.model.read_word(&self.memory, at).doing(what)
+    }
+
+    /// Reads the pointer at `at`.
+    ///
+    /// # Errors
+    /// The fault, with `what` was being read.
+    pub fn ptr(&self, at: Addr, what: &'static str) -> Result<Addr, WalkError> {
+        self.word(at, what).map(Addr::new)
+    }
+
+    /// Reads an unsigned integer field of the struct at `base`.
+    ///
+    /// # Errors
+    /// The fault, with `what` was being read.
+    pub fn field(&self, base: Addr, place: Place, what: &'static str) -> Result<u64, WalkError> {
+        self.model
+            .read_uint(&self.memory, base.offset(place.offset), place.size as usize)
+            .doing(what)
+    }
+
+    /// Reads `len` bytes, refusing more than `most`.
+    ///
+    /// # Errors
+    /// The fault, or a length beyond `most`.
+    pub fn bytes(
+        &self,
+        at: Addr,
+        len: u64,
+        most: u64,
+        what: &'static str,
+    ) -> Result<Vec<u8>, WalkError> {
+        read_bytes(&self.memory, at, len, most, what)
+    }
+
+    /// Reads the contents of the Go string whose header is at `at`.
+    ///
+    /// # Errors
+    /// The fault, or a length beyond [`limit::STRING`].
+    pub fn string(&self, at: Addr, what: &'static str) -> Result<Vec<u8>, WalkError> {
+        read_string(&self.memory, self.model, at, what)
+    }
+
+    /// Reads the first two words of the slice header at `at`: data and length.
+    ///
+    /// # Errors
+    /// The fault, with `what` was being read.
+    pub fn slice(&self, at: Addr, what: &'static str) -> Result<(Addr, u64), WalkError> {
+        let data = self.ptr(at, what)?;
+        let len = self.word(at.offset(self.model.word_size()), what)?;
+        Ok((data, len))
+    }
+}
+
+fn read_string(
+    memory: &impl Memory,
+    model: DataModel,
+    at: Addr,
+    what: &'static str,
+) -> Result<Vec<u8>, WalkError> {
+    let data = model.read_ptr(memory, at).doing(what)?;
+    let len = model.read_word(memory, at.offset(model.word_size())).doing(what)?;
+    read_bytes(memory, data, len, limit::STRING, what)
+}
+
+fn read_bytes(
+    memory: &impl Memory,
+    at: Addr,
+    len: u64,
+    most: u64,
+    what: &'static str,
+) -> Result<Vec<u8>, WalkError> {
+    if len > most {
+        return Err(WalkError::Implausible { what, at, found: len, expected: "a sane length" });
+    }
+    let mut bytes = vec![0; len as usize];
+    memory.read(at, &mut bytes).doing(what)?;
+    Ok(bytes)
+}
