@@ -5,14 +5,20 @@
 
 mod addr;
 mod cache;
+mod core;
 mod fault;
+mod loaded;
 mod memory;
+mod spliced;
 mod target;
 mod word;
 
+pub use self::core::{Core, CoreError, CutOff, ProcessInfo};
 pub use addr::Addr;
 pub use cache::PageCache;
 pub use fault::{Fault, FaultKind};
+pub use loaded::{BuildIds, ElfNote, NotesError, loaded_notes};
 pub use memory::{Memory, Part};
+pub use spliced::{Layer, Spliced};
 pub use target::{Machine, Mapping, Registers, Target, Thread, UnknownMachine};
 pub use word::{ByteOrder, DataModel};

@@ -1,0 +1,165 @@
+//! Notes of the executable, as they lie in the memory of the program that runs it.
+
+use object::Endianness;
+use object::elf::{self, FileHeader64, ProgramHeader64};
+use object::read::elf::{NoteIterator, ProgramHeader};
+
+use crate::{Addr, Fault, Target};
+
+/// Kinds of entries of the auxiliary vector: address, size and number of the program headers.
+pub(crate) const AT_PHDR: u64 = 3;
+const AT_PHENT: u64 = 4;
+const AT_PHNUM: u64 = 5;
+
+/// No executable has more program headers (real ones have about ten).
+const MOST_HEADERS: u64 = 1024;
+
+/// Longer segments of notes are read up to here: build ids are well before.
+const LONGEST_NOTES: u64 = 64 << 10;
+
+/// A note of an ELF file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ElfNote {
+    /// Who defined it: `GNU`, `Go`.
+    pub name: Vec<u8>,
+    /// Its type, by that definer's numbers.
+    pub kind: u32,
+    /// Its contents.
+    pub desc: Vec<u8>,
+}
+
+/// What tells one build of a program from another.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BuildIds {
+    /// The GNU build id (made by an external linker, or by Go's with `-B`).
+    pub gnu: Option<Vec<u8>>,
+    /// The Go build id: text, four parts with slashes between them.
+    pub go: Option<Vec<u8>>,
+}
+
+impl BuildIds {
+    /// Picks the ids out of notes, of memory or of a file.
+    pub fn of<'n>(notes: impl IntoIterator<Item = &'n ElfNote>) -> BuildIds {
+        let mut ids = BuildIds::default();
+        for note in notes {
+            match (note.name.as_slice(), note.kind) {
+                (b"GNU", elf::NT_GNU_BUILD_ID) => ids.gnu = Some(note.desc.clone()),
+                (b"Go", elf::NT_GO_BUILD_ID) => ids.go = Some(note.desc.clone()),
+                _ => {}
+            }
+        }
+        ids
+    }
+
+    /// Whether both are of one build; `None` if they have no kind of id in common.
+    pub fn same_build(&self, other: &BuildIds) -> Option<bool> {
+        let same = |a: &Option<Vec<u8>>, b: &Option<Vec<u8>>| Some(a.as_ref()? == b.as_ref()?);
+        let (gnu, go) = (same(&self.gnu, &other.gnu), same(&self.go, &other.go));
+        match (gnu, go) {
+            (None, None) => None,
+            (gnu, go) => Some(gnu != Some(false) && go != Some(false)),
+        }
+    }
+}
+
+/// Why the notes of the executable cannot be found in memory.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotesError {
+    /// The auxiliary vector does not tell where the program headers are.
+    #[error("the auxiliary vector does not tell where the program headers are")]
+    NoHeaders,
+    /// The auxiliary vector, a program header or a note makes no sense.
+    #[error("at {at}: {what}")]
+    Malformed {
+        /// Where.
+        at: Addr,
+        /// What is wrong there.
+        what: &'static str,
+    },
+    /// They cannot be read.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// The notes of the executable of `target`, from its memory: they tell which build of a program
+/// runs (see [`BuildIds`]), even where only a core is left. The first page of an executable is in
+/// a core by default, and the build ids are in that.
+///
+/// # Errors
+/// [`NotesError`]. A program without notes is none: the list is empty.
+pub fn loaded_notes<T: Target + ?Sized>(target: &T) -> Result<Vec<ElfNote>, NotesError> {
+    let (at, headers, endian) = program_headers(target)?;
+    let Some(bias) = load_bias(at, &headers, endian) else {
+        return Err(NotesError::Malformed {
+            at,
+            what: "no program header tells where the program was loaded",
+        });
+    };
+    let mut notes = Vec::new();
+    for header in &headers {
+        if header.p_type(endian) != elf::PT_NOTE {
+            continue;
+        }
+        let at = Addr::new(header.p_vaddr(endian)).offset(bias);
+        let mut bytes = vec![0; header.p_memsz(endian).min(LONGEST_NOTES) as usize];
+        target.read(at, &mut bytes)?;
+        let malformed = |what| NotesError::Malformed { at, what };
+        let iterator: NoteIterator<'_, FileHeader64<Endianness>> =
+            NoteIterator::new(endian, header.p_align(endian), &bytes)
+                .map_err(|_| malformed("notes of an odd alignment"))?;
+        for note in iterator {
+            // A segment longer than the limit ends in the middle of a note.
+            let Ok(note) = note else { break };
+            notes.push(ElfNote {
+                name: note.name().to_vec(),
+                kind: note.n_type(endian),
+                desc: note.desc().to_vec(),
+            });
+        }
+    }
+    Ok(notes)
+}
+
+/// The program headers, with their address.
+fn program_headers<T: Target + ?Sized>(
+    target: &T,
+) -> Result<(Addr, Vec<ProgramHeader64<Endianness>>, Endianness), NotesError> {
+    let value = |kind| {
+        let (_, value) = target.auxv().iter().find(|&&(k, _)| k == kind)?;
+        Some(*value)
+    };
+    let at = Addr::new(value(AT_PHDR).ok_or(NotesError::NoHeaders)?);
+    let malformed = |what| NotesError::Malformed { at, what };
+    let size = size_of::<ProgramHeader64<Endianness>>();
+    if value(AT_PHENT).is_some_and(|told| told != size as u64) {
+        return Err(malformed("program headers of an unknown size"));
+    }
+    let count = value(AT_PHNUM).ok_or(NotesError::NoHeaders)?;
+    if count > MOST_HEADERS {
+        return Err(malformed("an absurd number of program headers"));
+    }
+    let mut bytes = vec![0; count as usize * size];
+    target.read(at, &mut bytes)?;
+    let (headers, _) = object::slice_from_bytes(&bytes, count as usize)
+        .map_err(|()| malformed("program headers of an unknown size"))?;
+    let endian = match target.machine().data_model().byte_order {
+        crate::ByteOrder::Little => Endianness::Little,
+        crate::ByteOrder::Big => Endianness::Big,
+    };
+    Ok((at, headers.to_vec(), endian))
+}
+
+/// How much further up than its file says the program was loaded (wrapping).
+fn load_bias(at: Addr, headers: &[ProgramHeader64<Endianness>], endian: Endianness) -> Option<u64> {
+    /// Where the program headers are in every ELF file that a linker writes: behind the header.
+    const PHOFF: u64 = 64;
+    let find = |wanted: &dyn Fn(&ProgramHeader64<Endianness>) -> bool| {
+        headers.iter().find(|header| wanted(header))
+    };
+    if let Some(header) = find(&|header| header.p_type(endian) == elf::PT_PHDR) {
+        return Some(at.get().wrapping_sub(header.p_vaddr(endian)));
+    }
+    let first = find(&|h| h.p_type(endian) == elf::PT_LOAD && h.p_offset(endian) == 0)?;
+    let start = at.get().wrapping_sub(PHOFF);
+    Some(start.wrapping_sub(first.p_vaddr(endian)))
+}

@@ -1,0 +1,143 @@
+//! The executable's own bytes, laid under what a core leaves out.
+
+use std::path::PathBuf;
+
+use crate::{Addr, Fault, FaultKind, Machine, Mapping, Memory, Target, Thread};
+
+/// The unit in which a core leaves memory out.
+const PAGE: u64 = 4096;
+
+/// A piece of an executable, at the address where the program had it.
+#[derive(Debug, Clone)]
+pub struct Layer<B> {
+    /// Where its first byte was.
+    pub start: Addr,
+    /// Its bytes.
+    pub bytes: B,
+}
+
+/// A target with pieces of its executable laid under it: what the target itself holds is read from
+/// it; what it does not hold is read from the pieces.
+///
+/// Give it only what the program cannot have changed: segments that are not writable. A writable
+/// one that the core left out had other contents than the file has, and a read of it must stay a
+/// fault.
+#[derive(Debug)]
+pub struct Spliced<T, B> {
+    over: T,
+    /// Ascending, not empty.
+    layers: Vec<Layer<B>>,
+}
+
+impl<T: Target, B: AsRef<[u8]>> Spliced<T, B> {
+    /// Lays `layers` under `over`, in any order. Where two overlap, the one that starts higher wins.
+    pub fn new(over: T, layers: impl IntoIterator<Item = Layer<B>>) -> Spliced<T, B> {
+        let mut layers: Vec<Layer<B>> = layers.into_iter().collect();
+        layers.retain(|layer| !layer.bytes.as_ref().is_empty());
+        layers.sort_by_key(|layer| layer.start);
+        Spliced { over, layers }
+    }
+
+    /// What lies on top.
+    pub fn over(&self) -> &T {
+        &self.over
+    }
+
+    /// The bytes that are laid under `at` and behind it.
+    fn under(&self, at: Addr) -> Option<&[u8]> {
+        let behind = self.layers.partition_point(|layer| layer.start <= at);
+        // With overlaps, the layer that starts last below `at` need not be the one that holds it.
+        let below = self.layers.get(..behind)?;
+        below.iter().rev().find_map(|layer| {
+            let inside = usize::try_from(at.since(layer.start)?).ok()?;
+            layer
+                .bytes
+                .as_ref()
+                .get(inside..)
+                .filter(|rest| !rest.is_empty())
+        })
+    }
+
+    /// One piece, which does not cross a page.
+    fn read_piece(&self, at: Addr, buf: &mut [u8]) -> Result<(), FaultKind> {
+        let kind = match self.over.read(at, buf) {
+            Ok(()) => return Ok(()),
+            Err(fault) => fault.kind,
+        };
+        if !is_missing(kind) {
+            return Err(kind);
+        }
+        // Layers need not begin or end at a page: byte runs, each from whoever has it.
+        let mut done = 0;
+        while let Some(rest) = buf.get_mut(done..).filter(|rest| !rest.is_empty()) {
+            let from = at.offset(done as u64);
+            match self.under(from) {
+                Some(bytes) => {
+                    let count = bytes.len().min(rest.len());
+                    rest[..count].copy_from_slice(&bytes[..count]);
+                    done += count;
+                }
+                None => {
+                    self.over
+                        .read(from, &mut rest[..1])
+                        .map_err(|fault| fault.kind)?;
+                    done += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether the bytes are not in the target, as opposed to not to be had by it.
+fn is_missing(kind: FaultKind) -> bool {
+    matches!(
+        kind,
+        FaultKind::LeftOut | FaultKind::Unmapped | FaultKind::CutOff
+    )
+}
+
+impl<T: Target, B: AsRef<[u8]>> Memory for Spliced<T, B> {
+    fn read(&self, at: Addr, buf: &mut [u8]) -> Result<(), Fault> {
+        match self.over.read(at, buf) {
+            Err(fault) if is_missing(fault.kind) => {}
+            done => return done,
+        }
+        let len = buf.len();
+        let mut done = 0;
+        while let Some(rest) = buf.get_mut(done..).filter(|rest| !rest.is_empty()) {
+            let from = at.offset(done as u64);
+            let in_page = PAGE - from.get() % PAGE;
+            let count = rest.len().min(in_page as usize);
+            self.read_piece(from, &mut rest[..count])
+                .map_err(|kind| Fault::new(at, len, kind))?;
+            done += count;
+        }
+        Ok(())
+    }
+}
+
+impl<T: Target, B: AsRef<[u8]>> Target for Spliced<T, B> {
+    fn machine(&self) -> Machine {
+        self.over.machine()
+    }
+
+    fn threads(&self) -> &[Thread] {
+        self.over.threads()
+    }
+
+    fn mappings(&self) -> &[Mapping] {
+        self.over.mappings()
+    }
+
+    fn auxv(&self) -> &[(u64, u64)] {
+        self.over.auxv()
+    }
+
+    fn executable(&self) -> Option<PathBuf> {
+        self.over.executable()
+    }
+}
+
+#[cfg(test)]
+mod tests;
