@@ -8,8 +8,8 @@ use super::{FuncTable, PclntabError, TextOffset, c_string};
 /// (a pointer); behind the struct, `npcdata` offsets into `pctab`, then `nfuncdata` offsets from
 /// `moduledata.gofunc`.
 #[derive(Clone, Copy)]
-pub struct Func<'t, 'd> {
-    table: &'t FuncTable<'d>,
+pub struct Func<'d> {
+    table: FuncTable<'d>,
     raw: &'d [u8],
     entry: TextOffset,
     end: TextOffset,
@@ -34,13 +34,13 @@ enum Field {
     StartLine = 8,
 }
 
-impl<'t, 'd> Func<'t, 'd> {
+impl<'d> Func<'d> {
     /// The function whose `_func` begins with `raw`; `None` if its fixed part is cut off.
     pub(super) fn decode(
-        table: &'t FuncTable<'d>,
+        table: FuncTable<'d>,
         raw: &'d [u8],
         end: TextOffset,
-    ) -> Option<Func<'t, 'd>> {
+    ) -> Option<Func<'d>> {
         let header = &table.header;
         let words = if header.start_line { 9 } else { 8 };
         let fixed = usize::from(header.ftab_field) + 4 * words + 4;

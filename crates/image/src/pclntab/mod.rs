@@ -193,7 +193,7 @@ impl<'d> FuncTable<'d> {
 
     /// The function that `pc` lies in, or behind, before the next one begins. `None` before the
     /// first function and from the end of the text on.
-    pub fn find(&self, pc: TextOffset) -> Option<Func<'_, 'd>> {
+    pub fn find(&self, pc: TextOffset) -> Option<Func<'d>> {
         if pc >= self.pc(self.func_count())? {
             return None;
         }
@@ -212,7 +212,7 @@ impl<'d> FuncTable<'d> {
     }
 
     /// The function of this number; they are sorted by entry.
-    pub fn func(&self, index: usize) -> Option<Func<'_, 'd>> {
+    pub fn func(&self, index: usize) -> Option<Func<'d>> {
         if index >= self.func_count() {
             return None;
         }
@@ -220,11 +220,11 @@ impl<'d> FuncTable<'d> {
         let at = index.checked_mul(2 * size)?.checked_add(size)?;
         let offset = self.order().word(self.ftab, at, self.header.ftab_field)?;
         let raw = self.funcs.get(usize::try_from(offset).ok()?..)?;
-        Func::decode(self, raw, self.pc(index.checked_add(1)?)?)
+        Func::decode(*self, raw, self.pc(index.checked_add(1)?)?)
     }
 
     /// All functions, by entry. One that lies outside of the table (in a hostile file) is left out.
-    pub fn funcs(&self) -> impl Iterator<Item = Func<'_, 'd>> {
+    pub fn funcs(&self) -> impl Iterator<Item = Func<'d>> {
         (0..self.func_count()).filter_map(|index| self.func(index))
     }
 
