@@ -209,7 +209,7 @@ impl<'d> Func<'d> {
     }
 }
 
-impl std::fmt::Debug for Func<'_, '_> {
+impl std::fmt::Debug for Func<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Func")
             .field("name", &String::from_utf8_lossy(self.name()))
