@@ -1,1 +1,56 @@
-//! goheap-testkit
+//! What the tests of goheap prove it against: real Go programs, built by every Go version that is
+//! claimed, held still so that the runtime's own writer and goheap see one instant; and a second
+//! reader of the dump format that shares no code with the first.
+//!
+//! It stands beside `process -> memory -> runtime -> records -> dump file -> graph -> answers`, and
+//! uses none of it: what judges the house must not be built from its bricks.
+//!
+//! # Start here
+//! - [`toolchains`]: which Go versions there are, and where they are; fetches them when first needed.
+//! - [`program`]: builds the Go programs under `programs/`.
+//! - [`quiescent`]: a program that stands still inside its own `WriteHeapDump`.
+//! - [`entry`]: a program stopped at the entry of `runtime.readmemstats_m`, its collector on.
+//! - [`second_reader`]: a dump as a list of records, read by a grammar.
+//! - [`twin`]: what differs between two dumps, and where.
+//!
+//! # Invariants
+//! - Nothing of ours is used: no other crate of the workspace is a dependency.
+//! - A twin's capture sees a program in which no thread has run for a while, and the runtime's dump
+//!   that is drained afterwards is whole; where that cannot be had, it is an error, not a difference.
+//! - A program that a test started is gone when its handle is dropped.
+//!
+//! # Not here
+//! - goheap itself: the tests run its binary. They are in `crates/goheap/tests`.
+//! - Synthetic dumps for the format's reader: `goheap-format` has them.
+//! - The commands that people type: `xtask`.
+//!
+//! # Example
+//! ```
+//! use goheap_testkit::second_reader;
+//!
+//! let dump = b"go1.7 heap dump\n\x06\x00\x08\x00\x00\x05amd64\x06go1.24\x02\x00";
+//! let read = second_reader::read(dump)?;
+//! assert_eq!(read.records.len(), 2);
+//! assert_eq!(read.records[0].int("ncpu"), Some(2));
+//! # Ok::<(), second_reader::ReadError>(())
+//! ```
+
+#[cfg(target_os = "linux")]
+pub mod core;
+#[cfg(target_os = "linux")]
+pub mod entry;
+mod error;
+#[cfg(target_os = "linux")]
+pub mod procfs;
+pub mod program;
+#[cfg(target_os = "linux")]
+pub mod quiescent;
+pub mod second_reader;
+pub mod symbols;
+#[cfg(target_os = "linux")]
+mod target;
+pub mod toolchains;
+pub mod twin;
+
+pub use error::{Error, Result};
+pub use program::{BuildOptions, Program, build};

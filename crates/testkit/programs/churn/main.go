@@ -34,15 +34,16 @@ func main() {
 	}
 	time.Sleep(200 * time.Millisecond)
 	go obey(func() {
-		// Right behind a collection most spans are not swept yet.
-		var before, now runtime.MemStats
-		runtime.ReadMemStats(&before)
-		for i := 0; i < 2000; i++ {
-			runtime.ReadMemStats(&now)
+		// Right behind a collection most spans are not swept yet. ReadGCStats stops nothing and does
+		// not come by readmemstats_m, where the test kit's breakpoint lies.
+		var before, now debug.GCStats
+		debug.ReadGCStats(&before)
+		for i := 0; i < 20000; i++ {
+			debug.ReadGCStats(&now)
 			if now.NumGC != before.NumGC {
 				return
 			}
-			time.Sleep(100 * time.Microsecond)
+			runtime.Gosched()
 		}
 	})
 	<-stop

@@ -1,0 +1,158 @@
+//! Builds the Go programs of the test kit, by any toolchain and with any options, once.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::hash::{Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::error::run;
+use crate::{Error, Result, toolchains};
+
+/// How a program is built. The default is what `go build` does without flags, cgo off.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct BuildOptions {
+    /// Build tags.
+    pub tags: Vec<&'static str>,
+    /// `-race`; it needs cgo, which is turned on for it.
+    pub race: bool,
+    /// `-buildmode=pie`.
+    pub pie: bool,
+    /// `-gcflags=all=...`: `-N -l` turns the optimiser off.
+    pub gcflags: Option<&'static str>,
+    /// GOEXPERIMENT.
+    pub goexperiment: Option<&'static str>,
+    /// CGO_ENABLED.
+    pub cgo: bool,
+    /// `-ldflags`.
+    pub ldflags: Option<&'static str>,
+}
+
+/// A program that has been built.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// Its name: a folder under `programs/`.
+    pub name: String,
+    /// The version of the toolchain that built it.
+    pub version: &'static str,
+    /// The executable.
+    pub executable: PathBuf,
+    /// The GOROOT that built it.
+    pub goroot: PathBuf,
+}
+
+/// Builds `programs/<name>` by the toolchain of that version. The result lies in the cache and is
+/// built again when the sources, the options or the version are others.
+///
+/// # Errors
+/// What [`toolchains::goroot`] says, or what the compiler said.
+pub fn build(version: &str, name: &str, options: &BuildOptions) -> Result<Program> {
+    let version = toolchains::version(version)?;
+    let goroot = toolchains::goroot(version.number)?;
+    let mut sources = BTreeMap::new();
+    for folder in ["shared", name] {
+        read_sources(&programs().join(folder), &mut sources)?;
+    }
+    let mut hasher = std::hash::DefaultHasher::new();
+    (version.number, name, options, &sources).hash(&mut hasher);
+    let key = format!("{name}-{}-{:016x}", version.number, hasher.finish());
+    let folder = toolchains::cache()?.join("programs");
+    let executable = folder.join(&key).join(name);
+    let program = Program {
+        name: name.to_owned(),
+        version: version.number,
+        executable,
+        goroot,
+    };
+    if program.executable.is_file() {
+        return Ok(program);
+    }
+
+    fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+    let lock_path = folder.join(format!(".{key}.lock"));
+    let lock = File::create(&lock_path).map_err(Error::io("create", &lock_path))?;
+    lock.lock().map_err(Error::io("lock", &lock_path))?;
+    if program.executable.is_file() {
+        return Ok(program);
+    }
+    let temp = tempfile::Builder::new()
+        .prefix(".build-")
+        .tempdir_in(&folder)
+        .map_err(Error::io("create a folder in", &folder))?;
+    for (file, text) in &sources {
+        let path = temp.path().join(file);
+        fs::write(&path, text).map_err(Error::io("write", &path))?;
+    }
+    let mut go = go(&program.goroot);
+    go.current_dir(temp.path()).arg("build").arg("-o").arg(name);
+    if !options.tags.is_empty() {
+        go.arg("-tags").arg(options.tags.join(","));
+    }
+    if options.race {
+        go.arg("-race");
+    }
+    if options.pie {
+        go.arg("-buildmode=pie");
+    }
+    if let Some(flags) = options.gcflags {
+        go.arg(format!("-gcflags=all={flags}"));
+    }
+    if let Some(flags) = options.ldflags {
+        go.arg("-ldflags").arg(flags);
+    }
+    if let Some(experiment) = options.goexperiment {
+        go.env("GOEXPERIMENT", experiment);
+    }
+    go.env(
+        "CGO_ENABLED",
+        if options.cgo || options.race {
+            "1"
+        } else {
+            "0"
+        },
+    );
+    go.arg(".");
+    run(
+        &mut go,
+        &format!("go build of {name} by Go {}", version.number),
+    )?;
+    let place = folder.join(&key);
+    if place.exists() {
+        fs::remove_dir_all(&place).map_err(Error::io("remove", &place))?;
+    }
+    let built = temp.keep();
+    fs::rename(&built, &place).map_err(Error::io("rename", &built))?;
+    Ok(program)
+}
+
+/// The `go` command of a toolchain, in an environment that lets it be no other one.
+pub(crate) fn go(goroot: &Path) -> Command {
+    let mut go = Command::new(goroot.join("bin/go"));
+    go.env_remove("GOROOT")
+        .env("GOTOOLCHAIN", "local")
+        .env("GO111MODULE", "off")
+        .env("GOFLAGS", "")
+        .env("GOENV", "off")
+        .env("GOEXPERIMENT", "")
+        .env_remove("GOOS")
+        .env_remove("GOARCH");
+    if let Ok(cache) = toolchains::cache() {
+        go.env("GOCACHE", cache.join("gocache"));
+    }
+    go
+}
+
+fn programs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("programs")
+}
+
+fn read_sources(folder: &Path, sources: &mut BTreeMap<String, Vec<u8>>) -> Result<()> {
+    for entry in fs::read_dir(folder).map_err(Error::io("list", folder))? {
+        let path = entry.map_err(Error::io("list", folder))?.path();
+        if let Some(name) = path.file_name().and_then(|n| n.to_str()) {
+            let text = fs::read(&path).map_err(Error::io("read", &path))?;
+            sources.insert(name.to_owned(), text);
+        }
+    }
+    Ok(())
+}
