@@ -1,0 +1,316 @@
+//! Goroutines: each with its frames, deferred calls and panics (runtime/heapdump.go: `dumpgs`,
+//! `dumpgoroutine`).
+//!
+//! The runtime's own dumper knows goroutines that wait, that are ready to run, and that are in a
+//! system call; it kills the program where it meets another. A program that is stopped from outside
+//! has others, so goheap has a rule for them, and keeps to it in exact dumps too:
+//!
+//! - A goroutine in a system call (its `syscallsp` says so, whatever its status) is written as the
+//!   runtime writes it, and so is one that was preempted, that leaked, or whose stack is being
+//!   copied or scanned: its saved context is as good as that of one that waits. The status is
+//!   written as it is, scan bit included.
+//! - A running goroutine is written with the frames that its thread's registers tell. If its thread
+//!   is on another stack (the scheduler's), the context that it left with is the one in `sched`.
+//!   If there is neither, its record has no frames, and that is a gap.
+//! - Dead goroutines are left out, which is what the runtime does.
+
+mod chain;
+mod context;
+mod layout;
+mod system;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use goheap_format::{Goroutine, Record};
+use goheap_memory::Addr;
+
+use self::chain::Chain;
+use self::context::{Context, ThreadStacks};
+use self::layout::{G, Layout};
+use self::system::SystemGoroutines;
+use crate::gap::Gaps;
+use crate::stack::Sites;
+use crate::stack_frame::FrameWriter;
+use crate::unwind::Unwinder;
+use crate::wait_reason::WaitReasons;
+use crate::{Sink, WalkError, World, limit};
+
+/// What a goroutine is doing (runtime/runtime2.go: `_Gidle` and so on, without `_Gscan`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum GoroutineState {
+    /// Made, but not ready yet.
+    Idle,
+    /// Ready to run.
+    Runnable,
+    /// Running.
+    Running,
+    /// In a system call, or in C code.
+    Syscall,
+    /// Waiting.
+    Waiting,
+    /// Dead: it has no record.
+    Dead,
+    /// Its stack is being moved.
+    CopyStack,
+    /// Stopped by the collector.
+    Preempted,
+    /// Found to be leaked by a goroutine-leak profile (go1.26 and later).
+    Leaked,
+    /// Waiting for a call from C; it has no record either (go1.26 and later).
+    DeadExtra,
+    /// A number that no version uses.
+    Unknown(u64),
+}
+
+/// `_Gscan`: somebody looks at the stack.
+const SCAN: u64 = 0x1000;
+
+impl GoroutineState {
+    /// The state that `g.atomicstatus` tells.
+    pub fn from_status(status: u64) -> GoroutineState {
+        match status & !SCAN {
+            0 => GoroutineState::Idle,
+            1 => GoroutineState::Runnable,
+            2 => GoroutineState::Running,
+            3 => GoroutineState::Syscall,
+            4 => GoroutineState::Waiting,
+            6 => GoroutineState::Dead,
+            8 => GoroutineState::CopyStack,
+            9 => GoroutineState::Preempted,
+            10 => GoroutineState::Leaked,
+            11 => GoroutineState::DeadExtra,
+            _ => GoroutineState::Unknown(status),
+        }
+    }
+
+    /// Whether the goroutine has no record.
+    fn is_dead(self) -> bool {
+        matches!(self, GoroutineState::Dead | GoroutineState::DeadExtra)
+    }
+}
+
+impl fmt::Display for GoroutineState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            GoroutineState::Idle => "idle",
+            GoroutineState::Runnable => "runnable",
+            GoroutineState::Running => "running",
+            GoroutineState::Syscall => "syscall",
+            GoroutineState::Waiting => "waiting",
+            GoroutineState::Dead => "dead",
+            GoroutineState::CopyStack => "copystack",
+            GoroutineState::Preempted => "preempted",
+            GoroutineState::Leaked => "leaked",
+            GoroutineState::DeadExtra => "dead (extra thread)",
+            GoroutineState::Unknown(status) => return write!(f, "status {status:#x}"),
+        })
+    }
+}
+
+/// What a walk over the goroutines met.
+#[derive(Debug, Default, Clone)]
+pub struct GoroutineSummary {
+    /// How many there are of each state, dead ones included.
+    pub states: BTreeMap<GoroutineState, u64>,
+    /// How many records of goroutines were written.
+    pub goroutines: u64,
+    /// How many of those belong to the runtime itself.
+    pub system: u64,
+    /// How many frames were written.
+    pub frames: u64,
+    /// How many running goroutines have the frames that their thread's registers tell.
+    pub from_registers: u64,
+    /// What could not be seen.
+    pub gaps: Gaps,
+}
+
+/// Writes the records of all goroutines in the order of `allgs`: each followed by its frames
+/// (innermost first), its deferred calls and its panics.
+///
+/// What cannot be read of one goroutine is a gap, and the walk goes on with the next part of it.
+///
+/// # Errors
+/// The layouts or symbols lack what is needed, `allgs` cannot be read, or the sink fails.
+pub fn write_goroutines(
+    world: &World<'_>,
+    sink: &mut dyn Sink,
+) -> Result<GoroutineSummary, WalkError> {
+    let sites = Sites::new(world);
+    let layout = Layout::new(&world.structs)?;
+    let mut walk = Walk {
+        world,
+        layout: &layout,
+        sites: &sites,
+        wait_reasons: WaitReasons::new(world)?,
+        system: SystemGoroutines::new(world, &sites)?,
+        threads: ThreadStacks::new(world.target.threads()),
+        frame_writer: FrameWriter::new(world),
+        sink,
+        summary: GoroutineSummary::default(),
+    };
+    let at = world.global("runtime.allgs")?;
+    let (allgs, count) = world.slice(at, "allgs")?;
+    if count > limit::GOROUTINES {
+        let expected = "a sane length";
+        return Err(WalkError::Implausible {
+            what: "allgs",
+            at,
+            found: count,
+            expected,
+        });
+    }
+    for i in 0..count {
+        let g = world.ptr(allgs.offset(i * world.model.word_size()), "allgs")?;
+        walk.goroutine(g)?;
+    }
+    Ok(walk.summary)
+}
+
+struct Walk<'w, 's> {
+    world: &'w World<'w>,
+    layout: &'s Layout,
+    sites: &'s Sites<'w>,
+    wait_reasons: WaitReasons<'w>,
+    system: SystemGoroutines<'s>,
+    threads: ThreadStacks,
+    frame_writer: FrameWriter<'w>,
+    sink: &'s mut dyn Sink,
+    summary: GoroutineSummary,
+}
+
+impl Walk<'_, '_> {
+    fn goroutine(&mut self, address: Addr) -> Result<(), WalkError> {
+        let status = match self
+            .world
+            .field(address, self.layout.status, "g.atomicstatus")
+        {
+            Ok(status) => status,
+            Err(error) => {
+                self.summary.gaps.add("goroutine", address, error);
+                return Ok(());
+            }
+        };
+        let state = GoroutineState::from_status(status);
+        *self.summary.states.entry(state).or_default() += 1;
+        if state.is_dead() {
+            return Ok(());
+        }
+        let g = match G::read(self.world, self.layout, address) {
+            Ok(g) => g,
+            Err(error) => {
+                self.summary.gaps.add("goroutine", address, error);
+                return Ok(());
+            }
+        };
+        let context = self.threads.context(state, &g);
+        let sp = match context {
+            Some(Context::Saved(at) | Context::Registers(at)) => at.sp,
+            None => g.sched.sp,
+        };
+        let system = self.system.contains(&g);
+        self.sink.record(&Record::Goroutine(Goroutine {
+            address: address.get(),
+            sp: sp.get(),
+            id: g.id,
+            created_at: g.gopc,
+            status,
+            system,
+            background: false,
+            waiting_since: g.waitsince,
+            wait_reason: &self.wait_reasons.name(g.waitreason),
+            context: g.ctxt,
+            m: g.m,
+            defers: g.defers.get(),
+            panics: g.panics.get(),
+        }))?;
+        self.summary.goroutines += 1;
+        self.summary.system += u64::from(system);
+        self.frames(&g, context)?;
+        self.list(
+            &g,
+            g.defers,
+            "deferred calls of a goroutine",
+            Layout::read_defer,
+        )?;
+        self.list(&g, g.panics, "panics of a goroutine", Layout::read_panic)
+    }
+
+    fn frames(&mut self, g: &G, context: Option<Context>) -> Result<(), WalkError> {
+        let at = match context {
+            Some(Context::Saved(at)) => at,
+            Some(Context::Registers(at)) => {
+                self.summary.from_registers += 1;
+                at
+            }
+            None => {
+                let why = "it is running, and neither a thread nor the goroutine tells where";
+                self.gap(g, "frames of a goroutine", why);
+                return Ok(());
+            }
+        };
+        let memory = &self.world.memory;
+        let model = self.world.model;
+        let mut unwinder = Unwinder::new(memory, model, self.sites, g.stack, g.top, (at.pc, at.sp));
+        self.frame_writer.reset();
+        loop {
+            let frame = match unwinder.next() {
+                Ok(Some(frame)) => frame,
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    self.gap(g, "frames of a goroutine", error);
+                    return Ok(());
+                }
+            };
+            match self.frame_writer.record(&frame) {
+                Ok(record) => self.sink.record(&Record::StackFrame(record))?,
+                Err(error) => {
+                    self.gap(g, "frames of a goroutine", error);
+                    return Ok(());
+                }
+            }
+            self.summary.frames += 1;
+        }
+    }
+
+    /// Writes a record for each node of a list: of deferred calls, or of panics.
+    fn list(
+        &mut self,
+        g: &G,
+        first: Addr,
+        what: &'static str,
+        node: impl Fn(&Layout, &World<'_>, Addr, Addr) -> Result<(Record<'static>, Addr), WalkError>,
+    ) -> Result<(), WalkError> {
+        let mut chain = Chain::new(first);
+        while let Some(at) = chain.at() {
+            match node(self.layout, self.world, g.address, at) {
+                Ok((record, link)) => {
+                    self.sink.record(&record)?;
+                    if chain.advance(link).is_err() {
+                        self.gap(
+                            g,
+                            what,
+                            format_args!("the one at {at} leads back to an earlier one"),
+                        );
+                        return Ok(());
+                    }
+                }
+                Err(error) => {
+                    self.gap(g, what, error);
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn gap(&mut self, g: &G, what: &'static str, why: impl fmt::Display) {
+        self.summary
+            .gaps
+            .add(what, g.address, format_args!("goroutine {}: {why}", g.id));
+    }
+}
+
+#[cfg(test)]
+mod tests;

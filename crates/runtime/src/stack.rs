@@ -1,0 +1,142 @@
+//! What the function tables say of the program counters on stacks.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use goheap_image::pclntab::{Func, FuncId};
+use goheap_memory::Addr;
+
+use crate::stack_map::{self, Bits, PointerMap};
+use crate::unwind::{Code, Step, UnwindError};
+use crate::{FoundFunc, World};
+
+/// Top of a stack (internal/abi/symtab.go: `FuncFlagTopFrame`).
+const TOP_FRAME: u8 = 1;
+
+/// Writes the stack pointer (same place: `FuncFlagSPWrite`).
+const SP_WRITE: u8 = 2;
+
+/// Program counters that are kept; the stacks of a program share few.
+const KEPT: usize = 1 << 16;
+
+/// All that a frame's record takes from the function tables, for one program counter.
+#[derive(Debug)]
+pub(crate) struct Site {
+    /// What the unwinder takes.
+    pub(crate) step: Step,
+    /// Name of the function.
+    pub(crate) name: Box<[u8]>,
+    /// Which words of the locals are pointers.
+    pub(crate) locals: PointerMap,
+    /// Which words of the arguments are pointers.
+    pub(crate) args: Option<Bits>,
+    /// Bytes of the arguments.
+    pub(crate) args_len: ArgsLen,
+}
+
+/// How many bytes of arguments a function takes (runtime/stkframe.go: `stkframe.argBytes`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ArgsLen {
+    /// This many.
+    Fixed(u64),
+    /// It depends on the call: the frame of one of reflect's stubs tells.
+    Reflect,
+}
+
+impl AsRef<Step> for Site {
+    fn as_ref(&self) -> &Step {
+        &self.step
+    }
+}
+
+/// The function tables of all modules, by program counter, with the ones last asked for.
+pub(crate) struct Sites<'w> {
+    world: &'w World<'w>,
+    known: RefCell<HashMap<Addr, Rc<Site>>>,
+}
+
+impl<'w> Sites<'w> {
+    pub(crate) fn new(world: &'w World<'w>) -> Self {
+        Sites {
+            world,
+            known: RefCell::new(HashMap::new()),
+        }
+    }
+
+    /// Which function is at `pc`, and its name.
+    pub(crate) fn function(&self, pc: Addr) -> Option<(FuncId, &'w [u8])> {
+        let found = self.find(pc)?;
+        Some((self.func_id(&found.func), found.func.name()))
+    }
+
+    fn find(&self, pc: Addr) -> Option<FoundFunc<'w>> {
+        // A table that cannot be parsed knows no function.
+        self.world.find_func(pc).ok().flatten()
+    }
+
+    fn func_id(&self, func: &Func<'_>) -> FuncId {
+        FuncId::from_raw(func.func_id(), self.world.version.minor).unwrap_or(FuncId::normal)
+    }
+
+    fn describe(&self, found: &FoundFunc<'_>, pc: Addr) -> Result<Site, UnwindError> {
+        let func = &found.func;
+        let id = self.func_id(func);
+        let sp_delta = match found.module.text_offset(pc) {
+            Some(offset) => func
+                .sp_delta(offset)
+                .map_err(|source| UnwindError::Table { pc, source })?,
+            None => return Err(UnwindError::UnknownPc { pc }),
+        };
+        let name: Box<[u8]> = match func.name() {
+            b"" => b"unknown function".as_slice().into(),
+            name => name.into(),
+        };
+        let index = stack_map::index(found, pc)?;
+        Ok(Site {
+            step: Step {
+                entry: found.entry(),
+                // Without a table, the value is -1 everywhere; no real distance is odd.
+                sp_delta: (sp_delta != -1).then_some(i64::from(sp_delta).cast_unsigned()),
+                top_frame: func.flag() & TOP_FRAME != 0,
+                // cgocallback goes from one stack to the other, but has frames on both.
+                sp_write: func.flag() & SP_WRITE != 0 && id != FuncId::cgocallback,
+                sigpanic: id == FuncId::sigpanic,
+                deferreturn: match func.deferreturn() {
+                    0 => None,
+                    offset => Some(found.entry().offset(u64::from(offset))),
+                },
+            },
+            locals: stack_map::locals(self.world, found, pc, index)?,
+            args: stack_map::args(self.world, found, pc, index)?,
+            args_len: match (func.args_size(), &*name) {
+                (Func::ARGS_SIZE_UNKNOWN, b"reflect.makeFuncStub" | b"reflect.methodValueCall") => {
+                    ArgsLen::Reflect
+                }
+                (Func::ARGS_SIZE_UNKNOWN, _) => ArgsLen::Fixed(0),
+                (size, _) => ArgsLen::Fixed(i64::from(size).cast_unsigned()),
+            },
+            name,
+        })
+    }
+}
+
+impl Code for Sites<'_> {
+    type Site = Site;
+
+    fn site(&self, pc: Addr) -> Result<Option<Rc<Site>>, UnwindError> {
+        if let Some(site) = self.known.borrow().get(&pc) {
+            return Ok(Some(Rc::clone(site)));
+        }
+        let Some(found) = self.find(pc) else {
+            return Ok(None);
+        };
+        let site = Rc::new(self.describe(&found, pc)?);
+        let mut known = self.known.borrow_mut();
+        if known.len() >= KEPT {
+            known.clear();
+        }
+        known.insert(pc, Rc::clone(&site));
+        Ok(Some(site))
+    }
+}

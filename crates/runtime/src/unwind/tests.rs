@@ -1,0 +1,204 @@
+use std::collections::HashMap;
+
+use goheap_memory::FaultKind;
+
+use super::*;
+
+/// A stack as an array of words, and functions as a map from program counters.
+struct Words {
+    base: u64,
+    words: Vec<u64>,
+}
+
+impl Memory for Words {
+    fn read(&self, at: Addr, buf: &mut [u8]) -> Result<(), Fault> {
+        let fault = || Fault::new(at, buf.len(), FaultKind::Unmapped);
+        let index = at.get().checked_sub(self.base).ok_or_else(fault)? / 8;
+        let word = self.words.get(index as usize).ok_or_else(fault)?;
+        buf.copy_from_slice(&word.to_le_bytes());
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Site(Step);
+
+impl AsRef<Step> for Site {
+    fn as_ref(&self) -> &Step {
+        &self.0
+    }
+}
+
+struct Functions(HashMap<u64, Step>);
+
+impl Code for Functions {
+    type Site = Site;
+
+    fn site(&self, pc: Addr) -> Result<Option<Rc<Site>>, UnwindError> {
+        Ok(self
+            .0
+            .get(&pc.get())
+            .map(|step| Rc::new(Site(step.clone()))))
+    }
+}
+
+fn function(pc: u64, sp_delta: u64) -> (u64, Step) {
+    let step = Step {
+        entry: Addr::new(pc & !0xfff),
+        sp_delta: Some(sp_delta),
+        top_frame: false,
+        sp_write: false,
+        sigpanic: false,
+        deferreturn: None,
+    };
+    (pc, step)
+}
+
+const BASE: u64 = 0xc000_1000;
+
+/// `leaf` (16 bytes of frame) called by `caller` (8 bytes) called by `goexit`.
+fn three_frames() -> (Words, Functions) {
+    let words = vec![0xaa, 0xbb, 0x2010, 0xcc, 0x3001, 0xdd];
+    let (goexit, mut top) = function(0x3001, 0);
+    top.top_frame = true;
+    let functions = [function(0x1010, 16), function(0x2010, 8), (goexit, top)];
+    (Words { base: BASE, words }, Functions(functions.into()))
+}
+
+fn unwind(memory: &Words, code: &Functions, pc: u64) -> (Vec<Frame<Site>>, Option<UnwindError>) {
+    let end = BASE + 8 * memory.words.len() as u64;
+    let stack = Stack {
+        lo: Addr::new(BASE),
+        hi: Addr::new(end),
+    };
+    let top = Addr::new(end - 8);
+    let start = (Addr::new(pc), Addr::new(BASE));
+    let mut unwinder = Unwinder::new(memory, DataModel::LITTLE64, code, stack, top, start);
+    let mut frames = Vec::new();
+    loop {
+        match unwinder.next() {
+            Ok(Some(frame)) => frames.push(frame),
+            Ok(None) => return (frames, None),
+            Err(error) => {
+                assert!(unwinder.next().is_ok_and(|frame| frame.is_none()));
+                return (frames, Some(error));
+            }
+        }
+    }
+}
+
+fn shape(frames: &[Frame<Site>]) -> Vec<(u64, u64, u64, u64)> {
+    let offset = |at: Addr| at.get() - BASE;
+    frames
+        .iter()
+        .map(|f| (f.pc.get(), offset(f.sp), offset(f.fp), offset(f.varp)))
+        .collect()
+}
+
+#[test]
+fn walks_to_the_top() {
+    let (memory, code) = three_frames();
+    let (frames, error) = unwind(&memory, &code, 0x1010);
+    assert_eq!(error, None);
+    // The saved frame pointer lies above the locals, but not in a frame without any.
+    let expected = [
+        (0x1010, 0, 24, 8),
+        (0x2010, 24, 40, 24),
+        (0x3001, 40, 48, 40),
+    ];
+    assert_eq!(shape(&frames), expected);
+    assert!(frames.iter().all(|frame| frame.continue_pc == frame.pc));
+}
+
+#[test]
+fn a_call_of_nil_begins_in_its_caller() {
+    let (mut memory, code) = three_frames();
+    memory.words = vec![0x2010, 0xcc, 0x3001, 0xdd];
+    let (frames, error) = unwind(&memory, &code, 0);
+    assert_eq!(error, None);
+    assert_eq!(shape(&frames), [(0x2010, 8, 24, 8), (0x3001, 24, 32, 24)]);
+}
+
+#[test]
+fn a_trapped_function_goes_on_at_its_deferreturn_or_never() {
+    for (deferreturn, expected) in [(None, 0), (Some(Addr::new(0x2080)), 0x2081)] {
+        let (memory, mut code) = three_frames();
+        code.0.get_mut(&0x1010).unwrap().sigpanic = true;
+        code.0.get_mut(&0x2010).unwrap().deferreturn = deferreturn;
+        let (frames, error) = unwind(&memory, &code, 0x1010);
+        assert_eq!(error, None);
+        let continues: Vec<_> = frames.iter().map(|f| f.continue_pc.get()).collect();
+        assert_eq!(continues, [0x1010, expected, 0x3001]);
+    }
+}
+
+#[test]
+fn a_function_that_moves_the_stack_pointer_is_trusted_as_the_innermost_only() {
+    let (memory, mut code) = three_frames();
+    code.0.get_mut(&0x1010).unwrap().sp_write = true;
+    assert_eq!(unwind(&memory, &code, 0x1010).1, None);
+    code.0.get_mut(&0x2010).unwrap().sp_write = true;
+    let (frames, error) = unwind(&memory, &code, 0x1010);
+    assert_eq!(frames.len(), 1);
+    assert_eq!(
+        error,
+        Some(UnwindError::SpWrite {
+            pc: Addr::new(0x2010)
+        })
+    );
+}
+
+#[test]
+fn stops_where_it_cannot_go_on() {
+    let (memory, code) = three_frames();
+    let (frames, error) = unwind(&memory, &code, 0x9999);
+    assert!(frames.is_empty());
+    assert_eq!(
+        error,
+        Some(UnwindError::UnknownPc {
+            pc: Addr::new(0x9999)
+        })
+    );
+
+    let (mut memory, code) = three_frames();
+    memory.words[4] = 0x9999;
+    let (frames, error) = unwind(&memory, &code, 0x1010);
+    assert_eq!(frames.len(), 2);
+    let (pc, lr) = (Addr::new(0x2010), Addr::new(0x9999));
+    assert_eq!(error, Some(UnwindError::UnknownCaller { pc, lr }));
+}
+
+#[test]
+fn an_early_end_is_noticed() {
+    let (mut memory, code) = three_frames();
+    memory.words[4] = 0;
+    let (frames, error) = unwind(&memory, &code, 0x1010);
+    assert_eq!(frames.len(), 2);
+    assert!(
+        matches!(error, Some(UnwindError::Incomplete { .. })),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn no_frame_leaves_the_stack() {
+    // Huge, wrapping, and such that the stack pointer would go down or stand still.
+    for sp_delta in [48, 1 << 40, u64::MAX - 7, u64::MAX - 15, u64::MAX - 0xffff] {
+        let (memory, mut code) = three_frames();
+        code.0.get_mut(&0x2010).unwrap().sp_delta = Some(sp_delta);
+        let (frames, error) = unwind(&memory, &code, 0x1010);
+        assert_eq!(frames.len(), 1);
+        assert!(
+            matches!(error, Some(UnwindError::OutsideOfStack { .. })),
+            "{sp_delta:#x}"
+        );
+    }
+}
+
+#[test]
+fn code_without_a_frame_table_ends_the_walk() {
+    let (memory, mut code) = three_frames();
+    code.0.get_mut(&0x3001).unwrap().sp_delta = None;
+    let (frames, error) = unwind(&memory, &code, 0x1010);
+    assert_eq!((frames.len(), error), (2, None));
+}
