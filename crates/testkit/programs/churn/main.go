@@ -24,9 +24,8 @@ type noted struct {
 
 func main() {
 	allowTracers()
-	debug.SetGCPercent(50)
-	for i := 0; i < 2000; i++ {
-		hold = append(hold, tree(6), make([]byte, 100+i))
+	for i := 0; i < 4000; i++ {
+		hold = append(hold, tree(6), make([]byte, 100+i/2))
 	}
 	stop := make(chan struct{})
 	for i := 0; i < 3; i++ {
@@ -34,19 +33,39 @@ func main() {
 	}
 	time.Sleep(200 * time.Millisecond)
 	go obey(func() {
-		// Right behind a collection most spans are not swept yet. ReadGCStats stops nothing and does
-		// not come by readmemstats_m, where the test kit's breakpoint lies.
-		var before, now debug.GCStats
-		debug.ReadGCStats(&before)
-		for i := 0; i < 20000; i++ {
-			debug.ReadGCStats(&now)
-			if now.NumGC != before.NumGC {
-				return
-			}
-			runtime.Gosched()
-		}
+		close(stop)
+		untilUnswept()
 	})
-	<-stop
+	<-make(chan struct{})
+}
+
+// untilUnswept comes back right behind a collection, when most spans are not swept yet. The
+// background sweeper gives way whenever no processor is idle, so some goroutines keep them all busy.
+func untilUnswept() {
+	runtime.GOMAXPROCS(2)
+	for i := 0; i < 4; i++ {
+		go spin(i)
+	}
+	// ReadGCStats stops nothing and does not come by readmemstats_m, where the breakpoint lies.
+	var before, now debug.GCStats
+	debug.ReadGCStats(&before)
+	for i := 0; i < 1000000; i++ {
+		debug.ReadGCStats(&now)
+		if now.NumGC != before.NumGC {
+			return
+		}
+		garbage = make([]byte, 2000)
+	}
+}
+
+var garbage []byte
+
+//go:noinline
+func spin(seed int) {
+	p := &seed
+	for {
+		*p = *p*1103515245 + 12345
+	}
 }
 
 //go:noinline
