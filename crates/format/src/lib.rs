@@ -15,6 +15,7 @@ mod scan;
 mod seekable;
 mod stream;
 mod varint;
+pub mod verify;
 mod writer;
 
 pub use error::{Defect, HeaderDefect, ReadError, WriteError};
