@@ -2,7 +2,7 @@
 
 use goheap_memory::Machine;
 
-/// What the runtime adds to an address before it divides the address space into arenas
+/// What the runtime takes off an address before it divides the address space into arenas
 /// (runtime/malloc.go, go1.19 to go1.27: `arenaBaseOffset`).
 pub const fn arena_base_offset(machine: Machine) -> u64 {
     match machine {

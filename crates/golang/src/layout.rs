@@ -101,7 +101,10 @@ impl<'l> Structs<'l> {
     /// The type or a field on the path is not known.
     pub fn place(&self, strukt: &str, path: &str) -> Result<Place, LayoutError> {
         let (offset, layout, _name) = self.resolve(strukt, path)?;
-        Ok(Place { offset, size: layout.size })
+        Ok(Place {
+            offset,
+            size: layout.size,
+        })
     }
 
     /// Bytes from the start of `strukt` to `path`.
@@ -139,9 +142,11 @@ impl<'l> Structs<'l> {
     pub fn elements(&self, strukt: &str, path: &str) -> Result<Elements, LayoutError> {
         let (offset, layout, _name) = self.resolve(strukt, path)?;
         match &layout.shape {
-            Shape::Array { element, count } => {
-                Ok(Elements { offset, count: *count, stride: self.layout(element)?.size })
-            }
+            Shape::Array { element, count } => Ok(Elements {
+                offset,
+                count: *count,
+                stride: self.layout(element)?.size,
+            }),
             _ => Err(LayoutError::Unexpected {
                 strukt: strukt.to_owned(),
                 path: path.to_owned(),
@@ -159,7 +164,9 @@ impl<'l> Structs<'l> {
     }
 
     fn layout(&self, name: &str) -> Result<TypeLayout, LayoutError> {
-        self.layouts.type_layout(name).ok_or_else(|| LayoutError::NoType(name.to_owned()))
+        self.layouts
+            .type_layout(name)
+            .ok_or_else(|| LayoutError::NoType(name.to_owned()))
     }
 
     fn resolve(&self, strukt: &str, path: &str) -> Result<(u64, TypeLayout, String), LayoutError> {
@@ -167,11 +174,20 @@ impl<'l> Structs<'l> {
         let mut layout = self.layout(strukt)?;
         let mut offset = 0_u64;
         for part in path.split('.') {
-            let (field, indexes) = part.split_once('[').map_or((part, None), |(f, i)| (f, Some(i)));
-            let no_field =
-                || LayoutError::NoField { strukt: name.clone(), field: field.to_owned() };
-            let Shape::Struct { members } = &layout.shape else { return Err(no_field()) };
-            let member = members.iter().find(|m| m.name == field).ok_or_else(no_field)?;
+            let (field, indexes) = part
+                .split_once('[')
+                .map_or((part, None), |(f, i)| (f, Some(i)));
+            let no_field = || LayoutError::NoField {
+                strukt: name.clone(),
+                field: field.to_owned(),
+            };
+            let Shape::Struct { members } = &layout.shape else {
+                return Err(no_field());
+            };
+            let member = members
+                .iter()
+                .find(|m| m.name == field)
+                .ok_or_else(no_field)?;
             offset = offset.wrapping_add(member.offset);
             name = member.type_name.clone();
             layout = self.layout(&name)?;
@@ -181,7 +197,10 @@ impl<'l> Structs<'l> {
                     path: path.to_owned(),
                     expected: "an array of that many elements",
                 };
-                let index: u64 = index.trim_end_matches(']').parse().map_err(|_| unexpected())?;
+                let index: u64 = index
+                    .trim_end_matches(']')
+                    .parse()
+                    .map_err(|_| unexpected())?;
                 let Shape::Array { element, count } = &layout.shape else {
                     return Err(unexpected());
                 };

@@ -80,7 +80,9 @@ impl<D: Deref<Target = [u8]>> Layouts for ElfProgram<'_, D> {
         }
         // Damaged DWARF means that the type is not known: the caller names what it misses.
         let layout = self.dwarf.type_layout(name).ok().flatten();
-        self.layouts.borrow_mut().insert(name.to_owned(), layout.clone());
+        self.layouts
+            .borrow_mut()
+            .insert(name.to_owned(), layout.clone());
         layout
     }
 }

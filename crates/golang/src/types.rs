@@ -324,6 +324,22 @@ impl<'m, M: Memory + ?Sized> Types<'m, M> {
     /// # Errors
     /// It cannot be read, or has no kind that exists.
     pub fn read(&self, at: Addr) -> Result<Type, TypeError> {
+        self.decode(at, None)
+    }
+
+    /// The fixed part of the descriptor at `at`, which the heap names as the type of an object.
+    ///
+    /// It may be one that the runtime made up for a user arena's chunk or for a large mask that it
+    /// has unrolled (runtime/mbitmap_allocheaders.go, go1.22: `heapSetType`): that has a size and
+    /// a mask, and no kind. It is taken for a struct.
+    ///
+    /// # Errors
+    /// It cannot be read, or has a kind that does not exist.
+    pub fn read_from_heap(&self, at: Addr) -> Result<Type, TypeError> {
+        self.decode(at, Some(Kind::Struct))
+    }
+
+    fn decode(&self, at: Addr, if_none: Option<Kind>) -> Result<Type, TypeError> {
         let fixed = &self.layouts.fixed;
         let mut bytes = [0; layouts::FIXED_MOST];
         let bytes = bytes.get_mut(..fixed.size).unwrap_or_default();
@@ -347,7 +363,9 @@ impl<'m, M: Memory + ?Sized> Types<'m, M> {
             size: uint(fixed.size_field),
             ptr_bytes: uint(fixed.ptr_bytes),
             hash: uint(fixed.hash) as u32,
-            kind: Kind::from_raw(number).ok_or(TypeError::Kind { at, kind: raw })?,
+            kind: Kind::from_raw(number)
+                .or(if_none.filter(|_| number == 0))
+                .ok_or(TypeError::Kind { at, kind: raw })?,
             direct_iface,
             gc_data: Addr::new(uint(fixed.gc_data)),
             mask,

@@ -55,11 +55,15 @@ impl FromStr for GoVersion {
     fn from_str(text: &str) -> Result<GoVersion, VersionError> {
         let unreadable = || VersionError::Unreadable(text.chars().take(80).collect());
         let mut words = text.split_whitespace();
-        let version = words.find_map(|w| w.strip_prefix("go1.")).ok_or_else(unreadable)?;
+        let version = words
+            .find_map(|w| w.strip_prefix("go1."))
+            .ok_or_else(unreadable)?;
         // Distributors append to it: "go1.24.4-X:nodwarf5", "go1.22.2-fips".
         let (minor, rest) = leading_number(version).ok_or_else(unreadable)?;
-        let patch =
-            rest.strip_prefix('.').and_then(leading_number).map_or(0, |(patch, _rest)| patch);
+        let patch = rest
+            .strip_prefix('.')
+            .and_then(leading_number)
+            .map_or(0, |(patch, _rest)| patch);
         let experiments = text
             .split_once("X:")
             .map(|(_, list)| list.split(&[',', ' '][..]))
@@ -68,12 +72,19 @@ impl FromStr for GoVersion {
             .filter(|x| !x.is_empty())
             .map(str::to_owned)
             .collect();
-        Ok(GoVersion { minor, patch, experiments, text: text.to_owned() })
+        Ok(GoVersion {
+            minor,
+            patch,
+            experiments,
+            text: text.to_owned(),
+        })
     }
 }
 
 fn leading_number(text: &str) -> Option<(u32, &str)> {
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let (digits, rest) = text.split_at(end);
     Some((digits.parse().ok()?, rest))
 }
@@ -90,7 +101,12 @@ mod tests {
             ("go1.27rc1", 27, 0, &[]),
             ("go1.26.6 X:nogreenteagc", 26, 6, &["nogreenteagc"]),
             ("go1.25.1-X:jsonv2,arenas", 25, 1, &["jsonv2", "arenas"]),
-            ("devel go1.28-d3f0a1b Mon Jun 1 X:regabi", 28, 0, &["regabi"]),
+            (
+                "devel go1.28-d3f0a1b Mon Jun 1 X:regabi",
+                28,
+                0,
+                &["regabi"],
+            ),
         ] {
             let version: GoVersion = text.parse().unwrap();
             assert_eq!((version.minor, version.patch), (minor, patch), "{text}");
@@ -101,7 +117,15 @@ mod tests {
 
     #[test]
     fn refuses_what_is_none() {
-        for text in ["", "go", "go2.1", "go1.", "go1.x", "go1.99999999999999", "rust 1.95"] {
+        for text in [
+            "",
+            "go",
+            "go2.1",
+            "go1.",
+            "go1.x",
+            "go1.99999999999999",
+            "rust 1.95",
+        ] {
             assert!(text.parse::<GoVersion>().is_err(), "{text}");
         }
     }

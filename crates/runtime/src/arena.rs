@@ -16,11 +16,13 @@ const MOST: u64 = 1 << 22;
 pub(crate) struct Arenas {
     /// Bytes of one arena.
     bytes: u64,
-    /// What the runtime adds to an address before it divides (runtime/malloc.go:
+    /// What the runtime takes off an address before it divides (runtime/malloc.go:
     /// `arenaBaseOffset`).
     base_offset: u64,
     /// Index and `heapArena`, ascending by index.
     list: Vec<(u64, Addr)>,
+    /// Bytes from a `heapArena` to `spans`: the `*mspan` of each page.
+    spans: u64,
     bitmap: Option<Bitmap>,
 }
 
@@ -54,8 +56,7 @@ impl Arenas {
                     .offset,
                 bits_per_word: 1,
                 no_more: Some(
-                    structs
-                        .first(HEAP_ARENA, &["noMorePtrs", "heapArenaPtrScalar.noMorePtrs"])?,
+                    structs.first(HEAP_ARENA, &["noMorePtrs", "heapArenaPtrScalar.noMorePtrs"])?,
                 ),
             }),
             HeapBits::Headers => None,
@@ -64,6 +65,7 @@ impl Arenas {
             bytes: spans.count.wrapping_mul(PAGE),
             base_offset: arena_base_offset(world.target.machine()),
             list: Vec::new(),
+            spans: spans.offset,
             bitmap,
         };
         if arenas.bytes == 0 {
@@ -107,7 +109,9 @@ impl Arenas {
             return Err(implausible(count));
         }
         // Second-level tables cover what the first level does not (runtime/malloc.go: arenaIdx).
-        let level2 = (1_u64 << 48).div_ceil(self.bytes).div_ceil(level1.count.max(1));
+        let level2 = (1_u64 << 48)
+            .div_ceil(self.bytes)
+            .div_ceil(level1.count.max(1));
         for i in 0..count {
             let index = world.word(indexes.offset(i * word), WHAT)?;
             let (l1, l2) = (index / level2, index % level2);
@@ -124,7 +128,11 @@ impl Arenas {
     /// Lowest and highest address of all arenas, as `dumpparams` tells them: 0 and 0 if there are
     /// none.
     pub(crate) fn range(&self) -> (u64, u64) {
-        let base = |index: u64| index.wrapping_mul(self.bytes).wrapping_sub(self.base_offset);
+        let base = |index: u64| {
+            index
+                .wrapping_mul(self.bytes)
+                .wrapping_add(self.base_offset)
+        };
         match (self.list.first(), self.list.last()) {
             (Some(first), Some(last)) => (base(first.0), base(last.0).wrapping_add(self.bytes)),
             _ => (0, 0),
@@ -132,10 +140,23 @@ impl Arenas {
     }
 
     fn find(&self, at: Addr) -> Option<(u64, Addr)> {
-        let offset = at.get().wrapping_add(self.base_offset);
+        let offset = at.get().wrapping_sub(self.base_offset);
         let index = offset / self.bytes;
-        let i = self.list.binary_search_by_key(&index, |arena| arena.0).ok()?;
+        let i = self
+            .list
+            .binary_search_by_key(&index, |arena| arena.0)
+            .ok()?;
         Some((offset % self.bytes, self.list[i].1))
+    }
+
+    /// The `mspan` of the page that `at` is in (runtime/mheap.go: `spanOf`); `None` outside of the
+    /// heap's arenas, nil where no span was ever.
+    pub(crate) fn span_of(&self, world: &World<'_>, at: Addr) -> Result<Option<Addr>, WalkError> {
+        let Some((offset, arena)) = self.find(at) else {
+            return Ok(None);
+        };
+        let entry = self.spans + offset / PAGE * world.model.word_size();
+        world.ptr(arena.offset(entry), "heapArena.spans").map(Some)
     }
 
     /// Reads the arena bitmap of the `len` bytes at `base` (both multiples of the page) into
@@ -151,7 +172,9 @@ impl Arenas {
         const WHAT: &str = "heap bitmap";
         bits.clear();
         no_more.clear();
-        let Some(bitmap) = self.bitmap else { return Ok(()) };
+        let Some(bitmap) = self.bitmap else {
+            return Ok(());
+        };
         let word = world.model.word_size();
         let mut done = 0;
         while done < len {

@@ -57,7 +57,11 @@ impl WordBits {
     }
 
     pub(crate) fn fields(&self, word: u8) -> goheap_format::Fields<'_> {
-        goheap_format::Fields::Bits { bits: &self.bytes, len: self.len, word }
+        goheap_format::Fields::Bits {
+            bits: &self.bytes,
+            len: self.len,
+            word,
+        }
     }
 }
 
@@ -70,7 +74,11 @@ pub(crate) fn take_bits(bytes: &[u8], start: usize, count: usize) -> u64 {
         *to = *from;
     }
     let all = u128::from_le_bytes(window) >> (start % 8);
-    let mask = if count >= 64 { u64::MAX } else { (1 << count) - 1 };
+    let mask = if count >= 64 {
+        u64::MAX
+    } else {
+        (1 << count) - 1
+    };
     all as u64 & mask
 }
 
@@ -91,7 +99,12 @@ pub(crate) fn tail_len(world: &World<'_>, span: &Span) -> u64 {
     match world.features.heap_bits {
         HeapBits::Headers if !span.noscan() && bits_in_span(world.model, span.elem_size) => {
             let bitmap = span.bytes / world.model.word_size() / 8;
-            bitmap + if has_inline_marks(world, span) { INLINE_MARKS } else { 0 }
+            bitmap
+                + if has_inline_marks(world, span) {
+                    INLINE_MARKS
+                } else {
+                    0
+                }
         }
         HeapBits::Headers | HeapBits::ArenaPairs | HeapBits::ArenaBitmap => 0,
     }
@@ -102,7 +115,7 @@ impl SpanBits<'_> {
     pub(crate) fn object(
         &self,
         world: &World<'_>,
-        masks: &mut Masks,
+        masks: &mut Masks<'_, '_>,
         gaps: &mut Gaps,
         index: u64,
         head: &[u8],
@@ -131,7 +144,7 @@ impl SpanBits<'_> {
                 if typ.is_nil() {
                     return;
                 }
-                match masks.get(world, typ) {
+                match masks.get(typ) {
                     Ok(mask) => mask.repeat(offset / word, out, words),
                     Err(error) => gaps.add("pointers of an object", span.object(index), error),
                 }
@@ -172,7 +185,10 @@ impl SpanBits<'_> {
             let valid = CHUNK - at % CHUNK;
             let take = valid.min(end - at);
             if end - at > valid
-                && self.no_more.get(chunk / 8).is_some_and(|byte| byte >> (chunk % 8) & 1 != 0)
+                && self
+                    .no_more
+                    .get(chunk / 8)
+                    .is_some_and(|byte| byte >> (chunk % 8) & 1 != 0)
             {
                 end = at + valid;
             }

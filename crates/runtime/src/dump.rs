@@ -61,15 +61,24 @@ pub fn dump(world: &World<'_>, sink: &mut dyn Sink) -> Result<Summary, WalkError
     let (objects, with_specials) = objects.write(sink, &mut summary.gaps)?;
     summary.objects = objects;
 
-    summary.goroutines = write_goroutines(world, sink, &mut summary.gaps)?;
+    summary.goroutines = write_goroutines(world, sink)?;
+    summary
+        .gaps
+        .append(std::mem::take(&mut summary.goroutines.gaps));
     summary.threads = write_threads(world, sink)?;
     write_segments(world, sink)?;
 
     let mut each_special = |wanted: SpecialKind, sink: &mut dyn Sink| -> Result<(), WalkError> {
         for at in &with_specials {
-            let Some(span) = spans.read(world, *at)? else { continue };
+            let Some(span) = spans.read(world, *at)? else {
+                continue;
+            };
             let state = SpanState::of(world, &specials, &span, heap_sweepgen)?;
-            for special in state.specials.iter().filter(|special| special.kind == wanted) {
+            for special in state
+                .specials
+                .iter()
+                .filter(|special| special.kind == wanted)
+            {
                 let object = span.base.offset(special.offset);
                 let record = match wanted {
                     SpecialKind::Finalizer => {

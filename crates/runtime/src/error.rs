@@ -25,6 +25,9 @@ pub enum WalkError {
     /// The program's Go version is not one that is known.
     #[error(transparent)]
     Version(#[from] VersionError),
+    /// A type descriptor cannot be true.
+    #[error(transparent)]
+    Type(#[from] goheap_golang::TypeError),
     /// A module's function table is not one that is known.
     #[error("function table of the module at {module}: {source}")]
     Pclntab {

@@ -36,8 +36,19 @@ impl Gaps {
     pub fn add(&mut self, what: &'static str, at: Addr, why: impl fmt::Display) {
         self.count += 1;
         if self.kept.len() < Self::KEPT {
-            self.kept.push(Gap { what, at, why: why.to_string() });
+            self.kept.push(Gap {
+                what,
+                at,
+                why: why.to_string(),
+            });
         }
+    }
+
+    /// Adds those of a part of the walk.
+    pub fn append(&mut self, more: Gaps) {
+        self.count += more.count;
+        let room = Self::KEPT.saturating_sub(self.kept.len());
+        self.kept.extend(more.kept.into_iter().take(room));
     }
 
     /// How many there were.

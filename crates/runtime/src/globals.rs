@@ -3,11 +3,12 @@
 
 use goheap_format::{Arch, Finalizer, Itab, OsThread, Params, Record, Segment};
 use goheap_golang::Place;
-use goheap_memory::{Addr, ByteOrder, Memory};
+use goheap_memory::{Addr, ByteOrder};
 
 use crate::arena::Arenas;
 use crate::error::Doing;
 use crate::typecache::TypeCache;
+use crate::types::write_type;
 use crate::{Sink, WalkError, World, limit};
 
 /// `dumpparams`.
@@ -18,7 +19,10 @@ pub(crate) fn write_params(
 ) -> Result<(), WalkError> {
     let ncpu = world.global(world.features.ncpu)?;
     // An int32 in all versions (runtime/runtime2.go, go1.19: `ncpu`).
-    let ncpu = world.model.read_uint(&world.memory, ncpu, 4).doing("ncpu")?;
+    let ncpu = world
+        .model
+        .read_uint(&world.memory, ncpu, 4)
+        .doing("ncpu")?;
     let (heap_start, heap_end) = arenas.range();
     sink.record(&Record::Params(Params {
         big_endian: world.model.byte_order == ByteOrder::Big,
@@ -53,6 +57,7 @@ pub(crate) fn write_itabs(world: &World<'_>, sink: &mut dyn Sink) -> Result<u64,
             expected: "a smaller table",
         });
     }
+    let types = world.types()?;
     let mut cache = TypeCache::new();
     let mut count = 0;
     for i in 0..size {
@@ -61,8 +66,11 @@ pub(crate) fn write_itabs(world: &World<'_>, sink: &mut dyn Sink) -> Result<u64,
             continue;
         }
         let concrete = Addr::new(world.field(itab, typ, "an itab")?);
-        world.write_type(concrete, &mut cache, sink)?;
-        sink.record(&Record::Itab(Itab { address: itab.get(), concrete_type: concrete.get() }))?;
+        write_type(&types, &mut cache, concrete, sink)?;
+        sink.record(&Record::Itab(Itab {
+            address: itab.get(),
+            concrete_type: concrete.get(),
+        }))?;
         count += 1;
     }
     Ok(count)
@@ -93,11 +101,14 @@ pub(crate) fn write_threads(world: &World<'_>, sink: &mut dyn Sink) -> Result<u6
 
 /// The segments of `dumproots`: data and bss of the first module.
 pub(crate) fn write_segments(world: &World<'_>, sink: &mut dyn Sink) -> Result<(), WalkError> {
-    let Some(module) = world.modules.first() else { return Ok(()) };
+    let Some(module) = world.modules.first() else {
+        return Ok(());
+    };
+    type Wrap = for<'a> fn(Segment<'a>) -> Record<'a>;
     let mut write = |(start, end): (Addr, Addr),
                      (bits, mask): (u64, Addr),
                      what: &'static str,
-                     record: fn(Segment<'_>) -> Record<'_>|
+                     record: Wrap|
      -> Result<(), WalkError> {
         let len = end.since(start).unwrap_or(u64::MAX);
         if len > limit::SEGMENT {
@@ -118,11 +129,22 @@ pub(crate) fn write_segments(world: &World<'_>, sink: &mut dyn Sink) -> Result<(
             len: bits as usize,
             word: world.model.word,
         };
-        sink.record(&record(Segment { address: start.get(), contents: &contents, fields }))?;
+        sink.record(&record(Segment {
+            address: start.get(),
+            contents: &contents,
+            fields,
+        }))?;
         Ok(())
     };
-    write(module.data, module.data_mask, "the data segment", Record::Data)?;
-    write(module.bss, module.bss_mask, "the bss segment", Record::Bss)
+    write(
+        module.data,
+        module.data_mask,
+        "the data segment",
+        |segment| Record::Data(segment),
+    )?;
+    write(module.bss, module.bss_mask, "the bss segment", |segment| {
+        Record::Bss(segment)
+    })
 }
 
 /// Where a block of finalizers that are ready to run has what.
@@ -241,5 +263,10 @@ pub(crate) fn write_finalizer_queue(
 }
 
 fn endless(what: &'static str, at: Addr) -> WalkError {
-    WalkError::Implausible { what, at, found: at.get(), expected: "an end of the chain" }
+    WalkError::Implausible {
+        what,
+        at,
+        found: at.get(),
+        expected: "an end of the chain",
+    }
 }

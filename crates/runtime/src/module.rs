@@ -75,7 +75,10 @@ impl Module {
 
         let header = addr("pcHeader")?;
         let (functions, functions_len) = slice("pclntable")?;
-        let pclntab_len = functions.offset(functions_len).since(header).unwrap_or(u64::MAX);
+        let pclntab_len = functions
+            .offset(functions_len)
+            .since(header)
+            .unwrap_or(u64::MAX);
         let pclntab = world.bytes(header, pclntab_len, limit::PCLNTAB, "pclntab")?;
 
         let (sections_at, section_count) = slice("textsectmap")?;
@@ -117,8 +120,10 @@ impl Module {
     /// # Errors
     /// The table's header is not one that is known.
     pub fn functions(&self) -> Result<FuncTable<'_>, WalkError> {
-        FuncTable::parse(&self.pclntab)
-            .map_err(|source| WalkError::Pclntab { module: self.address, source })
+        FuncTable::parse(&self.pclntab).map_err(|source| WalkError::Pclntab {
+            module: self.address,
+            source,
+        })
     }
 
     /// The offset of `pc` that the function table uses; `None` if `pc` is not in this module.
@@ -129,20 +134,20 @@ impl Module {
         for section in &self.sections {
             let len = section.end.wrapping_sub(section.vaddr);
             if let Some(offset) = pc.since(section.base).filter(|offset| *offset < len) {
-                return Some(TextOffset(section.vaddr.wrapping_add(offset)));
+                return Some(TextOffset::new(section.vaddr.wrapping_add(offset)));
             }
         }
-        pc.since(self.text).map(TextOffset)
+        pc.since(self.text).map(TextOffset::new)
     }
 
     /// The live address of a text offset.
     pub fn text_address(&self, offset: TextOffset) -> Addr {
         for section in &self.sections {
-            if (section.vaddr..section.end).contains(&offset.0) {
-                return section.base.offset(offset.0 - section.vaddr);
+            if (section.vaddr..section.end).contains(&offset.get()) {
+                return section.base.offset(offset.get() - section.vaddr);
             }
         }
-        self.text.offset(offset.0)
+        self.text.offset(offset.get())
     }
 }
 

@@ -9,10 +9,10 @@ use crate::arena::Arenas;
 use crate::bits::{self, SpanBits, WordBits};
 use crate::gap::Gaps;
 use crate::mask::Masks;
+use crate::sink::{Contents, LargeObject};
 use crate::span::{Span, SpanTable};
 use crate::special::Specials;
 use crate::sweep::{SpanState, SweepEffects, clear_inline_marks};
-use crate::sink::{Contents, LargeObject};
 use crate::{Sink, WalkError, World};
 
 /// Spans are read in batches of about so many bytes: one system call for many of them, into a
@@ -56,11 +56,11 @@ struct Batched {
 }
 
 /// What the walk over the spans carries along.
-struct Pass<'p> {
+struct Pass<'p, 'w, 't> {
     sink: &'p mut dyn Sink,
     gaps: &'p mut Gaps,
     summary: ObjectSummary,
-    masks: Masks,
+    masks: Masks<'w, 't>,
     word_bits: WordBits,
     bitmap: Vec<u8>,
     no_more: Vec<u8>,
@@ -77,7 +77,7 @@ impl Objects<'_, '_> {
             sink,
             gaps,
             summary: ObjectSummary::default(),
-            masks: Masks::default(),
+            masks: Masks::new(self.world)?,
             word_bits: WordBits::default(),
             bitmap: Vec::new(),
             no_more: Vec::new(),
@@ -112,10 +112,7 @@ impl Objects<'_, '_> {
                 with_specials.push(span.at);
             }
             let large = span.bytes > BATCH_BYTES as u64;
-            if large
-                || batch.len() == BATCH_SPANS
-                || len + span.bytes as usize > BATCH_BYTES
-            {
+            if large || batch.len() == BATCH_SPANS || len + span.bytes as usize > BATCH_BYTES {
                 self.write_batch(&mut pass, &batch, len, &mut buffer)?;
                 batch.clear();
                 len = 0;
@@ -135,7 +132,7 @@ impl Objects<'_, '_> {
     /// Reads the spans of a batch, `len` bytes in all, at once, and writes their objects.
     fn write_batch(
         &self,
-        pass: &mut Pass<'_>,
+        pass: &mut Pass<'_, '_, '_>,
         batch: &[Batched],
         len: usize,
         buffer: &mut Vec<u8>,
@@ -147,7 +144,10 @@ impl Objects<'_, '_> {
         let mut rest = &mut buffer[..len];
         for batched in batch {
             let (buf, behind) = rest.split_at_mut(batched.span.bytes as usize);
-            parts.push(Part { at: batched.span.base, buf });
+            parts.push(Part {
+                at: batched.span.base,
+                buf,
+            });
             rest = behind;
         }
         let whole = self.world.target.read_parts(&mut parts).is_ok();
@@ -165,7 +165,7 @@ impl Objects<'_, '_> {
     }
 
     /// Reads the arena's bitmap of `span`, in the versions that have one.
-    fn read_bitmap(&self, pass: &mut Pass<'_>, span: &Span) {
+    fn read_bitmap(&self, pass: &mut Pass<'_, '_, '_>, span: &Span) {
         let read = self.arenas.read_bitmap(
             self.world,
             span.base,
@@ -174,13 +174,14 @@ impl Objects<'_, '_> {
             &mut pass.no_more,
         );
         if let Err(error) = read {
-            pass.gaps.add("pointers of the objects of a span", span.base, error);
+            pass.gaps
+                .add("pointers of the objects of a span", span.base, error);
         }
     }
 
     fn write_span(
         &self,
-        pass: &mut Pass<'_>,
+        pass: &mut Pass<'_, '_, '_>,
         span: &Span,
         state: &SpanState,
         contents: &mut [u8],
@@ -193,7 +194,9 @@ impl Objects<'_, '_> {
             self.effects.apply(u64::from(word), span.base, contents);
         }
         self.read_bitmap(pass, span);
-        let tail = contents.len().saturating_sub(bits::tail_len(self.world, span) as usize);
+        let tail = contents
+            .len()
+            .saturating_sub(bits::tail_len(self.world, span) as usize);
         let span_bits = SpanBits {
             span,
             tail: &contents[tail..],
@@ -229,20 +232,28 @@ impl Objects<'_, '_> {
     /// Writes the one object of a span that is too large to be held as a whole.
     fn write_large(
         &self,
-        pass: &mut Pass<'_>,
+        pass: &mut Pass<'_, '_, '_>,
         span: &Span,
         state: &SpanState,
     ) -> Result<(), WalkError> {
         if span.dumped_elems() != 1 {
-            pass.gaps.add("objects of a span", span.base, "many objects in a span this large");
+            pass.gaps.add(
+                "objects of a span",
+                span.base,
+                "many objects in a span this large",
+            );
             return Ok(());
         }
         if !state.is_dumped(span, 0) {
             return Ok(());
         }
         self.read_bitmap(pass, span);
-        let span_bits =
-            SpanBits { span, tail: &[], bitmap: &pass.bitmap, no_more: &pass.no_more };
+        let span_bits = SpanBits {
+            span,
+            tail: &[],
+            bitmap: &pass.bitmap,
+            no_more: &pass.no_more,
+        };
         span_bits.object(
             self.world,
             &mut pass.masks,
@@ -258,7 +269,11 @@ impl Objects<'_, '_> {
             buffer: vec![0; BATCH_BYTES],
         };
         let fields = pass.word_bits.fields(self.world.model.word);
-        let head = LargeObject { address: span.base.get(), size: span.elem_size, fields };
+        let head = LargeObject {
+            address: span.base.get(),
+            size: span.elem_size,
+            fields,
+        };
         pass.sink.large_object(&head, &mut pieces)?;
         pass.summary.objects += 1;
         pass.summary.bytes += span.elem_size;
