@@ -1,7 +1,39 @@
-//! Bytes at addresses of a stopped program: the [`Memory`] and [`Target`] traits, and the sources
-//! that need no kernel: ELF cores, spliced and recorded targets.
+//! Bytes at addresses of a stopped program: the traits that everything reads through, and the
+//! sources that need no kernel. Its place: process → **memory** → runtime → records → dump file →
+//! graph → answers.
 //!
-//! Its place: **process → memory** → runtime → records → dump file → graph → answers.
+//! # Start here
+//! [`Memory`] is one method, [`read`](Memory::read). A [`Target`] is a `Memory` with threads,
+//! mappings, auxiliary vector and executable. Sources are [`Core`] (an ELF core file),
+//! [`Recorded`] (a small file for tests, made by a [`Recorder`]), and, in `goheap_process`, a live
+//! process. [`Spliced`] lays the executable under what a core leaves out, [`PageCache`] makes many
+//! small reads cheap, [`loaded_notes`] finds out which build of a program a target runs.
+//!
+//! # Invariants
+//! - A read gives all bytes or a [`Fault`] with the address; never zeros for what is not there.
+//! - An address is an [`Addr`], its arithmetic wraps, and no read panics or hangs on any address,
+//!   length or file. What is allocated is bounded by the size of the file.
+//! - Numbers are decoded by the source's own byte order: the file's, or the target's [`DataModel`].
+//!
+//! # Not here
+//! Live processes and memory maps of files (`goheap_process`), executables beyond their loaded
+//! notes (`goheap_image`), anything about Go.
+//!
+//! # Example
+//! ```
+//! use goheap_memory::{Addr, FaultKind, Machine, Memory, PageCache, Recorded, Target};
+//!
+//! let mut target = Recorded::new(Machine::Amd64);
+//! target.put(Addr::new(0x1000), &[0x2a, 0, 0, 0, 0, 0, 0, 0]);
+//!
+//! let memory = PageCache::new(&target);
+//! let word = target.machine().data_model().read_word(&memory, Addr::new(0x1000))?;
+//! assert_eq!(word, 42);
+//!
+//! let fault = memory.read(Addr::new(0x2000), &mut [0; 8]).unwrap_err();
+//! assert_eq!(fault.kind, FaultKind::Unmapped);
+//! # Ok::<(), goheap_memory::Fault>(())
+//! ```
 
 mod addr;
 mod cache;

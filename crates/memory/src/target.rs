@@ -26,6 +26,36 @@ pub trait Target: Memory {
     fn executable(&self) -> Option<PathBuf>;
 }
 
+/// Whatever points to a target is one.
+macro_rules! target_by_pointer {
+    ($pointer:ty) => {
+        impl<T: Target + ?Sized> Target for $pointer {
+            fn machine(&self) -> Machine {
+                (**self).machine()
+            }
+
+            fn threads(&self) -> &[Thread] {
+                (**self).threads()
+            }
+
+            fn mappings(&self) -> &[Mapping] {
+                (**self).mappings()
+            }
+
+            fn auxv(&self) -> &[(u64, u64)] {
+                (**self).auxv()
+            }
+
+            fn executable(&self) -> Option<PathBuf> {
+                (**self).executable()
+            }
+        }
+    };
+}
+
+target_by_pointer!(&T);
+target_by_pointer!(Box<T>);
+
 /// A processor architecture that Go programs run on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]

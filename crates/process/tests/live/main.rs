@@ -2,6 +2,7 @@
 //! (see `target`), so that nothing needs to be installed.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
+mod cores;
 mod refusals;
 mod stops;
 mod target;
