@@ -7,7 +7,10 @@ use object::Endianness;
 use object::elf::{self, FileHeader64};
 use object::read::elf::{FileHeader, ProgramHeader};
 
-use crate::{Addr, Fault, FaultKind, Machine, Mapping, Memory, Target, Thread, UnknownMachine};
+use crate::sparse::read_runs;
+use crate::{
+    Addr, Fault, FaultKind, Hole, Machine, Mapping, Memory, Sparse, Target, Thread, UnknownMachine,
+};
 
 mod notes;
 
@@ -173,31 +176,6 @@ impl<D: Deref<Target = [u8]>> Core<D> {
         self.process.as_ref()
     }
 
-    /// The longest run of bytes that the file holds from `at` on, or why it holds none.
-    fn run(&self, at: u64) -> Result<&[u8], FaultKind> {
-        let behind = self.segments.partition_point(|segment| segment.start <= at);
-        let segment = behind.checked_sub(1).and_then(|i| self.segments.get(i));
-        let Some((segment, inside)) = segment
-            .map(|segment| (segment, at - segment.start))
-            .filter(|(segment, inside)| *inside < segment.memory)
-        else {
-            return Err(self.kind_between(at));
-        };
-        if inside >= segment.promised {
-            return Err(FaultKind::LeftOut);
-        }
-        let from = segment.offset.saturating_add(inside);
-        let to = segment.offset.saturating_add(segment.promised);
-        let len = self.data.len() as u64;
-        let range = usize::try_from(from)
-            .ok()
-            .zip(usize::try_from(to.min(len)).ok());
-        range
-            .and_then(|(from, to)| self.data.get(from..to))
-            .filter(|run| !run.is_empty())
-            .ok_or(FaultKind::CutOff)
-    }
-
     /// Why an address outside of all segments cannot be read. Debuggers leave out whole mappings
     /// of files, of which the list of files still tells.
     fn kind_between(&self, at: u64) -> FaultKind {
@@ -211,26 +189,40 @@ impl<D: Deref<Target = [u8]>> Core<D> {
     }
 }
 
+impl<D: Deref<Target = [u8]>> Sparse for Core<D> {
+    fn run(&self, at: Addr) -> Result<&[u8], Hole> {
+        let at = at.get();
+        let behind = self.segments.partition_point(|segment| segment.start <= at);
+        let segment = behind.checked_sub(1).and_then(|i| self.segments.get(i));
+        // Behind a byte that a segment lacks it has no more; the next segment may.
+        let next = self.segments.get(behind).map(|segment| segment.start);
+        let hole = |kind| Hole {
+            kind,
+            len: next.map_or(u64::MAX, |next| next - at),
+        };
+        let Some((segment, inside)) = segment
+            .map(|segment| (segment, at - segment.start))
+            .filter(|(segment, inside)| *inside < segment.memory)
+        else {
+            return Err(hole(self.kind_between(at)));
+        };
+        if inside >= segment.promised {
+            return Err(hole(FaultKind::LeftOut));
+        }
+        let from = segment.offset.saturating_add(inside);
+        let to = segment.offset.saturating_add(segment.promised);
+        let to = to.min(self.data.len() as u64);
+        let range = usize::try_from(from).ok().zip(usize::try_from(to).ok());
+        range
+            .and_then(|(from, to)| self.data.get(from..to))
+            .filter(|run| !run.is_empty())
+            .ok_or(hole(FaultKind::CutOff))
+    }
+}
+
 impl<D: Deref<Target = [u8]>> Memory for Core<D> {
     fn read(&self, at: Addr, buf: &mut [u8]) -> Result<(), Fault> {
-        let len = buf.len();
-        let fault = |kind| Fault::new(at, len, kind);
-        let mut rest = buf;
-        let mut from = at.get();
-        // Each round fills at least one byte: mappings side by side are one to a reader.
-        while !rest.is_empty() {
-            let run = self.run(from).map_err(fault)?;
-            let count = run.len().min(rest.len());
-            let (now, later) = rest.split_at_mut(count);
-            now.copy_from_slice(&run[..count]);
-            rest = later;
-            from = match from.checked_add(count as u64) {
-                Some(from) => from,
-                None if rest.is_empty() => return Ok(()),
-                None => return Err(fault(FaultKind::Unmapped)),
-            };
-        }
-        Ok(())
+        read_runs(at, buf, |at| self.run(at).map_err(|hole| hole.kind))
     }
 }
 
@@ -270,7 +262,7 @@ impl<D: Deref<Target = [u8]>> Target for Core<D> {
         mapped.or_else(|| {
             const AT_EXECFN: u64 = 31;
             const LONGEST: usize = 4096;
-            let run = self.run(value(AT_EXECFN)?.get()).ok()?;
+            let run = self.run(value(AT_EXECFN)?).ok()?;
             let run = run.get(..LONGEST).unwrap_or(run);
             let name = run.split(|&b| b == 0).next()?;
             (!name.is_empty()).then(|| notes::path(name))

@@ -7,7 +7,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Addr, Fault, FaultKind, Machine, Mapping, Memory, Registers, Target, Thread};
+use crate::sparse::read_runs;
+use crate::{
+    Addr, Fault, FaultKind, Hole, Machine, Mapping, Memory, Registers, Sparse, Target, Thread,
+};
 
 /// What a recording begins with.
 const MAGIC: &[u8; 16] = b"goheap record 1\n";
@@ -250,14 +253,6 @@ impl Recorded {
         recorded.executable.clone_from(&head.executable);
         Ok(recorded)
     }
-
-    /// The segment that holds `at`, and how far in that is.
-    fn segment(&self, at: Addr) -> Option<(&[u8], usize)> {
-        let behind = self.segments.partition_point(|(start, _)| *start <= at);
-        let (start, bytes) = self.segments.get(behind.checked_sub(1)?)?;
-        let inside = usize::try_from(at.since(*start)?).ok()?;
-        (inside < bytes.len()).then_some((bytes, inside))
-    }
 }
 
 fn read_exactly(source: &mut impl Read, len: u64) -> Result<Vec<u8>, RecordedError> {
@@ -271,28 +266,35 @@ fn read_exactly(source: &mut impl Read, len: u64) -> Result<Vec<u8>, RecordedErr
     }
 }
 
+impl Sparse for Recorded {
+    fn run(&self, at: Addr) -> Result<&[u8], Hole> {
+        let behind = self.segments.partition_point(|(start, _)| *start <= at);
+        let below = behind.checked_sub(1).and_then(|i| self.segments.get(i));
+        if let Some((start, bytes)) = below
+            && let Some(inside) = at.since(*start).and_then(|inside| inside.try_into().ok())
+            && let Some(run) = bytes.get::<std::ops::RangeFrom<usize>>(inside..)
+            && !run.is_empty()
+        {
+            return Ok(run);
+        }
+        let next = self
+            .segments
+            .get(behind)
+            .and_then(|(start, _)| start.since(at));
+        let mapped = self.mappings.iter().any(|m| m.start <= at && at < m.end);
+        Err(Hole {
+            kind: match mapped {
+                true => FaultKind::LeftOut,
+                false => FaultKind::Unmapped,
+            },
+            len: next.unwrap_or(u64::MAX),
+        })
+    }
+}
+
 impl Memory for Recorded {
     fn read(&self, at: Addr, buf: &mut [u8]) -> Result<(), Fault> {
-        let mut done = 0;
-        while let Some(rest) = buf.get_mut(done..).filter(|rest| !rest.is_empty()) {
-            let from = at.offset(done as u64);
-            let Some((bytes, inside)) = self.segment(from) else {
-                let mapped = self
-                    .mappings
-                    .iter()
-                    .any(|m| m.start <= from && from < m.end);
-                let kind = match mapped {
-                    true => FaultKind::LeftOut,
-                    false => FaultKind::Unmapped,
-                };
-                return Err(Fault::new(at, buf.len(), kind));
-            };
-            let bytes = &bytes[inside..];
-            let count = bytes.len().min(rest.len());
-            rest[..count].copy_from_slice(&bytes[..count]);
-            done += count;
-        }
-        Ok(())
+        read_runs(at, buf, |at| self.run(at).map_err(|hole| hole.kind))
     }
 }
 

@@ -2,10 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::{Addr, Fault, FaultKind, Machine, Mapping, Memory, Target, Thread};
-
-/// The unit in which a core leaves memory out.
-const PAGE: u64 = 4096;
+use crate::sparse::read_runs;
+use crate::{Addr, Fault, FaultKind, Machine, Mapping, Memory, Sparse, Target, Thread};
 
 /// A piece of an executable, at the address where the program had it.
 #[derive(Debug, Clone)]
@@ -29,7 +27,7 @@ pub struct Spliced<T, B> {
     layers: Vec<Layer<B>>,
 }
 
-impl<T: Target, B: AsRef<[u8]>> Spliced<T, B> {
+impl<T: Target + Sparse, B: AsRef<[u8]>> Spliced<T, B> {
     /// Lays `layers` under `over`, in any order. Where two overlap, the one that starts higher wins.
     pub fn new(over: T, layers: impl IntoIterator<Item = Layer<B>>) -> Spliced<T, B> {
         let mut layers: Vec<Layer<B>> = layers.into_iter().collect();
@@ -58,34 +56,18 @@ impl<T: Target, B: AsRef<[u8]>> Spliced<T, B> {
         })
     }
 
-    /// One piece, which does not cross a page.
-    fn read_piece(&self, at: Addr, buf: &mut [u8]) -> Result<(), FaultKind> {
-        let kind = match self.over.read(at, buf) {
-            Ok(()) => return Ok(()),
-            Err(fault) => fault.kind,
+    /// Bytes from `at` on, from whoever has the first.
+    fn run(&self, at: Addr) -> Result<&[u8], FaultKind> {
+        let hole = match self.over.run(at) {
+            Ok(run) => return Ok(run),
+            Err(hole) => hole,
         };
-        if !is_missing(kind) {
-            return Err(kind);
+        if !is_missing(hole.kind) {
+            return Err(hole.kind);
         }
-        // Layers need not begin or end at a page: byte runs, each from whoever has it.
-        let mut done = 0;
-        while let Some(rest) = buf.get_mut(done..).filter(|rest| !rest.is_empty()) {
-            let from = at.offset(done as u64);
-            match self.under(from) {
-                Some(bytes) => {
-                    let count = bytes.len().min(rest.len());
-                    rest[..count].copy_from_slice(&bytes[..count]);
-                    done += count;
-                }
-                None => {
-                    self.over
-                        .read(from, &mut rest[..1])
-                        .map_err(|fault| fault.kind)?;
-                    done += 1;
-                }
-            }
-        }
-        Ok(())
+        let under = self.under(at).ok_or(hole.kind)?;
+        let len = usize::try_from(hole.len).unwrap_or(usize::MAX);
+        Ok(under.get(..len).unwrap_or(under))
     }
 }
 
@@ -97,27 +79,13 @@ fn is_missing(kind: FaultKind) -> bool {
     )
 }
 
-impl<T: Target, B: AsRef<[u8]>> Memory for Spliced<T, B> {
+impl<T: Target + Sparse, B: AsRef<[u8]>> Memory for Spliced<T, B> {
     fn read(&self, at: Addr, buf: &mut [u8]) -> Result<(), Fault> {
-        match self.over.read(at, buf) {
-            Err(fault) if is_missing(fault.kind) => {}
-            done => return done,
-        }
-        let len = buf.len();
-        let mut done = 0;
-        while let Some(rest) = buf.get_mut(done..).filter(|rest| !rest.is_empty()) {
-            let from = at.offset(done as u64);
-            let in_page = PAGE - from.get() % PAGE;
-            let count = rest.len().min(in_page as usize);
-            self.read_piece(from, &mut rest[..count])
-                .map_err(|kind| Fault::new(at, len, kind))?;
-            done += count;
-        }
-        Ok(())
+        read_runs(at, buf, |at| self.run(at))
     }
 }
 
-impl<T: Target, B: AsRef<[u8]>> Target for Spliced<T, B> {
+impl<T: Target + Sparse, B: AsRef<[u8]>> Target for Spliced<T, B> {
     fn machine(&self) -> Machine {
         self.over.machine()
     }
