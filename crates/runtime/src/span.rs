@@ -77,7 +77,10 @@ impl SpanLayout {
         ];
         let optional = [layout.free_index_for_scan, layout.large_type];
         if size as usize > MSPAN_MOST
-            || !required.into_iter().chain(optional.into_iter().flatten()).all(fits)
+            || !required
+                .into_iter()
+                .chain(optional.into_iter().flatten())
+                .all(fits)
         {
             return Err(WalkError::Layout(LayoutError::Unexpected {
                 strukt: MSPAN.to_owned(),

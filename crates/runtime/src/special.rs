@@ -135,7 +135,9 @@ impl Specials {
         world: &World<'_>,
         special: &Special,
     ) -> Result<Option<goheap_format::Finalizer>, WalkError> {
-        let Some(place) = self.cleanup else { return Ok(None) };
+        let Some(place) = self.cleanup else {
+            return Ok(None);
+        };
         let closure = world.field(special.at, place, "a cleanup")?;
         Ok(Some(goheap_format::Finalizer {
             object: 0,
@@ -152,8 +154,12 @@ impl Specials {
         world: &World<'_>,
         special: &Special,
     ) -> Result<Addr, WalkError> {
-        let Some(place) = self.handle else { return Ok(Addr::NIL) };
-        world.field(special.at, place, "a weak handle").map(Addr::new)
+        let Some(place) = self.handle else {
+            return Ok(Addr::NIL);
+        };
+        world
+            .field(special.at, place, "a weak handle")
+            .map(Addr::new)
     }
 
     /// The bucket of a sample.

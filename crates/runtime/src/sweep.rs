@@ -61,7 +61,10 @@ impl SpanState {
         let list = specials.list(world, span)?;
         if !needs_sweep(span, heap_sweepgen) {
             let mut allocated = vec![0; bytes];
-            world.memory.read(span.alloc_bits, &mut allocated).doing("mspan.allocBits")?;
+            world
+                .memory
+                .read(span.alloc_bits, &mut allocated)
+                .doing("mspan.allocBits")?;
             return Ok(SpanState {
                 allocated,
                 below: match world.features.is_free {
@@ -75,7 +78,10 @@ impl SpanState {
             });
         }
         let mut marked = vec![0; bytes];
-        world.memory.read(span.mark_bits, &mut marked).doing("mspan.gcmarkBits")?;
+        world
+            .memory
+            .read(span.mark_bits, &mut marked)
+            .doing("mspan.gcmarkBits")?;
         if has_inline_marks(world, span) {
             // scans [63]byte, owner, marks [63]byte, class.
             let mut inline = [0; INLINE_MARKS as usize];
@@ -107,7 +113,8 @@ impl SpanState {
 }
 
 fn bit(bits: &[u8], index: u64) -> bool {
-    bits.get((index / 8) as usize).is_some_and(|byte| byte >> (index % 8) & 1 != 0)
+    bits.get((index / 8) as usize)
+        .is_some_and(|byte| byte >> (index % 8) & 1 != 0)
 }
 
 /// What the sweep makes of the specials of dead objects: one with a finalizer lives on until that
@@ -118,7 +125,10 @@ fn sweep_specials(
     marked: &mut [u8],
 ) -> (Vec<Special>, Vec<Special>) {
     let index = |special: &Special| special.offset / span.elem_size;
-    let dead: Vec<bool> = list.iter().map(|special| !bit(marked, index(special))).collect();
+    let dead: Vec<bool> = list
+        .iter()
+        .map(|special| !bit(marked, index(special)))
+        .collect();
     let revived: BTreeSet<u64> = list
         .iter()
         .zip(&dead)
@@ -134,8 +144,15 @@ fn sweep_specials(
     for (special, dead) in list.into_iter().zip(dead) {
         let stays = !dead
             || revived.contains(&index(&special))
-                && !matches!(special.kind, SpecialKind::Finalizer | SpecialKind::WeakHandle);
-        if stays { left.push(special) } else { taken.push(special) }
+                && !matches!(
+                    special.kind,
+                    SpecialKind::Finalizer | SpecialKind::WeakHandle
+                );
+        if stays {
+            left.push(special)
+        } else {
+            taken.push(special)
+        }
     }
     (taken, left)
 }
@@ -175,7 +192,10 @@ impl SweepEffects {
         let cached = cached_spans(world)?;
         let stale = |span: &Span| span.sweepgen == heap_sweepgen.wrapping_add(1);
         waiting.sort_by_key(|span| {
-            let place = cached.iter().position(|at| *at == span.at).filter(|_| stale(span));
+            let place = cached
+                .iter()
+                .position(|at| *at == span.at)
+                .filter(|_| stale(span));
             (place.is_none(), place)
         });
         for span in &waiting {
@@ -184,10 +204,14 @@ impl SweepEffects {
                 match special.kind {
                     SpecialKind::Finalizer => {
                         let object = object_of(span, special);
-                        effects.queued.push(specials.finalizer(world, special, object)?);
+                        effects
+                            .queued
+                            .push(specials.finalizer(world, special, object)?);
                     }
                     SpecialKind::Cleanup => {
-                        effects.queued.extend(specials.queued_cleanup(world, special)?);
+                        effects
+                            .queued
+                            .extend(specials.queued_cleanup(world, special)?);
                     }
                     SpecialKind::WeakHandle => {
                         effects.cleared.push(specials.weak_handle(world, special)?);
@@ -204,7 +228,9 @@ impl SweepEffects {
     pub(crate) fn apply(&self, word: u64, base: Addr, contents: &mut [u8]) {
         let first = self.cleared.partition_point(|at| *at < base);
         for at in &self.cleared[first..] {
-            let Some(offset) = at.since(base).filter(|o| *o < contents.len() as u64) else { break };
+            let Some(offset) = at.since(base).filter(|o| *o < contents.len() as u64) else {
+                break;
+            };
             let start = offset as usize;
             if let Some(handle) = contents.get_mut(start..start + word as usize) {
                 handle.fill(0);

@@ -11,7 +11,9 @@ pub(crate) struct TypeCache {
 
 impl TypeCache {
     pub(crate) fn new() -> TypeCache {
-        TypeCache { buckets: vec![[Addr::NIL; 4]; 256] }
+        TypeCache {
+            buckets: vec![[Addr::NIL; 4]; 256],
+        }
     }
 
     /// Whether the type at `at`, of hash `hash`, has to be written; it is remembered from now on.

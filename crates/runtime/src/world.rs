@@ -156,7 +156,9 @@ fn read_string(
     what: &'static str,
 ) -> Result<Vec<u8>, WalkError> {
     let data = model.read_ptr(memory, at).doing(what)?;
-    let len = model.read_word(memory, at.offset(model.word_size())).doing(what)?;
+    let len = model
+        .read_word(memory, at.offset(model.word_size()))
+        .doing(what)?;
     read_bytes(memory, data, len, limit::STRING, what)
 }
 
@@ -168,7 +170,12 @@ fn read_bytes(
     what: &'static str,
 ) -> Result<Vec<u8>, WalkError> {
     if len > most {
-        return Err(WalkError::Implausible { what, at, found: len, expected: "a sane length" });
+        return Err(WalkError::Implausible {
+            what,
+            at,
+            found: len,
+            expected: "a sane length",
+        });
     }
     let mut bytes = vec![0; len as usize];
     memory.read(at, &mut bytes).doing(what)?;

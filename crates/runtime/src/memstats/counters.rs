@@ -109,6 +109,7 @@ impl HeapCounters {
                 Ok(sum.wrapping_add(each_delta(i).get(path)?))
             })
         };
+        let tmpbuf = tmpbuf_len(world)?;
         Ok(HeapCounters {
             in_stacks: sum("inStacks")?,
             in_work_bufs: sum("inWorkBufs")?,
@@ -128,16 +129,40 @@ impl HeapCounters {
             heap_released: controller.get("heapReleased")?,
             total_alloc: controller.get("totalAlloc")?,
             total_free: controller.get("totalFree")?,
-            mapped_ready: controller.get("mappedReady")?,
+            mapped_ready: controller.get("mappedReady")?.wrapping_sub(tmpbuf),
             stacks_sys: stats.get("stacks_sys")?,
             mspan_sys: stats.get("mspan_sys")?,
             mcache_sys: stats.get("mcache_sys")?,
             buckhash_sys: stats.get("buckhash_sys")?,
             gc_misc_sys: stats.get("gcMiscSys")?,
-            other_sys: stats.get("other_sys")?,
+            other_sys: stats.get("other_sys")?.wrapping_sub(tmpbuf),
             mspan_inuse: heap.get("spanalloc.inuse")?,
             mcache_inuse: heap.get("cachealloc.inuse")?,
         })
+    }
+}
+
+/// Bytes of `runtime.tmpbuf`, 0 but in the middle of a dump of the runtime's own: that takes its
+/// statistics first and makes the buffer after it (runtime/heapdump.go: `makeheapobjbv`), so a
+/// program that is stopped there is told as it was before. Absent where WriteHeapDump is not
+/// linked.
+fn tmpbuf_len(world: &World<'_>) -> Result<u64, WalkError> {
+    match world.program.address("runtime.tmpbuf") {
+        Some(at) => world.slice(at, "runtime.tmpbuf").map(|(_data, len)| len),
+        None => Ok(0),
+    }
+
+    /// Takes out the buffer of a dump that the program itself is writing at this moment
+    /// (`runtime.tmpbuf`): the runtime counts before it makes one (runtime/heapdump.go), and
+    /// `heapGoal` depends on all that is mapped. No buffer outlives its dump.
+    pub(super) fn forget_dump_buffer(&mut self, world: &World<'_>) -> Result<(), WalkError> {
+        // A program that does not link WriteHeapDump has no such variable.
+        if let Some(buffer) = world.program.address("runtime.tmpbuf") {
+            let (_at, len) = world.slice(buffer, "runtime.tmpbuf")?;
+            self.other_sys = self.other_sys.wrapping_sub(len);
+            self.mapped_ready = self.mapped_ready.wrapping_sub(len);
+        }
+        Ok(())
     }
 }
 
