@@ -63,6 +63,7 @@ impl<'a> Fields<'a> {
     /// segment. A stack frame's offsets can wrap round below zero, as [`StackFrame::fields`] tells.
     ///
     /// [`StackFrame::fields`]: crate::StackFrame::fields
+    #[inline]
     pub fn iter(&self) -> FieldsIter<'a> {
         FieldsIter(match *self {
             Fields::Wire(bytes) => Form::Wire(bytes),
@@ -124,11 +125,16 @@ enum Form<'a> {
 impl Iterator for FieldsIter<'_> {
     type Item = (FieldKind, u64);
 
+    #[inline]
     fn next(&mut self) -> Option<(FieldKind, u64)> {
         match &mut self.0 {
             // A reader has checked these bytes already. Of a list that did not come from a reader,
             // what is well formed is walked; the writer refuses the rest.
             Form::Wire(bytes) => {
+                if let [1, offset @ 0..0x80, rest @ ..] = *bytes {
+                    *bytes = rest;
+                    return Some((FieldKind::Pointer, u64::from(*offset)));
+                }
                 let (field, rest) = split_field(bytes)?;
                 *bytes = rest;
                 Some(field)

@@ -270,6 +270,10 @@ impl<'a> Cursor<'a> {
     fn fields(&mut self) -> Result<Fields<'a>, ReadError> {
         let start = self.at;
         loop {
+            // Nearly all: a pointer in the first 128 bytes.
+            while let Some([1, 0..0x80]) = self.data.get(self.at..self.at + 2) {
+                self.at += 2;
+            }
             let at = self.at;
             match self.int("a pointer's kind")? {
                 0 => break,

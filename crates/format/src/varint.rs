@@ -23,13 +23,32 @@ pub(crate) enum Fault {
 #[inline]
 pub(crate) fn decode(bytes: &[u8]) -> Result<(u64, usize), Fault> {
     match bytes.first() {
-        Some(&byte) if byte < 0x80 => Ok((u64::from(byte), 1)),
-        _ => decode_long(bytes),
+        Some(&byte) if byte < 0x80 => return Ok((u64::from(byte), 1)),
+        _ => {}
     }
+    if let Some(eight) = bytes.first_chunk::<8>() {
+        // The counterpart of what `encode` does: all of an address at once, without a loop.
+        let word = u64::from_le_bytes(*eight);
+        let ends = !word & 0x8080_8080_8080_8080;
+        if ends != 0 {
+            let bits = ends.trailing_zeros() + 1;
+            let last = word >> (bits - 8) & 0xff;
+            if last == 0 {
+                return Err(Fault::Padded);
+            }
+            let v = word & (u64::MAX >> (64 - bits)) & 0x7f7f_7f7f_7f7f_7f7f;
+            let v = (v & 0x007f_007f_007f_007f) | (v & 0x7f00_7f00_7f00_7f00) >> 1;
+            let v = (v & 0x0000_3fff_0000_3fff) | (v & 0x3fff_0000_3fff_0000) >> 2;
+            let v = (v & 0x0fff_ffff) | (v & 0x0fff_ffff_0000_0000) >> 4;
+            return Ok((v, (bits / 8) as usize));
+        }
+    }
+    decode_slowly(bytes)
 }
 
-#[inline]
-fn decode_long(bytes: &[u8]) -> Result<(u64, usize), Fault> {
+/// Near the end of the dump, and numbers of more than eight bytes.
+#[inline(never)]
+fn decode_slowly(bytes: &[u8]) -> Result<(u64, usize), Fault> {
     let mut value = 0u64;
     for (i, &byte) in bytes.iter().take(MAX_LEN).enumerate() {
         // The tenth byte holds bit 63 alone.
@@ -112,6 +131,7 @@ mod tests {
                 let len = encode(&mut out, value);
                 assert_eq!(out[..len], slow(value), "{value:#x}");
                 assert_eq!(decode(&out[..len]), Ok((value, len)), "{value:#x}");
+                assert_eq!(decode(&out), Ok((value, len)), "{value:#x}");
                 assert_eq!(decode(&out[..len - 1]), Err(Fault::Short), "{value:#x}");
             }
         }
@@ -124,6 +144,11 @@ mod tests {
         assert_eq!(decode(&[0x80; 10]), Err(Fault::Endless));
         assert_eq!(decode(&[0xff; 4096]), Err(Fault::Endless));
         assert_eq!(decode(&[0x80, 0]), Err(Fault::Padded));
+        assert_eq!(decode(&[0x80, 0, 1, 1, 1, 1, 1, 1, 1]), Err(Fault::Padded));
+        assert_eq!(
+            decode(&[0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0, 1]),
+            Err(Fault::Padded)
+        );
         let mut over = [0xff; 10];
         over[9] = 2;
         assert_eq!(decode(&over), Err(Fault::Overflow));

@@ -111,7 +111,7 @@ pub enum Wrong {
         /// Where it ends.
         end: u64,
     },
-    /// Outside of the heap that the params record tells.
+    /// An object that is not within the heap that the params record tells.
     #[error("{len} bytes at {address:#x} are not within the heap")]
     OutsideHeap {
         /// Its address.
@@ -119,6 +119,9 @@ pub enum Wrong {
         /// Its length.
         len: u64,
     },
+    /// Outside of the heap that the params record tells.
+    #[error("the object {0:#x} is not within the heap")]
+    NotInHeap(u64),
     /// Not at the address of a word.
     #[error("{0:#x} is not the address of a word")]
     Unaligned(u64),
@@ -339,17 +342,17 @@ impl Verifier {
             }
             Record::Data(segment) | Record::Bss(segment) => self.segment(at, segment),
             Record::MemStats(_) => self.once(at),
-            Record::Finalizer(finalizer) => self.in_heap(at, finalizer.object, 0),
+            Record::Finalizer(finalizer) => self.in_heap(at, finalizer.object),
             // runtime/mheap.go, go1.24: freeSpecial queues a cleanup with a nil object
             Record::QueuedFinalizer(finalizer) if finalizer.object == 0 => {}
-            Record::QueuedFinalizer(finalizer) => self.in_heap(at, finalizer.object, 0),
+            Record::QueuedFinalizer(finalizer) => self.in_heap(at, finalizer.object),
             Record::MemProf(bucket) => {
                 if self.buckets.has(bucket.bucket) {
                     self.problem(at, Wrong::SeenBefore(bucket.bucket));
                 }
             }
             Record::AllocSample(sample) => {
-                self.in_heap(at, sample.object, 0);
+                self.in_heap(at, sample.object);
                 if !self.buckets.may_have(sample.bucket) {
                     self.problem(at, Wrong::UnknownBucket(sample.bucket));
                 }
@@ -409,7 +412,9 @@ impl Verifier {
 
     fn object(&mut self, at: Place, address: u64, len: u64) {
         self.verdict.object_bytes = self.verdict.object_bytes.saturating_add(len);
-        self.in_heap(at, address, len);
+        if !self.is_in_heap(address, len) {
+            self.problem(at, Wrong::OutsideHeap { address, len });
+        }
         if self.word.is_some_and(|word| !address.is_multiple_of(word)) {
             self.problem(at, Wrong::Unaligned(address));
         }
@@ -477,15 +482,17 @@ impl Verifier {
         }
     }
 
-    fn in_heap(&mut self, at: Place, address: u64, len: u64) {
-        let Some((start, end)) = self.heap else {
-            return;
-        };
-        let inside = address >= start
-            && address < end
-            && address.checked_add(len).is_some_and(|last| last <= end);
-        if !inside {
-            self.problem(at, Wrong::OutsideHeap { address, len });
+    /// Whether `len` bytes at `address` are within the heap, as far as that is known.
+    fn is_in_heap(&self, address: u64, len: u64) -> bool {
+        self.heap.is_none_or(|(start, end)| {
+            let last = address.checked_add(len);
+            start <= address && address < end && last.is_some_and(|last| last <= end)
+        })
+    }
+
+    fn in_heap(&mut self, at: Place, address: u64) {
+        if !self.is_in_heap(address, 0) {
+            self.problem(at, Wrong::NotInHeap(address));
         }
     }
 

@@ -11,6 +11,11 @@ use crate::{
 const BUFFER: usize = 512 << 10;
 /// Contents of this many bytes and more go to the sink as they are.
 const BYPASS: usize = 64 << 10;
+/// Contents of no more bytes than this are encoded with their record in one go.
+const SMALL: usize = 1 << 10;
+/// The longest record of an object with small contents, but for its tag: two numbers, the contents,
+/// and pointers at every word, of which the smallest has four bytes.
+const SMALL_RECORD: usize = 2 * varint::MAX_LEN + SMALL + SMALL / 4 * (1 + varint::MAX_LEN) + 1;
 /// The wire's mark of a pointer in a list of fields.
 const POINTER: u8 = 1;
 
@@ -172,6 +177,16 @@ impl<W: Write> Writer<W> {
     #[inline]
     pub fn object(&mut self, object: &Object<'_>) -> Result<(), WriteError> {
         self.begin(RecordKind::Object)?;
+        if let Fields::Bits { bits, len, word } = object.fields
+            && object.contents.len() <= SMALL
+            && len <= SMALL / 4
+            && bits.len() >= len.div_ceil(8)
+        {
+            self.reserve(SMALL_RECORD)?;
+            let out = &mut self.buffer[self.used..];
+            self.used += encode_small(out, object, &bits[..len.div_ceil(8)], len, word.into());
+            return Ok(());
+        }
         self.int(object.address)?;
         self.bytes(object.contents)?;
         self.fields(RecordKind::Object, &object.fields)
@@ -402,27 +417,9 @@ impl<W: Write> Writer<W> {
         if bits.len() < len.div_ceil(8) {
             return Err(self.fail(WriteError::Fields(kind)));
         }
-        let mut base = 0u64;
-        let mut left = len;
-        for eight in bits[..len.div_ceil(8)].chunks(8) {
-            let mut set = if let Ok(eight) = eight.try_into() {
-                u64::from_le_bytes(eight)
-            } else {
-                // Byte by byte: a copy of unknown length would be a call.
-                eight
-                    .iter()
-                    .rev()
-                    .fold(0, |set, &byte| set << 8 | u64::from(byte))
-            };
-            if left < 64 {
-                set &= (1 << left) - 1;
-            }
-            while set != 0 {
-                self.pointer((base + u64::from(set.trailing_zeros())) * word)?;
-                set &= set - 1;
-            }
-            base += 64;
-            left = left.saturating_sub(64);
+        for (at, set) in words_of(&bits[..len.div_ceil(8)], len) {
+            self.reserve(64 * (1 + varint::MAX_LEN))?;
+            self.used += encode_pointers(&mut self.buffer[self.used..], at, set, word);
         }
         Ok(())
     }
@@ -464,6 +461,66 @@ impl<W: Write> Writer<W> {
     fn pass_on(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
         push(&mut self.sink, &mut self.written, bytes).map_err(|error| self.fail(error))
     }
+}
+
+/// Encodes what follows the tag of an object with small contents. `out` has room for it.
+///
+/// There are tens of millions of these in a dump: one check for room is made for all of a record.
+#[inline]
+fn encode_small(out: &mut [u8], object: &Object<'_>, bits: &[u8], len: usize, word: u64) -> usize {
+    let contents = object.contents;
+    let mut at = varint::encode(out, object.address);
+    at += varint::encode(&mut out[at..], contents.len() as u64);
+    let place = &mut out[at..at + contents.len()];
+    // Size classes are multiples of 8 and mostly small. A loop over halves of a cache line is over
+    // before memcpy has decided how to begin.
+    let (mut to, mut from) = (place.chunks_exact_mut(16), contents.chunks_exact(16));
+    for (to, from) in to.by_ref().zip(from.by_ref()) {
+        to.copy_from_slice(from);
+    }
+    for (to, from) in to.into_remainder().iter_mut().zip(from.remainder()) {
+        *to = *from;
+    }
+    at += contents.len();
+    for (first, set) in words_of(bits, len) {
+        at += encode_pointers(&mut out[at..], first, set, word);
+    }
+    out[at] = END_OF_LIST;
+    at + 1
+}
+
+/// Takes a bit string of `len` bits apart: index of the first bit, and 64 bits. `bits` has no more
+/// bytes than `len` bits need.
+#[inline]
+fn words_of(bits: &[u8], len: usize) -> impl Iterator<Item = (u64, u64)> {
+    let mut first = 0;
+    bits.chunks(8).map(move |eight| {
+        let set = match eight.try_into() {
+            Ok(eight) => u64::from_le_bytes(eight),
+            // A copy of unknown length would be a call.
+            Err(_) => eight
+                .iter()
+                .rev()
+                .fold(0, |set, &byte| (set << 8) | u64::from(byte)),
+        };
+        let at = first;
+        first += 64;
+        let left = (len - at).min(64) as u32;
+        (at as u64, set & (u64::MAX >> (64 - left)))
+    })
+}
+
+/// Encodes a field for each bit of `set`, the first of which is that of word `first`.
+#[inline]
+fn encode_pointers(out: &mut [u8], first: u64, mut set: u64, word: u64) -> usize {
+    let mut at = 0;
+    while set != 0 {
+        let offset = (first + u64::from(set.trailing_zeros())) * word;
+        out[at] = POINTER;
+        at += 1 + varint::encode(&mut out[at + 1..], offset);
+        set &= set - 1;
+    }
+    at
 }
 
 /// Like [`Write::write_all`], but knows how much the sink has taken when it fails.

@@ -22,8 +22,8 @@ impl Range {
     fn pack(self) -> Option<u64> {
         let len = self.end - self.start;
         let fits = self.start < MAX_START && len <= MAX_LEN;
-        (fits && (self.start | len).is_multiple_of(WORD))
-            .then(|| (self.start / WORD) << LEN_BITS | len / WORD)
+        let words = (self.start | len).is_multiple_of(WORD);
+        (fits && words).then_some(((self.start / WORD) << LEN_BITS) | (len / WORD))
     }
 
     fn unpack(packed: u64) -> Self {
