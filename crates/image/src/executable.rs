@@ -447,7 +447,10 @@ fn find_note<'a>(bytes: &'a [u8], order: Order, owner: &[u8], kind: u32) -> Opti
         let contents_at = name_at.checked_add(name_size.checked_next_multiple_of(4)?)?;
         let contents = bytes.get(contents_at..contents_at.checked_add(size)?)?;
         // Go's linker pads its owner, "Go", to four bytes and counts the padding.
-        let name_end = name.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+        let name_end = name
+            .iter()
+            .rposition(|&byte| byte != 0)
+            .map_or(0, |last| last + 1);
         if found == kind && name.get(..name_end) == Some(owner) {
             return Some(contents);
         }

@@ -36,11 +36,7 @@ enum Field {
 
 impl<'d> Func<'d> {
     /// The function whose `_func` begins with `raw`; `None` if its fixed part is cut off.
-    pub(super) fn decode(
-        table: FuncTable<'d>,
-        raw: &'d [u8],
-        end: TextOffset,
-    ) -> Option<Func<'d>> {
+    pub(super) fn decode(table: FuncTable<'d>, raw: &'d [u8], end: TextOffset) -> Option<Func<'d>> {
         let header = &table.header;
         let words = if header.start_line { 9 } else { 8 };
         let fixed = usize::from(header.ftab_field) + 4 * words + 4;
