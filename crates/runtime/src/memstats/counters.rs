@@ -151,19 +151,6 @@ fn tmpbuf_len(world: &World<'_>) -> Result<u64, WalkError> {
         Some(at) => world.slice(at, "runtime.tmpbuf").map(|(_data, len)| len),
         None => Ok(0),
     }
-
-    /// Takes out the buffer of a dump that the program itself is writing at this moment
-    /// (`runtime.tmpbuf`): the runtime counts before it makes one (runtime/heapdump.go), and
-    /// `heapGoal` depends on all that is mapped. No buffer outlives its dump.
-    pub(super) fn forget_dump_buffer(&mut self, world: &World<'_>) -> Result<(), WalkError> {
-        // A program that does not link WriteHeapDump has no such variable.
-        if let Some(buffer) = world.program.address("runtime.tmpbuf") {
-            let (_at, len) = world.slice(buffer, "runtime.tmpbuf")?;
-            self.other_sys = self.other_sys.wrapping_sub(len);
-            self.mapped_ready = self.mapped_ready.wrapping_sub(len);
-        }
-        Ok(())
-    }
 }
 
 fn classes<'w, 't: 'w>(
