@@ -27,6 +27,12 @@ pub enum Error {
         /// As it was given.
         version: String,
     },
+    /// A way to build and run a program that [`crate::variant::NAMES`] does not have.
+    #[error("no variant is called {name}; there are {}", crate::variant::NAMES.join(", "))]
+    UnknownVariant {
+        /// As it was given.
+        name: String,
+    },
     /// A program that we need could not be started.
     #[error("cannot run {program} (is it installed?): {source}")]
     Spawn {

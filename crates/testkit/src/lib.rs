@@ -8,6 +8,7 @@
 //! # Start here
 //! - [`toolchains`]: which Go versions there are, and where they are; fetches them when first needed.
 //! - [`program`]: builds the Go programs under `programs/`.
+//! - [`variant`]: the ways in which the twins' program is built and run.
 //! - [`quiescent`]: a program that stands still inside its own `WriteHeapDump`.
 //! - [`entry`]: a program stopped at the entry of `runtime.readmemstats_m`, its collector on.
 //! - [`second_reader`]: a dump as a list of records, read by a grammar.
@@ -51,6 +52,7 @@ pub mod symbols;
 mod target;
 pub mod toolchains;
 pub mod twin;
+pub mod variant;
 
 pub use error::{Error, Result};
 pub use program::{BuildOptions, Program, build};

@@ -64,6 +64,13 @@ impl Symbols {
         self.by_address.values().find(|s| s.name == name)
     }
 
+    /// The symbols whose names begin so, by address.
+    pub fn with_prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a Symbol> + 'a {
+        self.by_address
+            .values()
+            .filter(move |s| s.name.starts_with(prefix))
+    }
+
     /// The symbol that covers an address of the file.
     pub fn covering(&self, address: u64) -> Option<&Symbol> {
         let (_, symbol) = self.by_address.range(..=address).next_back()?;

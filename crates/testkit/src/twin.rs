@@ -19,8 +19,6 @@ pub struct Allowed {
     pub tmpbuf: Option<u64>,
     /// Ranges of memory whose bytes do not count, in data and bss: start, length.
     pub ignored: Vec<(u64, u64)>,
-    /// Kinds of records whose contents (the bytes, not the pointers) do not count.
-    pub ignored_contents: Vec<&'static str>,
 }
 
 /// Something that differs.
@@ -378,9 +376,6 @@ impl Comparison<'_> {
                 },
             );
             return false;
-        }
-        if self.allowed.ignored_contents.contains(&kind) {
-            return true;
         }
         let mut forgiven = false;
         for (i, (u, v)) in x
