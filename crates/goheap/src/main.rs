@@ -1,2 +1,62 @@
-//! goheap
-fn main() {}
+//! The command: arguments in, text and JSON out. Its place is behind the last arrow of
+//! process → memory → runtime → records → dump file → graph → answers, and in front of people.
+//!
+//! # Start here
+//! `args` is what can be said; each command is the module of its name, with the shape of its JSON.
+//! `capture` is where a process or a core becomes records, and `output` where records become a
+//! file.
+//!
+//! # Invariants
+//! - Only this crate prints. The others hand out values and errors.
+//! - An error is one line on standard error that names the file or the process, where in it, and
+//!   what to do; the exit status is 2. A check that fails is 1.
+//! - What a dump or a process says reaches a terminal only through `text::printable`.
+//! - A target is let go, and a half-written file removed, on every way out.
+//!
+//! # Not here
+//! Anything that another program could want to call: that is in the libraries.
+//!
+//! # Example
+//! `goheap demo`
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod args;
+mod capture;
+mod census;
+mod demo;
+mod dump;
+mod error;
+mod gaps;
+mod info;
+mod live;
+mod opened;
+mod output;
+mod progress;
+mod records;
+mod source;
+mod text;
+mod units;
+mod verify;
+
+use args::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return args::refuse(&error),
+    };
+    let result = match &cli.command {
+        Command::Dump(args) => dump::run(args),
+        Command::Info(args) => info::run(args),
+        Command::Records(args) => records::run(args),
+        Command::Verify(args) => verify::run(args),
+        Command::Demo(args) => demo::run(args),
+    };
+    result.unwrap_or_else(|error| {
+        error.say();
+        error.exit_code()
+    })
+}

@@ -1,0 +1,276 @@
+//! From a process or a core to records: find it, open its executable, stop it, walk it, let it go.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use goheap_golang::{ElfProgram, load_bias};
+use goheap_image::Executable;
+use goheap_memory::{BuildIds, Core, Layer, Spliced, Target, loaded_notes};
+use goheap_process::{Mapped, map_file};
+use goheap_runtime::{Sink, Summary, WalkError, World, dump};
+
+use crate::error::CommandError;
+use crate::live::Live;
+use crate::source::Source;
+
+/// A program that is about to be walked: its source and its executable are open, and nothing is
+/// stopped yet.
+pub(crate) struct Subject {
+    from: From,
+    executable: Executable<Mapped>,
+    /// What is known of the program before the walk.
+    pub(crate) facts: Facts,
+}
+
+enum From {
+    Process(Live),
+    Core(Core<Mapped>),
+}
+
+/// What a program's executable and its source say of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Facts {
+    /// What it is called in messages: `process 4711 (etcd)`, or the core's path.
+    pub(crate) name: String,
+    /// Where the executable is, as the program saw it.
+    pub(crate) executable: Option<PathBuf>,
+    /// Go's build id.
+    pub(crate) go_build_id: Option<String>,
+    /// The system linker's build id.
+    pub(crate) gnu_build_id: Option<Vec<u8>>,
+    /// The path of the main package.
+    pub(crate) main_package: Option<String>,
+    /// The version of the main module.
+    pub(crate) main_version: Option<String>,
+    /// Parts of the program that the source lacks, known before the walk.
+    pub(crate) caveat: Option<String>,
+}
+
+/// What a walk gave, beside its records.
+pub(crate) struct Walked {
+    /// Counts and gaps.
+    pub(crate) summary: Summary,
+    /// How long the process stood still; `None` for a core, which does anyway.
+    pub(crate) pause: Option<Duration>,
+}
+
+impl Subject {
+    /// Opens a process or a core, and its executable: `exe`, or what the source says.
+    ///
+    /// # Errors
+    /// Whatever shows before anything is stopped; a dump is neither of the two.
+    pub(crate) fn open(source: &Source, exe: Option<&Path>) -> Result<Subject, CommandError> {
+        match source {
+            Source::Process(pid) => {
+                let live = Live::find(*pid)?;
+                let data = match exe {
+                    Some(path) => map_exe(path)?,
+                    None => live.map_executable()?,
+                };
+                let read_from = exe.map_or_else(|| live.executable_link(), Path::to_owned);
+                let executable = parse_exe(data, &read_from, live.name())?;
+                if exe.is_some() {
+                    check_build(&executable, &live, &read_from, live.name())?;
+                }
+                let facts = Facts::of(live.name(), live.executable(), &executable);
+                Ok(Subject {
+                    from: From::Process(live),
+                    executable,
+                    facts,
+                })
+            }
+            Source::Core(path) => {
+                let data = map_file(path).map_err(|source| CommandError::Open {
+                    path: path.clone(),
+                    source,
+                })?;
+                let core = Core::parse(data).map_err(|source| CommandError::Core {
+                    path: path.clone(),
+                    source,
+                })?;
+                let name = crate::error::Shown(path).to_string();
+                let told = core.executable();
+                let read_from = match (exe, &told) {
+                    (Some(exe), _) => exe.to_owned(),
+                    (None, Some(told)) => told.clone(),
+                    (None, None) => return Err(CommandError::NoExe { path: path.clone() }),
+                };
+                let data = match exe {
+                    Some(exe) => map_exe(exe)?,
+                    None => map_file(&read_from).map_err(|source| CommandError::ExeOfCore {
+                        path: path.clone(),
+                        exe: read_from.clone(),
+                        source,
+                    })?,
+                };
+                let executable = parse_exe(data, &read_from, &name)?;
+                check_build(&executable, &core, &read_from, &name)?;
+                let mut facts = Facts::of(&name, told.as_deref(), &executable);
+                facts.caveat = core.cut_off().map(|cut| {
+                    format!(
+                        "the core is cut off: it has {} of the {} bytes that its headers promise",
+                        cut.len, cut.promised
+                    )
+                });
+                Ok(Subject {
+                    from: From::Core(core),
+                    executable,
+                    facts,
+                })
+            }
+            Source::Dump(path) => Err(CommandError::AlreadyADump { path: path.clone() }),
+        }
+    }
+
+    /// About how many bytes a walk will hand out: what the program has written to, at most.
+    pub(crate) fn expected_bytes(&self) -> u64 {
+        match &self.from {
+            From::Process(live) => live.resident_bytes(),
+            From::Core(core) => core
+                .mappings()
+                .iter()
+                .filter(|mapping| mapping.write)
+                .filter_map(|mapping| mapping.end.since(mapping.start))
+                .sum(),
+        }
+    }
+
+    /// Stops the program, if it is a process, walks it, and lets it go, whatever comes of the walk.
+    ///
+    /// # Errors
+    /// It does not stop; the walk or the sink fails.
+    pub(crate) fn walk(&self, sink: &mut dyn Sink) -> Result<Walked, CommandError> {
+        match &self.from {
+            From::Process(live) => {
+                let program = self.program(live)?;
+                let stopped = live.stop()?;
+                let walked = walk(&stopped, &program, sink);
+                let pause = stopped.resume();
+                let summary = walked.map_err(|source| self.walk_error(source))?;
+                Ok(Walked {
+                    summary,
+                    pause: Some(pause),
+                })
+            }
+            From::Core(core) => {
+                let spliced = Spliced::new(core, self.read_only_layers(core));
+                let program = self.program(&spliced)?;
+                let walked = walk(&spliced, &program, sink);
+                let summary = walked.map_err(|source| self.walk_error(source))?;
+                Ok(Walked {
+                    summary,
+                    pause: None,
+                })
+            }
+        }
+    }
+
+    fn program(&self, target: &dyn Target) -> Result<ElfProgram<'_, Mapped>, CommandError> {
+        ElfProgram::new(&self.executable, target).map_err(|source| CommandError::Program {
+            of: self.facts.name.clone(),
+            source,
+        })
+    }
+
+    /// What the program cannot have changed, so that the file has it as the core would.
+    fn read_only_layers(&self, target: &dyn Target) -> Vec<Layer<&[u8]>> {
+        let bias = load_bias(&self.executable, target);
+        let data = self.executable.data();
+        self.executable
+            .segments()
+            .into_iter()
+            .filter(|segment| !segment.write)
+            .filter_map(|segment| {
+                let start = segment.addr.get().wrapping_add(bias);
+                let bytes = data.get(segment.file_range)?;
+                Some(Layer {
+                    start: goheap_memory::Addr::new(start),
+                    bytes,
+                })
+            })
+            .collect()
+    }
+
+    fn walk_error(&self, source: WalkError) -> CommandError {
+        CommandError::Walk {
+            of: self.facts.name.clone(),
+            source,
+        }
+    }
+}
+
+fn walk(
+    target: &dyn Target,
+    program: &ElfProgram<'_, Mapped>,
+    sink: &mut dyn Sink,
+) -> Result<Summary, WalkError> {
+    let world = World::open(target, program)?;
+    dump(&world, sink)
+}
+
+fn map_exe(path: &Path) -> Result<Mapped, CommandError> {
+    map_file(path).map_err(|source| CommandError::Open {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Makes sure that it is a Go program, as far as the executable tells.
+fn parse_exe(data: Mapped, path: &Path, of: &str) -> Result<Executable<Mapped>, CommandError> {
+    let executable = Executable::parse(data).map_err(|source| CommandError::Image {
+        path: path.to_owned(),
+        source,
+    })?;
+    if executable.build_info().is_none() && executable.symbol("runtime.buildVersion").is_none() {
+        return Err(CommandError::NotGo { of: of.to_owned() });
+    }
+    Ok(executable)
+}
+
+/// Makes sure that the file is of the build that runs in `target`.
+fn check_build<T: Target + ?Sized>(
+    executable: &Executable<Mapped>,
+    target: &T,
+    path: &Path,
+    of: &str,
+) -> Result<(), CommandError> {
+    let file = BuildIds {
+        gnu: executable.gnu_build_id().map(<[u8]>::to_vec),
+        go: executable.go_build_id().map(|id| id.as_bytes().to_vec()),
+    };
+    // Where the target's own ids cannot be read (a core without the executable's first page), there
+    // is nothing to compare; the walk checks what it reads.
+    let Ok(notes) = loaded_notes(target) else {
+        return Ok(());
+    };
+    match BuildIds::of(&notes).same_build(&file) {
+        Some(false) => Err(CommandError::OtherBuild {
+            path: path.to_owned(),
+            of: of.to_owned(),
+        }),
+        Some(true) | None => Ok(()),
+    }
+}
+
+impl Facts {
+    fn of(name: &str, told: Option<&Path>, executable: &Executable<Mapped>) -> Facts {
+        let info = executable.build_info().and_then(|info| info.module_info);
+        // runtime/debug/mod.go, go1.24: lines of "path\tPATH" and "mod\tPATH\tVERSION\tSUM".
+        let field = |key: &str, at: usize| {
+            let line = info
+                .as_deref()?
+                .lines()
+                .find(|line| line.split('\t').next() == Some(key))?;
+            Some(line.split('\t').nth(at)?.to_owned())
+        };
+        Facts {
+            name: name.to_owned(),
+            executable: told.map(Path::to_owned),
+            go_build_id: executable.go_build_id().map(str::to_owned),
+            gnu_build_id: executable.gnu_build_id().map(<[u8]>::to_vec),
+            main_package: field("path", 1),
+            main_version: field("mod", 2),
+            caveat: None,
+        }
+    }
+}

@@ -1,0 +1,382 @@
+//! `goheap dump`: the heap dump of a process or a core, as a file or on standard output.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use goheap_format::output::{Durability, OutputError, OutputFile};
+use goheap_format::{Record, SeekableWriter, Start, WriteError, Writer};
+use goheap_runtime::{Contents, LargeObject, Sink, Summary};
+use serde::Serialize;
+
+use crate::args::DumpArgs;
+use crate::capture::{Subject, Walked};
+use crate::error::CommandError;
+use crate::gaps::GapsValue;
+use crate::live;
+use crate::output::{Stopped, Threaded};
+use crate::progress::Progress;
+use crate::source::Source;
+use crate::text;
+use crate::units;
+
+/// The shape of the JSON, and its version.
+const SCHEMA: &str = "goheap.dump/1";
+
+/// zstd's level for `.zst`: the fastest that is worth it, since a process may be waiting.
+const LEVEL: i32 = 1;
+
+pub(crate) fn run(args: &DumpArgs) -> Result<ExitCode, CommandError> {
+    if !args.exact {
+        return Err(CommandError::NeedsExact);
+    }
+    let source = Source::of(&args.source)?;
+    live::install_interrupts()?;
+    let outcome = capture(&source, args.exe.exe.as_deref(), &args.output)?;
+    // What is said must not get into the data.
+    let mut out: Box<dyn Write> = if outcome.to_stdout() {
+        Box::new(anstream::stderr())
+    } else {
+        Box::new(text::stdout())
+    };
+    let written = if args.json {
+        text::json(&mut out, &outcome.json())
+    } else {
+        outcome.print(&mut out)
+    };
+    text::done(written.and_then(|()| out.flush()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A dump that was written.
+pub(crate) struct Outcome {
+    output: PathBuf,
+    /// Name of the process or the core.
+    of: String,
+    /// Bytes of the dump, before compression.
+    bytes: u64,
+    summary: Summary,
+    pause: Option<Duration>,
+    elapsed: Duration,
+    caveat: Option<String>,
+}
+
+/// Writes the dump of `source` to `output`.
+///
+/// # Errors
+/// Then the file is not there, and what stood in its place still is.
+pub(crate) fn capture(
+    source: &Source,
+    exe: Option<&Path>,
+    output: &Path,
+) -> Result<Outcome, CommandError> {
+    let begin = Instant::now();
+    let subject = Subject::open(source, exe)?;
+    let destination = Destination::create(output)?;
+    let write_error = |source| CommandError::Write {
+        path: output.to_owned(),
+        source,
+    };
+    let threaded = Threaded::new(destination, live::stop_requested)
+        .map_err(|source| write_error(WriteError::Sink { offset: 0, source }))?;
+    let progress = Progress::of_bytes("dumping", subject.expected_bytes());
+    let mut sink = DumpSink {
+        writer: Writer::new(threaded),
+        progress: &progress,
+        until_look: LOOK_EVERY,
+        failure: None,
+    };
+    let walked = subject.walk(&mut sink);
+    if let Some(failure) = sink.failure.take() {
+        return Err(match failure {
+            Failure::Signal(signal) => CommandError::Interrupted(signal),
+            Failure::Write(error) => write_error(error),
+        });
+    }
+    let Walked { summary, pause } = walked?;
+    let bytes = sink.writer.position();
+    let sink_error = |source| match crate::output::signal_of(&source) {
+        Some(signal) => CommandError::Interrupted(signal),
+        None => write_error(WriteError::Sink {
+            offset: bytes,
+            source,
+        }),
+    };
+    let threaded = sink.writer.finish().map_err(|error| match error {
+        WriteError::Sink { source, .. } => sink_error(source),
+        error => write_error(error),
+    })?;
+    let destination = threaded.finish().map_err(sink_error)?;
+    destination.complete().map_err(|error| match error {
+        CompleteError::Write(source) => sink_error(source),
+        CompleteError::Output(source) => CommandError::Output(source),
+    })?;
+    drop(progress);
+    Ok(Outcome {
+        output: output.to_owned(),
+        of: subject.facts.name.clone(),
+        bytes,
+        summary,
+        pause,
+        elapsed: begin.elapsed(),
+        caveat: subject.facts.caveat.clone(),
+    })
+}
+
+/// Where a dump goes.
+enum Destination {
+    File(OutputFile),
+    Compressed(SeekableWriter<OutputFile>),
+    Stdout(Stdout),
+}
+
+#[cfg(unix)]
+type Stdout = std::fs::File;
+#[cfg(not(unix))]
+type Stdout = io::Stdout;
+
+enum CompleteError {
+    Write(io::Error),
+    Output(OutputError),
+}
+
+impl Destination {
+    fn create(output: &Path) -> Result<Destination, CommandError> {
+        if output == Path::new("-") {
+            if io::stdout().is_terminal() {
+                return Err(CommandError::Terminal);
+            }
+            return stdout()
+                .map(Destination::Stdout)
+                .map_err(CommandError::Stdout);
+        }
+        let file = OutputFile::create(output).map_err(CommandError::Output)?;
+        if output
+            .extension()
+            .is_some_and(|extension| extension == "zst")
+        {
+            let compressed = SeekableWriter::new(file, LEVEL).map_err(|source| {
+                let path = output.to_owned();
+                CommandError::Write {
+                    path,
+                    source: WriteError::Sink { offset: 0, source },
+                }
+            })?;
+            return Ok(Destination::Compressed(compressed));
+        }
+        Ok(Destination::File(file))
+    }
+
+    /// Everything is written: the file gets its name.
+    fn complete(self) -> Result<(), CompleteError> {
+        let file = match self {
+            Destination::File(file) => file,
+            Destination::Compressed(compressed) => {
+                compressed.finish().map_err(CompleteError::Write)?
+            }
+            Destination::Stdout(mut stdout) => return stdout.flush().map_err(CompleteError::Write),
+        };
+        file.commit(Durability::Visible)
+            .map_err(CompleteError::Output)
+    }
+}
+
+/// Standard output without Rust's line buffer, which would look for line feeds in a gigabyte.
+#[cfg(unix)]
+fn stdout() -> io::Result<Stdout> {
+    use std::os::fd::AsFd;
+    Ok(io::stdout().as_fd().try_clone_to_owned()?.into())
+}
+
+#[cfg(not(unix))]
+fn stdout() -> io::Result<Stdout> {
+    Ok(io::stdout())
+}
+
+impl Write for Destination {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        match self {
+            Destination::File(file) => file.write(buf),
+            Destination::Compressed(compressed) => compressed.write(buf),
+            Destination::Stdout(stdout) => stdout.write(buf),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Destination::File(file) => file.flush(),
+            Destination::Compressed(compressed) => compressed.flush(),
+            Destination::Stdout(stdout) => stdout.flush(),
+        }
+    }
+}
+
+/// After how many records the sink looks up: for a signal, and to show progress.
+const LOOK_EVERY: u32 = 1 << 12;
+
+/// Encodes the records of a walk.
+struct DumpSink<'p, W> {
+    writer: Writer<W>,
+    progress: &'p Progress,
+    until_look: u32,
+    /// Why the walk was ended from here; the walk itself only learns that it was.
+    failure: Option<Failure>,
+}
+
+enum Failure {
+    Signal(i32),
+    Write(WriteError),
+}
+
+impl<W: Write> DumpSink<'_, W> {
+    fn look_up(&mut self) -> io::Result<()> {
+        self.until_look = LOOK_EVERY;
+        self.progress.at(self.writer.position());
+        match live::stop_requested() {
+            None => Ok(()),
+            Some(signal) => {
+                self.failure = Some(Failure::Signal(signal));
+                Err(Stopped(signal).into())
+            }
+        }
+    }
+
+    fn fail(&mut self, error: WriteError) -> io::Error {
+        let signal = match &error {
+            WriteError::Sink { source, .. } => crate::output::signal_of(source),
+            _ => None,
+        };
+        self.failure = Some(match signal {
+            Some(signal) => Failure::Signal(signal),
+            None => Failure::Write(error),
+        });
+        io::Error::other("the dump cannot be written")
+    }
+
+    fn pieces(&mut self, object: &LargeObject<'_>, contents: &mut dyn Contents) -> io::Result<()> {
+        let begun = self
+            .writer
+            .start(Start::Object, object.address, object.size);
+        begun.map_err(|error| self.fail(error))?;
+        while let Some(piece) = contents.next()? {
+            let written = self.writer.contents(piece);
+            written.map_err(|error| self.fail(error))?;
+            self.look_up()?;
+        }
+        let ended = self.writer.end(&object.fields);
+        ended.map_err(|error| self.fail(error))
+    }
+}
+
+impl<W: Write> Sink for DumpSink<'_, W> {
+    #[inline]
+    fn record(&mut self, record: &Record<'_>) -> io::Result<()> {
+        self.until_look -= 1;
+        if self.until_look == 0 {
+            self.look_up()?;
+        }
+        let written = self.writer.write(record);
+        written.map_err(|error| self.fail(error))
+    }
+
+    fn large_object(
+        &mut self,
+        object: &LargeObject<'_>,
+        contents: &mut dyn Contents,
+    ) -> io::Result<()> {
+        self.pieces(object, contents)
+    }
+}
+
+/// What a dump says of itself as JSON; `docs/commands.md` documents it.
+#[derive(Serialize)]
+struct DumpValue<'a> {
+    schema: &'static str,
+    output: String,
+    source: &'a str,
+    exact: bool,
+    bytes: u64,
+    objects: u64,
+    object_bytes: u64,
+    phantom_objects: u64,
+    spans: u64,
+    unswept_spans: u64,
+    goroutines: u64,
+    system_goroutines: u64,
+    frames: u64,
+    threads: u64,
+    itabs: u64,
+    pause_ns: Option<u128>,
+    elapsed_ns: u128,
+    caveat: Option<&'a str>,
+    gaps: GapsValue,
+}
+
+impl Outcome {
+    fn to_stdout(&self) -> bool {
+        self.output == Path::new("-")
+    }
+
+    fn json(&self) -> DumpValue<'_> {
+        let Summary {
+            objects,
+            goroutines,
+            threads,
+            itabs,
+            gaps,
+            ..
+        } = &self.summary;
+        DumpValue {
+            schema: SCHEMA,
+            output: text::json_text(self.output.as_os_str().as_encoded_bytes()),
+            source: &self.of,
+            exact: true,
+            bytes: self.bytes,
+            objects: objects.objects,
+            object_bytes: objects.bytes,
+            phantom_objects: objects.phantoms,
+            spans: objects.spans,
+            unswept_spans: objects.unswept_spans,
+            goroutines: goroutines.goroutines,
+            system_goroutines: goroutines.system,
+            frames: goroutines.frames,
+            threads: *threads,
+            itabs: *itabs,
+            pause_ns: self.pause.map(|pause| pause.as_nanos()),
+            elapsed_ns: self.elapsed.as_nanos(),
+            caveat: self.caveat.as_deref(),
+            gaps: GapsValue::of(gaps),
+        }
+    }
+
+    /// One line, and one for each gap.
+    pub(crate) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        let name = match self.to_stdout() {
+            true => "standard output".to_owned(),
+            false => crate::error::Shown(&self.output).to_string(),
+        };
+        write!(
+            out,
+            "{name}: {} ({}), {}, {} written in {}",
+            units::counted(self.summary.objects.objects, "object"),
+            units::bytes(self.summary.objects.bytes),
+            units::counted(self.summary.goroutines.goroutines, "goroutine"),
+            units::bytes(self.bytes),
+            units::duration(self.elapsed),
+        )?;
+        if let Some(pause) = self.pause {
+            write!(
+                out,
+                "; {} stood still for {}",
+                self.of,
+                units::duration(pause)
+            )?;
+        }
+        match self.summary.gaps.count() {
+            0 => writeln!(out, "; no gaps")?,
+            count => writeln!(out, "; {}", units::counted(count, "gap"))?,
+        }
+        crate::gaps::print(out, &self.summary.gaps, self.caveat.as_deref())
+    }
+}

@@ -1,0 +1,206 @@
+//! What ends a command early, as the one line that is said about it.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use goheap_format::output::OutputError;
+use goheap_format::{ReadError, WriteError};
+use goheap_golang::ProgramError;
+use goheap_image::ImageError;
+use goheap_memory::CoreError;
+use goheap_runtime::WalkError;
+
+use crate::demo::DemoError;
+
+/// Why a command did not do what it was asked to. Each names the file or the process; the inner
+/// error has the byte offset or the address.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CommandError {
+    #[error(
+        "this version writes exact dumps only: add --exact (a dump that mends the faults of the \
+         runtime's own is to come, and will be what dump does without it)"
+    )]
+    NeedsExact,
+    #[error("there is no process {pid}")]
+    NoSuchProcess { pid: String },
+    #[cfg_attr(target_os = "linux", expect(dead_code, reason = "of other systems"))]
+    #[error(
+        "cannot look into process {pid}: that works on Linux only; a core or a dump can be read here"
+    )]
+    NoProcessesHere { pid: u32 },
+    #[cfg(target_os = "linux")]
+    #[error(transparent)]
+    Process(#[from] goheap_process::ProcessError),
+    #[error("cannot open {}: {}", Shown(path), Reason(source))]
+    Open { path: PathBuf, source: io::Error },
+    #[error(
+        "{} is an executable, not a core or a dump; give the process that runs it, or the core \
+         that it left",
+        Shown(path)
+    )]
+    Executable { path: PathBuf },
+    #[error(
+        "{} is a dump already; goheap info and goheap records show what is in it",
+        Shown(path)
+    )]
+    AlreadyADump { path: PathBuf },
+    #[error("--exe is for a process or a core; a dump needs no executable")]
+    ExeOfDump,
+    #[error("{} is {found}, not a heap dump; {todo}", Shown(path))]
+    NotADump {
+        path: PathBuf,
+        found: &'static str,
+        todo: &'static str,
+    },
+    #[error("{}: {source}", Shown(path))]
+    Read { path: PathBuf, source: ReadError },
+    #[error("{}: {source}", Shown(path))]
+    Core { path: PathBuf, source: CoreError },
+    #[error(
+        "{}: the core does not say where its executable is; give it with --exe PATH",
+        Shown(path)
+    )]
+    NoExe { path: PathBuf },
+    #[error(
+        "{}: cannot open the executable {} that the core names: {}; give it with --exe PATH",
+        Shown(path),
+        Shown(exe),
+        Reason(source)
+    )]
+    ExeOfCore {
+        path: PathBuf,
+        exe: PathBuf,
+        source: io::Error,
+    },
+    #[error("{}: {source}", Shown(path))]
+    Image { path: PathBuf, source: ImageError },
+    #[error("{of} is not a Go program (its executable has no Go build information)")]
+    NotGo { of: String },
+    #[error(
+        "{} is another build than the one that {of} runs (their build ids differ); give the very \
+         file with --exe PATH",
+        Shown(path)
+    )]
+    OtherBuild { path: PathBuf, of: String },
+    #[error("{of}: {source}")]
+    Program { of: String, source: ProgramError },
+    #[error("{of}: {source}")]
+    Walk { of: String, source: WalkError },
+    #[error(transparent)]
+    Output(OutputError),
+    #[error("{}: {}", ShownOut(path), WriteReason(source))]
+    Write { path: PathBuf, source: WriteError },
+    #[error(
+        "a dump is no text for a terminal; send standard output elsewhere, or name a file with -o FILE"
+    )]
+    Terminal,
+    #[error("cannot write to standard output: {}", Reason(.0))]
+    Stdout(io::Error),
+    /// Ends the command, but is no failure.
+    #[error("whoever read standard output has had enough")]
+    EnoughRead,
+    #[error("cannot set up what notices Ctrl-C: {}", Reason(.0))]
+    Signals(io::Error),
+    #[error("interrupted by signal {0}; nothing was left behind")]
+    Interrupted(i32),
+    #[error("demo: {0}")]
+    Demo(#[source] Box<DemoError>),
+}
+
+impl CommandError {
+    /// Says it, on one line of standard error.
+    pub(crate) fn say(&self) {
+        if !matches!(self, CommandError::EnoughRead) {
+            crate::text::say(format_args!("goheap: {self}"));
+        }
+    }
+
+    /// The exit status that stands for it.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        let signal = match self {
+            CommandError::EnoughRead => return ExitCode::SUCCESS,
+            CommandError::Interrupted(signal) => *signal,
+            #[cfg(target_os = "linux")]
+            CommandError::Process(goheap_process::ProcessError::Interrupted { signal, .. }) => {
+                *signal
+            }
+            _ => return ExitCode::from(2),
+        };
+        // The shell's way to say "ended by a signal".
+        ExitCode::from(u8::try_from(128 + signal).unwrap_or(2))
+    }
+}
+
+/// A path as a message names it: standard input by its name, control characters escaped.
+pub(crate) struct Shown<'p>(pub(crate) &'p Path);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == Path::new("-") {
+            return f.write_str("standard input");
+        }
+        fmt::Display::fmt(
+            &crate::text::printable(self.0.as_os_str().as_encoded_bytes()),
+            f,
+        )
+    }
+}
+
+/// A path that is written to.
+struct ShownOut<'p>(&'p Path);
+
+impl fmt::Display for ShownOut<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == Path::new("-") {
+            return f.write_str("standard output");
+        }
+        Shown(self.0).fmt(f)
+    }
+}
+
+/// An error of the system as people say it: without the number, in lower case.
+pub(crate) struct Reason<'e>(pub(crate) &'e io::Error);
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.to_string();
+        let text = text
+            .split_once(" (os error")
+            .map_or(text.as_str(), |(text, _)| text);
+        let mut chars = text.chars();
+        // "Permission denied", but not "EOF".
+        match (chars.next(), chars.next()) {
+            (Some(first), Some(second)) if second.is_lowercase() => {
+                write!(f, "{}{second}{}", first.to_lowercase(), chars.as_str())
+            }
+            _ => f.write_str(text),
+        }
+    }
+}
+
+/// Why a dump cannot be written, with what to do about a full disk.
+struct WriteReason<'e>(&'e WriteError);
+
+impl fmt::Display for WriteReason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let WriteError::Sink { offset, source } = self.0 else {
+            return self.0.fmt(f);
+        };
+        write!(
+            f,
+            "cannot write on behind byte {offset}: {}",
+            Reason(source)
+        )?;
+        match source.kind() {
+            io::ErrorKind::StorageFull => {
+                f.write_str("; make room, or write elsewhere (a name in .zst takes less)")
+            }
+            io::ErrorKind::BrokenPipe => {
+                f.write_str("; the reader went away, the dump is not whole")
+            }
+            _ => Ok(()),
+        }
+    }
+}

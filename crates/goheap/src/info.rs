@@ -1,0 +1,177 @@
+//! `goheap info`: the head of a process, a core or a dump.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use goheap_format::{Compression, Header, RecordSource};
+
+use crate::args::InfoArgs;
+use crate::capture::{Facts, Subject, Walked};
+use crate::census::Census;
+use crate::error::CommandError;
+use crate::live;
+use crate::opened::{Input, Visit, each_record};
+use crate::output::Stopped;
+use crate::progress::Progress;
+use crate::source::Source;
+use crate::text;
+
+mod json;
+mod page;
+
+pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode, CommandError> {
+    let info = match Source::of(&args.source)? {
+        Source::Dump(_) if args.exe.exe.is_some() => return Err(CommandError::ExeOfDump),
+        Source::Dump(path) => Info::of_dump(Input::open(path.as_os_str())?)?,
+        live => Info::of_program(&live, args.exe.exe.as_deref())?,
+    };
+    let mut out = text::stdout();
+    let written = match args.json {
+        true => text::json(&mut out, &json::InfoValue::of(&info)),
+        false => page::print(&info, &mut out),
+    };
+    text::done(written.and_then(|()| out.flush()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is in a source.
+pub(crate) struct Info {
+    from: From,
+    census: Census,
+}
+
+/// What it was counted from.
+enum From {
+    /// A process or a core.
+    Program {
+        source: Source,
+        facts: Box<Facts>,
+        walked: Box<Walked>,
+    },
+    /// A dump.
+    Dump(DumpFile),
+}
+
+/// What a dump is as a file.
+struct DumpFile {
+    name: String,
+    header: Header,
+    compression: Compression,
+    /// Length of the file, if it is one.
+    file_len: Option<u64>,
+    /// Bytes of its records, not compressed.
+    bytes: u64,
+    /// Bytes behind them.
+    trailing: u64,
+}
+
+impl Info {
+    /// Walks a process or a core, and counts.
+    ///
+    /// # Errors
+    /// Those of opening, stopping and walking.
+    pub(crate) fn of_program(source: &Source, exe: Option<&Path>) -> Result<Info, CommandError> {
+        live::install_interrupts()?;
+        let subject = Subject::open(source, exe)?;
+        let mut census = Census::default();
+        let progress = Progress::of_bytes("counting", subject.expected_bytes());
+        let mut until_look = LOOK_EVERY;
+        let mut signal = None;
+        let walked = subject.walk(&mut |record: &goheap_format::Record<'_>| {
+            census.add(record);
+            until_look -= 1;
+            if until_look == 0 {
+                until_look = LOOK_EVERY;
+                progress.at(census.object_bytes);
+                signal = live::stop_requested();
+                if let Some(signal) = signal {
+                    return Err(Stopped(signal).into());
+                }
+            }
+            Ok(())
+        });
+        if let Some(signal) = signal {
+            return Err(CommandError::Interrupted(signal));
+        }
+        let walked = Box::new(walked?);
+        let source = source.clone();
+        let facts = Box::new(subject.facts);
+        Ok(Info {
+            from: From::Program {
+                source,
+                facts,
+                walked,
+            },
+            census,
+        })
+    }
+
+    /// Reads a dump, and counts.
+    ///
+    /// # Errors
+    /// It cannot be read to its end.
+    pub(crate) fn of_dump(input: Input) -> Result<Info, CommandError> {
+        struct Count {
+            compression: Compression,
+            file_len: Option<u64>,
+        }
+        impl Visit for Count {
+            type Answer = Info;
+
+            fn visit<S: RecordSource>(
+                self,
+                mut source: S,
+                path: &Path,
+            ) -> Result<Info, CommandError> {
+                let Count {
+                    compression,
+                    file_len,
+                } = self;
+                let progress = match (compression, file_len) {
+                    (Compression::None, Some(len)) => Progress::of_bytes("counting", len),
+                    _ => Progress::open("counting"),
+                };
+                let mut census = Census::default();
+                each_record(&mut source, path, &progress, |_, record| {
+                    census.add(record);
+                    Ok(())
+                })?;
+                let bytes = source.position();
+                let trailing = source
+                    .trailing_len()
+                    .map_err(|error| crate::opened::read_error(error, path))?;
+                let name = crate::error::Shown(path).to_string();
+                let header = source.header();
+                let dump = DumpFile {
+                    name,
+                    header,
+                    compression,
+                    file_len,
+                    bytes,
+                    trailing,
+                };
+                Ok(Info {
+                    from: From::Dump(dump),
+                    census,
+                })
+            }
+        }
+        let (compression, file_len) = (input.compression(), input.file_len());
+        input.read(Count {
+            compression,
+            file_len,
+        })
+    }
+
+    /// Prints it for people.
+    ///
+    /// # Errors
+    /// Of the writer.
+    pub(crate) fn print(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        page::print(self, out)
+    }
+}
+
+/// After how many records a walk looks up: for a signal, and to show progress.
+const LOOK_EVERY: u32 = 1 << 12;

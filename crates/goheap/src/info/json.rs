@@ -1,0 +1,211 @@
+//! The JSON of `goheap info`, as `docs/commands.md` documents it.
+
+use std::collections::BTreeMap;
+
+use goheap_format::{Compression, RecordKind};
+use serde::Serialize;
+
+use super::{From, Info};
+use crate::census::{Census, Head, status_name};
+use crate::gaps::GapsValue;
+use crate::records::MemStatsValue;
+use crate::source::Source;
+use crate::text::json_text;
+
+/// The shape, and its version.
+const SCHEMA: &str = "goheap.info/1";
+
+#[derive(Serialize)]
+pub(super) struct InfoValue {
+    schema: &'static str,
+    source: SourceValue,
+    program: Option<ProgramValue>,
+    go: Option<GoValue>,
+    objects: u64,
+    object_bytes: u64,
+    size_classes: Vec<SizeValue>,
+    goroutines: GoroutinesValue,
+    threads: u64,
+    records: BTreeMap<&'static str, u64>,
+    memstats: Option<MemStatsValue>,
+    pause_ns: Option<u128>,
+    caveat: Option<String>,
+    gaps: Option<GapsValue>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+enum SourceValue {
+    Process { pid: u32 },
+    Core { path: String },
+    Dump(DumpValue),
+}
+
+#[derive(Serialize)]
+struct DumpValue {
+    path: String,
+    format: String,
+    compression: Option<&'static str>,
+    file_bytes: Option<u64>,
+    bytes: u64,
+    trailing_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct ProgramValue {
+    executable: Option<String>,
+    main_package: Option<String>,
+    main_version: Option<String>,
+    go_build_id: Option<String>,
+    gnu_build_id: Option<String>,
+}
+
+#[derive(Serialize)]
+struct GoValue {
+    version: String,
+    arch: String,
+    pointer_size: u64,
+    big_endian: bool,
+    ncpu: u64,
+    heap_start: String,
+    heap_end: String,
+}
+
+#[derive(Serialize)]
+struct SizeValue {
+    size: u64,
+    objects: u64,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct GoroutinesValue {
+    total: u64,
+    system: u64,
+    by_state: BTreeMap<String, u64>,
+    by_wait_reason: BTreeMap<String, u64>,
+    frames: u64,
+    frame_bytes: u64,
+}
+
+impl InfoValue {
+    pub(super) fn of(info: &Info) -> InfoValue {
+        let census = &info.census;
+        let (source, program, pause, caveat, gaps) = match &info.from {
+            From::Program {
+                source,
+                facts,
+                walked,
+            } => {
+                let program = ProgramValue {
+                    executable: facts
+                        .executable
+                        .as_deref()
+                        .map(|path| json_text(path.as_os_str().as_encoded_bytes())),
+                    main_package: facts.main_package.clone(),
+                    main_version: facts.main_version.clone(),
+                    go_build_id: facts.go_build_id.clone(),
+                    gnu_build_id: facts.gnu_build_id.as_deref().map(hex),
+                };
+                let gaps = GapsValue::of(&walked.summary.gaps);
+                let caveat = facts.caveat.clone();
+                (
+                    source_value(source),
+                    Some(program),
+                    walked.pause,
+                    caveat,
+                    Some(gaps),
+                )
+            }
+            From::Dump(dump) => {
+                let value = DumpValue {
+                    path: dump.name.clone(),
+                    format: String::from_utf8_lossy(dump.header.bytes())
+                        .trim_end()
+                        .to_owned(),
+                    compression: match dump.compression {
+                        Compression::None => None,
+                        Compression::Gzip => Some("gzip"),
+                        Compression::Zstd => Some("zstd"),
+                    },
+                    file_bytes: dump.file_len,
+                    bytes: dump.bytes,
+                    trailing_bytes: dump.trailing,
+                };
+                (SourceValue::Dump(value), None, None, None, None)
+            }
+        };
+        InfoValue {
+            schema: SCHEMA,
+            source,
+            program,
+            go: census.head.as_ref().map(go),
+            objects: census.count(RecordKind::Object),
+            object_bytes: census.object_bytes,
+            size_classes: sizes(census),
+            goroutines: goroutines(census),
+            threads: census.count(RecordKind::OsThread),
+            records: RecordKind::ALL
+                .map(|kind| (kind.name(), census.count(kind)))
+                .into(),
+            memstats: census.memstats.as_deref().map(MemStatsValue::of),
+            pause_ns: pause.map(|pause| pause.as_nanos()),
+            caveat,
+            gaps,
+        }
+    }
+}
+
+fn source_value(source: &Source) -> SourceValue {
+    match source {
+        Source::Process(pid) => SourceValue::Process { pid: *pid },
+        Source::Core(path) | Source::Dump(path) => SourceValue::Core {
+            path: json_text(path.as_os_str().as_encoded_bytes()),
+        },
+    }
+}
+
+fn go(head: &Head) -> GoValue {
+    GoValue {
+        version: head.go_version.clone(),
+        arch: head.arch.clone(),
+        pointer_size: head.pointer_size,
+        big_endian: head.big_endian,
+        ncpu: head.ncpu,
+        heap_start: format!("{:#x}", head.heap_start),
+        heap_end: format!("{:#x}", head.heap_end),
+    }
+}
+
+fn sizes(census: &Census) -> Vec<SizeValue> {
+    let sizes = census.biggest_sizes().into_iter();
+    sizes
+        .map(|(size, objects, bytes)| SizeValue {
+            size,
+            objects,
+            bytes,
+        })
+        .collect()
+}
+
+fn goroutines(census: &Census) -> GoroutinesValue {
+    let mut by_state = BTreeMap::new();
+    for (&status, &count) in &census.by_status {
+        *by_state.entry(status_name(status)).or_default() += count;
+    }
+    let reasons = census.by_wait_reason.iter();
+    GoroutinesValue {
+        total: census.count(RecordKind::Goroutine),
+        system: census.system_goroutines,
+        by_state,
+        by_wait_reason: reasons
+            .map(|(reason, &count)| (json_text(reason), count))
+            .collect(),
+        frames: census.count(RecordKind::StackFrame),
+        frame_bytes: census.frame_bytes,
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

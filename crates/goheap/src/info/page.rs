@@ -1,0 +1,239 @@
+//! The page that `goheap info` shows to people.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use goheap_format::{Compression, RecordKind};
+
+use super::{DumpFile, From, Info};
+use crate::capture::{Facts, Walked};
+use crate::census::{Census, Head, status_name};
+use crate::gaps;
+use crate::text::{Align, FAINT, Table, heading, printable};
+use crate::units;
+
+/// How many size classes and wait reasons are shown; `--json` has all.
+const SHOWN: usize = 12;
+
+pub(super) fn print(info: &Info, out: &mut dyn Write) -> io::Result<()> {
+    let census = &info.census;
+    let mut head = Table::new(&[Align::Left, Align::Left]);
+    match &info.from {
+        From::Program { facts, walked, .. } => program(&mut head, facts, walked),
+        From::Dump(dump) => dump_file(&mut head, dump),
+    }
+    if let Some(params) = &census.head {
+        world(&mut head, params);
+    }
+    head.print(out)?;
+    if let From::Program { facts, walked, .. } = &info.from {
+        gaps::print(out, &walked.summary.gaps, facts.caveat.as_deref())?;
+    }
+    heap(census, out)?;
+    sizes(census, out)?;
+    goroutines(census, out)?;
+    records(census, out)
+}
+
+fn program(table: &mut Table, facts: &Facts, walked: &Walked) {
+    let mut row = |name: &str, value: String| table.row([name.to_owned(), value]);
+    row("source", facts.name.clone());
+    if let Some(path) = &facts.executable {
+        row("program", crate::error::Shown(path).to_string());
+    }
+    if let Some(package) = &facts.main_package {
+        let version = facts.main_version.as_deref().unwrap_or_default();
+        row(
+            "main package",
+            printable(format!("{package} {version}").as_bytes()).to_string(),
+        );
+    }
+    if let Some(id) = &facts.go_build_id {
+        row("build id", printable(id.as_bytes()).to_string());
+    }
+    if let Some(pause) = walked.pause {
+        row("stood still for", units::duration(pause));
+    }
+    let gaps = match walked.summary.gaps.count() {
+        0 => "none".to_owned(),
+        count => units::count(count),
+    };
+    row("gaps", gaps);
+}
+
+fn dump_file(table: &mut Table, dump: &DumpFile) {
+    let mut row = |name: &str, value: String| table.row([name.to_owned(), value]);
+    row("source", dump.name.clone());
+    let format = String::from_utf8_lossy(dump.header.bytes())
+        .trim_end()
+        .to_owned();
+    row("format", format);
+    let packed = match (dump.compression, dump.file_len) {
+        (Compression::None, _) => String::new(),
+        (how, len) => {
+            let how = if how == Compression::Gzip {
+                "gzip"
+            } else {
+                "zstd"
+            };
+            let len = len.map_or(String::new(), |len| format!(" in {}", units::bytes(len)));
+            format!(" (compressed with {how}{len})")
+        }
+    };
+    let behind = match dump.trailing {
+        0 => String::new(),
+        n => format!(", and {} behind its last record", units::bytes(n)),
+    };
+    row(
+        "size",
+        format!("{}{packed}{behind}", units::bytes(dump.bytes)),
+    );
+}
+
+fn world(table: &mut Table, head: &Head) {
+    let mut row = |name: &str, value: String| table.row([name.to_owned(), value]);
+    row(
+        "Go version",
+        printable(head.go_version.as_bytes()).to_string(),
+    );
+    row(
+        "machine",
+        format!(
+            "{}, {}-bit words, {}-endian, {}",
+            printable(head.arch.as_bytes()),
+            head.pointer_size.saturating_mul(8),
+            if head.big_endian { "big" } else { "little" },
+            units::counted(head.ncpu, "processor"),
+        ),
+    );
+    row(
+        "heap",
+        format!("{:#x} to {:#x}", head.heap_start, head.heap_end),
+    );
+}
+
+fn heap(census: &Census, out: &mut dyn Write) -> io::Result<()> {
+    heading(out, "Memory")?;
+    let mut table = Table::new(&[Align::Right, Align::Left]);
+    let objects = units::counted(census.count(RecordKind::Object), "object");
+    table.row([units::bytes(census.object_bytes), format!("in {objects}")]);
+    if let Some(m) = &census.memstats {
+        let mut row = |n: u64, text: String| table.row([units::bytes(n), text]);
+        row(m.heap_inuse, "in spans in use".to_owned());
+        row(
+            m.heap_idle,
+            format!(
+                "in idle spans, {} of it released",
+                units::bytes(m.heap_released)
+            ),
+        );
+        row(m.stack_inuse, "in stacks".to_owned());
+        row(m.sys, "from the system in all".to_owned());
+        let collections = match m.num_gc {
+            0 => "no collection yet".to_owned(),
+            // runtime/mstats.go: the most recent pause is at (NumGC+255)%256.
+            n => {
+                let last = m
+                    .pause_ns
+                    .get((n.wrapping_add(255) % 256) as usize)
+                    .copied();
+                format!(
+                    "{}, the last paused {}",
+                    units::counted(n, "collection"),
+                    units::duration(Duration::from_nanos(last.unwrap_or_default()))
+                )
+            }
+        };
+        // The collector is off (GOGC=off).
+        let next = match m.next_gc {
+            u64::MAX => "never".to_owned(),
+            next => units::bytes(next),
+        };
+        table.row([
+            next,
+            format!("is where the next collection begins; {collections}"),
+        ]);
+    }
+    table.print(out)
+}
+
+fn sizes(census: &Census, out: &mut dyn Write) -> io::Result<()> {
+    let sizes = census.biggest_sizes();
+    if sizes.is_empty() {
+        return Ok(());
+    }
+    heading(out, "Biggest size classes")?;
+    let mut table = Table::new(&[Align::Right, Align::Right, Align::Right, Align::Right]);
+    table.row(["bytes each", "objects", "together", "share"].map(str::to_owned));
+    for &(size, objects, bytes) in sizes.iter().take(SHOWN) {
+        let share = 100.0 * bytes as f64 / census.object_bytes.max(1) as f64;
+        table.row([
+            units::count(size),
+            units::count(objects),
+            units::bytes(bytes),
+            format!("{share:.1} %"),
+        ]);
+    }
+    table.print(out)?;
+    rest(out, sizes.len(), "size")
+}
+
+fn goroutines(census: &Census, out: &mut dyn Write) -> io::Result<()> {
+    let total = census.count(RecordKind::Goroutine);
+    let system = census.system_goroutines;
+    heading(out, "Goroutines")?;
+    let mut table = Table::new(&[Align::Right, Align::Left]);
+    table.row([
+        units::count(total),
+        format!("in all, {} of the runtime itself", units::count(system)),
+    ]);
+    for (status, count) in sorted(&census.by_status) {
+        table.row([units::count(count), status_name(*status)]);
+    }
+    table.print(out)?;
+    if census.by_wait_reason.is_empty() {
+        return Ok(());
+    }
+    heading(out, "Why they wait")?;
+    let mut table = Table::new(&[Align::Right, Align::Left]);
+    let reasons = sorted(&census.by_wait_reason);
+    for (reason, count) in reasons.iter().take(SHOWN) {
+        let reason = match reason.is_empty() {
+            true => "no reason given".to_owned(),
+            false => printable(reason).to_string(),
+        };
+        table.row([units::count(*count), reason]);
+    }
+    table.print(out)?;
+    rest(out, reasons.len(), "reason")
+}
+
+fn records(census: &Census, out: &mut dyn Write) -> io::Result<()> {
+    heading(out, "Records")?;
+    let mut table = Table::new(&[Align::Right, Align::Left]);
+    for kind in RecordKind::ALL {
+        let count = census.count(kind);
+        if count > 0 && kind != RecordKind::Eof {
+            table.row([units::count(count), kind.name().to_owned()]);
+        }
+    }
+    table.print(out)
+}
+
+/// The largest first; of equals, as the map has them.
+fn sorted<K>(counts: &BTreeMap<K, u64>) -> Vec<(&K, u64)> {
+    let mut counts: Vec<(&K, u64)> = counts.iter().map(|(key, &count)| (key, count)).collect();
+    counts.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+    counts
+}
+
+fn rest(out: &mut dyn Write, all: usize, what: &str) -> io::Result<()> {
+    match all.saturating_sub(SHOWN) {
+        0 => Ok(()),
+        more => {
+            let more = units::counted(more as u64, what);
+            writeln!(out, "  {FAINT}and {more} more{FAINT:#}")
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! A live process, as this system can look at one; on others than Linux, a clear no.
+
+#[cfg(target_os = "linux")]
+pub(crate) use linux::{Live, install_interrupts, stop_requested};
+#[cfg(not(target_os = "linux"))]
+pub(crate) use other::{Live, install_interrupts, stop_requested};
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use goheap_memory::{Addr, Fault, Machine, Mapping, Memory, Part, Target, Thread};
+    use goheap_process::{LiveMemory, Mapped, Process, StopOptions, Stopped, interrupt};
+
+    use crate::error::CommandError;
+
+    /// A process that was found and that runs on. As a [`Target`] it has no threads, and its memory
+    /// may change under the reader: enough for what is known before the stop, so that the stop does
+    /// not have to wait for it.
+    pub(crate) struct Live {
+        process: Process,
+        memory: LiveMemory,
+        name: String,
+    }
+
+    impl Live {
+        pub(crate) fn find(pid: u32) -> Result<Live, CommandError> {
+            let process = Process::find(pid)?;
+            let name = crate::text::printable(process.name().as_bytes()).to_string();
+            let name = format!("process {pid} ({name})");
+            Ok(Live {
+                memory: process.memory(),
+                process,
+                name,
+            })
+        }
+
+        pub(crate) fn map_executable(&self) -> Result<Mapped, CommandError> {
+            Ok(self.process.map_executable()?)
+        }
+
+        pub(crate) fn executable(&self) -> Option<&Path> {
+            self.process.executable()
+        }
+
+        pub(crate) fn executable_link(&self) -> PathBuf {
+            self.process.executable_link()
+        }
+
+        pub(crate) fn name(&self) -> &str {
+            &self.name
+        }
+
+        pub(crate) fn stop(&self) -> Result<Stopped, CommandError> {
+            Ok(self.process.stop(&StopOptions::default())?)
+        }
+
+        /// Bytes of its memory that are in RAM and its own; 0 if /proc does not tell.
+        pub(crate) fn resident_bytes(&self) -> u64 {
+            let status = fs::read_to_string(format!("/proc/{}/status", self.process.pid()));
+            let status = status.unwrap_or_default();
+            // proc(5): "RssAnon:     1234 kB"
+            let line = status
+                .lines()
+                .find_map(|line| line.strip_prefix("RssAnon:"));
+            let number = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+            number.unwrap_or_default().saturating_mul(1024)
+        }
+    }
+
+    impl Memory for Live {
+        fn read(&self, at: Addr, buf: &mut [u8]) -> Result<(), Fault> {
+            self.memory.read(at, buf)
+        }
+
+        fn read_parts(&self, parts: &mut [Part<'_>]) -> Result<(), Fault> {
+            self.memory.read_parts(parts)
+        }
+    }
+
+    impl Target for Live {
+        fn machine(&self) -> Machine {
+            // `Process::find` refuses others.
+            Machine::Amd64
+        }
+
+        fn threads(&self) -> &[Thread] {
+            &[]
+        }
+
+        fn mappings(&self) -> &[Mapping] {
+            self.process.mappings()
+        }
+
+        fn auxv(&self) -> &[(u64, u64)] {
+            self.process.auxv()
+        }
+
+        fn executable(&self) -> Option<PathBuf> {
+            self.process.executable().map(Path::to_path_buf)
+        }
+    }
+
+    /// From here on, the first Ctrl-C is only noticed.
+    pub(crate) fn install_interrupts() -> Result<(), CommandError> {
+        interrupt::install().map_err(CommandError::Signals)
+    }
+
+    /// The signal that asked goheap to end.
+    pub(crate) fn stop_requested() -> Option<i32> {
+        interrupt::requested()
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod other {
+    use std::convert::Infallible;
+    use std::path::{Path, PathBuf};
+    use std::time::Duration;
+
+    use goheap_memory::{Addr, Fault, Machine, Mapping, Memory, Target, Thread};
+    use goheap_process::Mapped;
+
+    use crate::error::CommandError;
+
+    /// There is none.
+    pub(crate) struct Live(Infallible);
+
+    /// There is none.
+    pub(crate) struct Stopped(Infallible);
+
+    impl Stopped {
+        pub(crate) fn resume(self) -> Duration {
+            match self.0 {}
+        }
+    }
+
+    impl Live {
+        pub(crate) fn find(pid: u32) -> Result<Live, CommandError> {
+            Err(CommandError::NoProcessesHere { pid })
+        }
+
+        pub(crate) fn map_executable(&self) -> Result<Mapped, CommandError> {
+            match self.0 {}
+        }
+
+        pub(crate) fn executable(&self) -> Option<&Path> {
+            match self.0 {}
+        }
+
+        pub(crate) fn executable_link(&self) -> PathBuf {
+            match self.0 {}
+        }
+
+        pub(crate) fn name(&self) -> &str {
+            match self.0 {}
+        }
+
+        pub(crate) fn stop(&self) -> Result<Stopped, CommandError> {
+            match self.0 {}
+        }
+
+        pub(crate) fn resident_bytes(&self) -> u64 {
+            match self.0 {}
+        }
+    }
+
+    macro_rules! impl_never {
+        ($name:ident) => {
+            impl Memory for $name {
+                fn read(&self, _: Addr, _: &mut [u8]) -> Result<(), Fault> {
+                    match self.0 {}
+                }
+            }
+
+            impl Target for $name {
+                fn machine(&self) -> Machine {
+                    match self.0 {}
+                }
+
+                fn threads(&self) -> &[Thread] {
+                    match self.0 {}
+                }
+
+                fn mappings(&self) -> &[Mapping] {
+                    match self.0 {}
+                }
+
+                fn auxv(&self) -> &[(u64, u64)] {
+                    match self.0 {}
+                }
+
+                fn executable(&self) -> Option<PathBuf> {
+                    match self.0 {}
+                }
+            }
+        };
+    }
+    impl_never!(Live);
+    impl_never!(Stopped);
+
+    pub(crate) fn install_interrupts() -> Result<(), CommandError> {
+        Ok(())
+    }
+
+    pub(crate) fn stop_requested() -> Option<i32> {
+        None
+    }
+}

@@ -1,0 +1,190 @@
+//! A dump that is opened to be read: a mapped file, or a stream out of a pipe or a decompressor.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::path::{Path, PathBuf};
+
+use goheap_format::{
+    Compression, HeaderDefect, ReadError, Reader, Record, RecordSource, StreamReader, open_stream,
+};
+use goheap_process::{Mapped, map_opened};
+
+use crate::error::CommandError;
+use crate::progress::Progress;
+
+/// The bytes of a dump, before they are read as one.
+pub(crate) struct Input {
+    path: PathBuf,
+    bytes: Bytes,
+    /// Length of the file as it lies on the disk, if it is a file.
+    len: Option<u64>,
+    compression: Compression,
+}
+
+enum Bytes {
+    Mapped(Mapped),
+    Stream(Box<dyn Read>),
+}
+
+impl Input {
+    /// Opens the dump at `path`; `-` is standard input.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub(crate) fn open(path: &OsStr) -> Result<Input, CommandError> {
+        let path = PathBuf::from(path);
+        let failed = |source| CommandError::Open {
+            path: path.clone(),
+            source,
+        };
+        if path == Path::new("-") {
+            let stream = open_stream(io::stdin().lock()).map_err(failed)?;
+            let compression = stream.compression();
+            let bytes = Bytes::Stream(Box::new(stream));
+            return Ok(Input {
+                path,
+                bytes,
+                len: None,
+                compression,
+            });
+        }
+        let mut file = File::open(&path).map_err(failed)?;
+        let data = file.metadata().map_err(failed)?;
+        if data.is_dir() {
+            return Err(failed(io::ErrorKind::IsADirectory.into()));
+        }
+        if !data.is_file() {
+            let stream = open_stream(file).map_err(failed)?;
+            let compression = stream.compression();
+            let bytes = Bytes::Stream(Box::new(stream));
+            return Ok(Input {
+                path,
+                bytes,
+                len: None,
+                compression,
+            });
+        }
+        let mut start = Vec::new();
+        file.by_ref()
+            .take(4)
+            .read_to_end(&mut start)
+            .map_err(failed)?;
+        file.rewind().map_err(failed)?;
+        let compression = Compression::of(&start);
+        let bytes = match compression {
+            Compression::None => Bytes::Mapped(map_opened(&file).map_err(failed)?),
+            _ => Bytes::Stream(Box::new(open_stream(file).map_err(failed)?)),
+        };
+        Ok(Input {
+            path,
+            bytes,
+            len: Some(data.len()),
+            compression,
+        })
+    }
+
+    /// What is a dump, and in memory: the demo's recorded one.
+    pub(crate) fn embedded(name: &str, data: &'static [u8]) -> Result<Input, CommandError> {
+        let path = PathBuf::from(name);
+        let stream = open_stream(data).map_err(|source| CommandError::Open {
+            path: path.clone(),
+            source,
+        })?;
+        let compression = stream.compression();
+        Ok(Input {
+            path,
+            bytes: Bytes::Stream(Box::new(stream)),
+            len: Some(data.len() as u64),
+            compression,
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Length of the file as it lies on the disk, if it is a file.
+    pub(crate) fn file_len(&self) -> Option<u64> {
+        self.len
+    }
+
+    pub(crate) fn compression(&self) -> Compression {
+        self.compression
+    }
+
+    /// Gives `read` the records. It is called once, with one of the two readers there are.
+    ///
+    /// # Errors
+    /// It is no dump, and whatever `read` says.
+    pub(crate) fn read<V: Visit>(self, visit: V) -> Result<V::Answer, CommandError> {
+        let path = self.path;
+        match self.bytes {
+            Bytes::Mapped(mapped) => match Reader::new(&mapped) {
+                Ok(reader) => visit.visit(reader, &path),
+                Err(error) => visit.refused(error, &path),
+            },
+            Bytes::Stream(stream) => match StreamReader::new(stream) {
+                Ok(reader) => visit.visit(reader, &path),
+                Err(error) => visit.refused(error, &path),
+            },
+        }
+    }
+}
+
+/// What is done with the records of a dump, whichever reader they come from.
+pub(crate) trait Visit: Sized {
+    /// What comes of it.
+    type Answer;
+
+    /// Reads the records.
+    fn visit<S: RecordSource>(self, source: S, path: &Path) -> Result<Self::Answer, CommandError>;
+
+    /// Is told that it is no dump.
+    fn refused(self, error: ReadError, path: &Path) -> Result<Self::Answer, CommandError> {
+        Err(read_error(error, path))
+    }
+}
+
+/// How often progress is shown, in records.
+const EVERY: u32 = 1 << 14;
+
+/// Gives each record with its offset to `take`, until that says no.
+///
+/// # Errors
+/// The dump's, and those of `take`.
+pub(crate) fn each_record<S: RecordSource>(
+    source: &mut S,
+    path: &Path,
+    progress: &Progress,
+    mut take: impl FnMut(u64, &Record<'_>) -> Result<(), CommandError>,
+) -> Result<(), CommandError> {
+    let mut until_shown = EVERY;
+    loop {
+        // Where the next record begins is where it is, once it was read.
+        let offset = source.position();
+        match source.next_record() {
+            Ok(Some(record)) => take(offset, &record)?,
+            Ok(None) => return Ok(()),
+            Err(error) => return Err(read_error(error, path)),
+        }
+        until_shown -= 1;
+        if until_shown == 0 {
+            until_shown = EVERY;
+            progress.at(offset);
+        }
+    }
+}
+
+/// The error of a dump with its name, and with what to do where that can be told.
+pub(crate) fn read_error(source: ReadError, path: &Path) -> CommandError {
+    let path = path.to_owned();
+    match source {
+        ReadError::Header(HeaderDefect::Elf) => CommandError::NotADump {
+            path,
+            found: "an ELF file",
+            todo: "goheap info and goheap dump take a core",
+        },
+        source => CommandError::Read { path, source },
+    }
+}

@@ -1,0 +1,172 @@
+//! Text on standard output: escapes, tables, colour.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use anstyle::Style;
+
+use crate::error::CommandError;
+
+/// Bytes of a name as text: UTF-8 as it is, but for control characters and what is no UTF-8, which
+/// are escaped. A name in a dump can hold anything, and a terminal obeys what it is sent.
+pub(crate) fn printable(bytes: &[u8]) -> Printable<'_> {
+    Printable(bytes)
+}
+
+/// See [`printable`].
+pub(crate) struct Printable<'a>(&'a [u8]);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write as _;
+        for chunk in self.0.utf8_chunks() {
+            for c in chunk.valid().chars() {
+                if c.is_control() || is_bidi(c) {
+                    write!(f, "{}", c.escape_default())?;
+                } else {
+                    f.write_char(c)?;
+                }
+            }
+            for byte in chunk.invalid() {
+                write!(f, "\\x{byte:02x}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Marks that reorder the text around them.
+fn is_bidi(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Bytes of a name in JSON, where text has to be Unicode: as [`printable`], which tells what is
+/// replaced.
+pub(crate) fn json_text(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        // serde_json escapes control characters by itself.
+        Ok(text) => text.to_owned(),
+        Err(_) => printable(bytes).to_string(),
+    }
+}
+
+/// The style of a heading.
+pub(crate) const HEADING: Style = Style::new().bold();
+
+/// The style of what matters less.
+pub(crate) const FAINT: Style = Style::new().dimmed();
+
+/// A heading on its own line, behind an empty one.
+pub(crate) fn heading(out: &mut dyn Write, text: &str) -> io::Result<()> {
+    writeln!(out, "\n{HEADING}{text}{HEADING:#}")
+}
+
+/// A table: the first column left, all others right, two blanks between, indented by two; the last
+/// one, where it is text, left.
+pub(crate) struct Table {
+    columns: &'static [Align],
+    rows: Vec<Vec<String>>,
+}
+
+/// How a column is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Align {
+    Left,
+    Right,
+}
+
+impl Table {
+    pub(crate) fn new(columns: &'static [Align]) -> Table {
+        Table {
+            columns,
+            rows: Vec::new(),
+        }
+    }
+
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(cells.into_iter().collect());
+    }
+
+    pub(crate) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        let width = |at: usize| {
+            let cells = self.rows.iter().filter_map(|row| row.get(at));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
+        for row in &self.rows {
+            let mut line = String::new();
+            for ((cell, align), &width) in row.iter().zip(self.columns).zip(&widths) {
+                line.push_str("  ");
+                match align {
+                    Align::Left => line.push_str(&format!("{cell:<width$}")),
+                    Align::Right => line.push_str(&format!("{cell:>width$}")),
+                }
+            }
+            writeln!(out, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+/// Standard output for text: colour follows the terminal and NO_COLOR.
+pub(crate) fn stdout() -> impl Write {
+    io::BufWriter::new(anstream::AutoStream::auto(io::stdout()))
+}
+
+/// Says one line to standard error.
+pub(crate) fn say(line: fmt::Arguments<'_>) {
+    // Nobody is left to tell if this fails.
+    let _ = writeln!(anstream::stderr(), "{line}");
+}
+
+/// What became of writing an answer. That a reader has had enough (`| head`) ends the command, but
+/// is no failure.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub(crate) fn done(written: io::Result<()>) -> Result<(), CommandError> {
+    written.map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => CommandError::EnoughRead,
+        _ => CommandError::Stdout(error),
+    })
+}
+
+/// Prints `value` as JSON on one line.
+///
+/// # Errors
+/// Of the writer.
+pub(crate) fn json(out: &mut dyn Write, value: &impl serde::Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    writeln!(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_talk_to_the_terminal() {
+        for (bytes, text) in [
+            (&b"runtime.main"[..], "runtime.main"),
+            ("(*T·größe)".as_bytes(), "(*T·größe)"),
+            (b"\x1b[31mred\n", "\\u{1b}[31mred\\n"),
+            (b"a\xffb", "a\\xffb"),
+            ("a\u{202e}b".as_bytes(), "a\\u{202e}b"),
+        ] {
+            assert_eq!(printable(bytes).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn tables_line_up() {
+        let mut table = Table::new(&[Align::Left, Align::Right, Align::Left]);
+        table.row(["a", "1,000", "x"].map(str::to_owned));
+        table.row(["bcd", "7", ""].map(str::to_owned));
+        let mut out = Vec::new();
+        table.print(&mut out).unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "  a    1,000  x\n  bcd      7\n"
+        );
+    }
+}

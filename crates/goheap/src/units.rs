@@ -1,0 +1,116 @@
+//! Numbers as people read them: sizes in binary units, counts with separators, durations.
+
+use std::time::Duration;
+
+/// A size in binary units, with three digits where it is rounded: `17 B`, `4.00 KiB`, `1.50 GiB`.
+pub(crate) fn bytes(n: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if n < 1024 {
+        return format!("{n} B");
+    }
+    let mut value = n as f64 / 1024.0;
+    let mut unit = UNITS[0];
+    for larger in &UNITS[1..] {
+        // What would be shown as 1024 of a unit is 1.00 of the next one.
+        if value < 1023.5 {
+            break;
+        }
+        value /= 1024.0;
+        unit = larger;
+    }
+    let digits = match value {
+        v if v < 9.995 => 2,
+        v if v < 99.95 => 1,
+        _ => 0,
+    };
+    format!("{value:.digits$} {unit}")
+}
+
+/// A count with a comma between groups of three digits: `1,234,567`.
+pub(crate) fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A count and what is counted: `1 goroutine`, `2 goroutines`.
+pub(crate) fn counted(n: u64, one: &str) -> String {
+    format!("{} {one}{}", count(n), if n == 1 { "" } else { "s" })
+}
+
+/// A duration with three digits: `870 µs`, `12.3 ms`, `4.21 s`, `3 min 20 s`.
+pub(crate) fn duration(d: Duration) -> String {
+    let seconds = d.as_secs_f64();
+    let (value, unit) = match seconds {
+        s if s >= 99.95 => {
+            let whole = s.round() as u64;
+            return format!("{} min {} s", whole / 60, whole % 60);
+        }
+        s if s >= 0.9995 => (s, "s"),
+        s if s >= 0.000_999_5 => (s * 1e3, "ms"),
+        s => (s * 1e6, "µs"),
+    };
+    let digits = match value {
+        v if v < 9.995 => 2,
+        v if v < 99.95 => 1,
+        _ => 0,
+    };
+    format!("{value:.digits$} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        for (n, text) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.00 KiB"),
+            (10_234, "9.99 KiB"),
+            (10_240, "10.0 KiB"),
+            (1 << 20, "1.00 MiB"),
+            ((1 << 20) - 1, "1.00 MiB"),
+            (1_610_612_736, "1.50 GiB"),
+            (u64::MAX, "16.0 EiB"),
+        ] {
+            assert_eq!(bytes(n), text, "{n}");
+        }
+    }
+
+    #[test]
+    fn counts() {
+        for (n, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (1_234_567, "1,234,567"),
+        ] {
+            assert_eq!(count(n), text);
+        }
+        assert_eq!(counted(1, "object"), "1 object");
+        assert_eq!(counted(1000, "object"), "1,000 objects");
+    }
+
+    #[test]
+    fn durations() {
+        for (nanos, text) in [
+            (0, "0.00 µs"),
+            (870_000, "870 µs"),
+            (999_900, "1.00 ms"),
+            (12_340_000, "12.3 ms"),
+            (4_210_000_000, "4.21 s"),
+            (99_990_000_000, "1 min 40 s"),
+            (200_000_000_000, "3 min 20 s"),
+        ] {
+            assert_eq!(duration(Duration::from_nanos(nanos)), text);
+        }
+    }
+}
