@@ -1,2 +1,99 @@
-//! goheap
-fn main() {}
+//! What people who work on goheap need beside cargo: `cargo xtask help`.
+
+#[cfg(target_os = "linux")]
+mod bench_dump;
+mod matrix;
+#[cfg(target_os = "linux")]
+mod measure;
+mod repository;
+#[cfg(target_os = "linux")]
+mod twin;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use goheap_testkit::toolchains;
+
+/// What people who work on goheap need
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Fetch Go toolchains into the cache, once, and print where they are
+    Toolchains {
+        /// Which; all that goheap claims if none is given
+        versions: Vec<String>,
+    },
+    /// Run every twin test on every version, and print a table
+    Matrix {
+        /// Only these versions
+        #[arg(long, num_args = 1.., value_name = "VERSION")]
+        versions: Vec<String>,
+    },
+    /// Make one twin, compare, and say what differs
+    #[cfg(target_os = "linux")]
+    Twin(twin::Args),
+    /// Compare two dumps of one instant
+    #[cfg(target_os = "linux")]
+    Compare {
+        /// The runtime's
+        runtime: PathBuf,
+        /// The other
+        other: PathBuf,
+    },
+    /// Measure goheap's dump of a big heap against the program's own
+    #[cfg(target_os = "linux")]
+    BenchDump(bench_dump::Args),
+    /// Run a command and print what it took as JSON (bench-dump's own helper)
+    #[cfg(target_os = "linux")]
+    #[command(hide = true)]
+    Measure {
+        /// The command
+        #[arg(trailing_var_arg = true, required = true)]
+        command: Vec<std::ffi::OsString>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().task) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(task: Task) -> Result<bool> {
+    match task {
+        Task::Toolchains { versions } => {
+            let all = || {
+                toolchains::CLAIMED
+                    .iter()
+                    .map(|v| v.number.to_owned())
+                    .collect()
+            };
+            for version in if versions.is_empty() { all() } else { versions } {
+                println!("{version}\t{}", toolchains::goroot(&version)?.display());
+            }
+            Ok(true)
+        }
+        Task::Matrix { versions } => matrix::run(&versions),
+        #[cfg(target_os = "linux")]
+        Task::Twin(args) => twin::run(&args),
+        #[cfg(target_os = "linux")]
+        Task::Compare { runtime, other } => twin::compare(&runtime, &other),
+        #[cfg(target_os = "linux")]
+        Task::BenchDump(args) => bench_dump::run(&args),
+        #[cfg(target_os = "linux")]
+        Task::Measure { command } => measure::run(&command),
+    }
+}

@@ -73,6 +73,14 @@ pub enum Error {
         /// Its stderr.
         said: String,
     },
+    /// A Go program could not do what it was told.
+    #[error("{program}: {said}")]
+    Refused {
+        /// The program.
+        program: String,
+        /// What it said.
+        said: String,
+    },
     /// A Go program ended before its time.
     #[error("{program} (pid {pid}) ended while it should {expected}; it said: {said}")]
     Ended {
@@ -119,9 +127,6 @@ pub enum Error {
         /// Where and why.
         source: crate::second_reader::ReadError,
     },
-    /// What the caller does while the program stands still went wrong.
-    #[error("capture: {0}")]
-    Capture(Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// A result of the test kit.

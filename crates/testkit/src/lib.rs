@@ -11,6 +11,7 @@
 //! - [`variant`]: the ways in which the twins' program is built and run.
 //! - [`quiescent`]: a program that stands still inside its own `WriteHeapDump`.
 //! - [`entry`]: a program stopped at the entry of `runtime.readmemstats_m`, its collector on.
+//! - [`obedient`]: a program that runs on, for measuring.
 //! - [`second_reader`]: a dump as a list of records, read by a grammar.
 //! - [`twin`]: what differs between two dumps, and where.
 //!
@@ -41,6 +42,8 @@ pub mod core;
 #[cfg(target_os = "linux")]
 pub mod entry;
 mod error;
+#[cfg(target_os = "linux")]
+pub mod obedient;
 #[cfg(target_os = "linux")]
 pub mod procfs;
 pub mod program;

@@ -113,7 +113,8 @@ impl Running {
                     return Ok(rest.trim().to_owned());
                 }
                 if let Some(complaint) = line.strip_prefix("error ") {
-                    tracing_line(&self.name, complaint);
+                    let (program, said) = (self.name.clone(), complaint.to_owned());
+                    return Err(Error::Refused { program, said });
                 }
             }
             if said.closed {
@@ -166,10 +167,6 @@ impl Running {
             .all
             .clone()
     }
-}
-
-fn tracing_line(program: &str, line: &str) {
-    eprintln!("{program}: {line}");
 }
 
 impl Drop for Running {

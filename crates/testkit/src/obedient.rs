@@ -1,0 +1,63 @@
+//! A program of the test kit that runs on, and dumps its heap into a file whenever it is told.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::program::Program;
+use crate::target::Running;
+use crate::{Error, Result, procfs};
+
+/// A running program.
+#[derive(Debug)]
+pub struct Obedient {
+    running: Running,
+}
+
+impl Obedient {
+    /// Starts it, and waits until it has set itself up.
+    ///
+    /// # Errors
+    /// A program that ends, or is not ready in two minutes.
+    pub fn start(program: &Program, arguments: &[&str]) -> Result<Obedient> {
+        let running = Running::start(program, arguments, &[], Stdio::null())?;
+        running.hear("ready", "be ready")?;
+        Ok(Obedient { running })
+    }
+
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.running.pid()
+    }
+
+    /// Lets it write its own dump into a file; how long its `WriteHeapDump` took, as it says.
+    ///
+    /// # Errors
+    /// A program that dies of it, or cannot open the file.
+    pub fn dump(&mut self, to: &Path) -> Result<Duration> {
+        self.running.tell(&format!("dump {}", to.display()))?;
+        let took = self.running.hear("took", "finish its dump")?;
+        let path = PathBuf::from("what the program says");
+        took.parse()
+            .map(Duration::from_nanos)
+            .map_err(|_| Error::Proc { path, text: took })
+    }
+
+    /// The processor time that its threads have had so far.
+    ///
+    /// # Errors
+    /// If it is gone.
+    pub fn cpu(&self) -> Result<Duration> {
+        let pid = self.pid();
+        let mut total = Duration::ZERO;
+        for tid in procfs::thread_ids(pid)? {
+            let path = PathBuf::from(format!("/proc/{pid}/task/{tid}/schedstat"));
+            let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+            let nanoseconds = text.split(' ').next().and_then(|n| n.parse().ok());
+            total += nanoseconds
+                .map(Duration::from_nanos)
+                .ok_or(Error::Proc { path, text })?;
+        }
+        Ok(total)
+    }
+}

@@ -1,0 +1,89 @@
+//! `matrix`: every twin test on every version of Go that goheap claims, in one table.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail};
+use goheap_testkit::toolchains;
+
+use crate::repository::cargo;
+
+const TEST_BINARIES: [&str; 3] = ["twins", "core_twins", "entry_twins"];
+
+/// Runs them; whether none failed.
+pub(crate) fn run(versions: &[String]) -> Result<bool> {
+    let versions: Vec<&'static str> = if versions.is_empty() {
+        toolchains::CLAIMED.iter().map(|v| v.number).collect()
+    } else {
+        versions
+            .iter()
+            .map(|v| Ok(toolchains::version(v)?.number))
+            .collect::<Result<_>>()?
+    };
+    let mut results: BTreeMap<(String, String), String> = BTreeMap::new();
+    let mut whole = true;
+    for binary in TEST_BINARIES {
+        let mut command = cargo();
+        command.args([
+            "test",
+            "-p",
+            "goheap",
+            "--test",
+            binary,
+            "--",
+            "--include-ignored",
+        ]);
+        command.args(versions.iter().map(|v| format!("{}::", module(v))));
+        let mut child = command
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot run cargo")?;
+        let Some(stdout) = child.stdout.take() else {
+            bail!("cargo has no stdout")
+        };
+        for line in BufReader::new(stdout).lines() {
+            let line = line.context("reading what cargo says")?;
+            println!("{line}");
+            if let Some((version, test, result)) = parse(&line) {
+                results.insert((format!("{binary} {test}"), version), result);
+            }
+        }
+        whole &= child.wait()?.success();
+    }
+    println!("\n{}", table(&versions, &results));
+    if results.is_empty() {
+        bail!("no test ran");
+    }
+    Ok(whole)
+}
+
+/// The module of a version's tests.
+fn module(version: &str) -> String {
+    format!("go{}", version.replace('.', "_"))
+}
+
+/// `test go1_24_3::plain ... ok`
+fn parse(line: &str) -> Option<(String, String, String)> {
+    let (test, result) = line.strip_prefix("test ")?.split_once(" ... ")?;
+    let (module, test) = test.split_once("::")?;
+    Some((module.to_owned(), test.to_owned(), result.to_owned()))
+}
+
+fn table(versions: &[&str], results: &BTreeMap<(String, String), String>) -> String {
+    let tests: BTreeSet<&String> = results.keys().map(|(test, _)| test).collect();
+    let mut text = format!("| | {} |\n|---|", versions.join(" | "));
+    text.push_str(&"---|".repeat(versions.len()));
+    for test in tests {
+        let cells: Vec<_> = versions
+            .iter()
+            .map(|v| {
+                results
+                    .get(&(test.clone(), module(v)))
+                    .map_or("-", String::as_str)
+            })
+            .collect();
+        text.push_str(&format!("\n| {test} | {} |", cells.join(" | ")));
+    }
+    text
+}

@@ -1,0 +1,116 @@
+//! `twin`: one twin by hand, with all its differences and both dumps kept; `compare`: of two dumps
+//! that were kept.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use goheap_testkit::entry::Entry;
+use goheap_testkit::quiescent::Quiescent;
+use goheap_testkit::symbols::Symbols;
+use goheap_testkit::twin::{self, Allowed};
+use goheap_testkit::{build, variant};
+
+use crate::repository::build_goheap;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Version of Go
+    version: String,
+    /// How the program is built and run
+    #[arg(long, default_value = "plain", value_parser = clap::builder::PossibleValuesParser::new(variant::NAMES))]
+    variant: String,
+    /// The program
+    #[arg(long, default_value = "everything")]
+    program: String,
+    /// Stop at the entry of the runtime's writer instead of inside it
+    #[arg(long)]
+    entry: bool,
+    /// Take goheap's dump from a core instead of the process
+    #[arg(long, conflicts_with = "entry")]
+    core: bool,
+    /// A goheap that is built already
+    #[arg(long)]
+    goheap: Option<PathBuf>,
+    /// Where both dumps are kept
+    #[arg(long, default_value = "/tmp/twin")]
+    keep: PathBuf,
+}
+
+pub(crate) fn run(args: &Args) -> Result<bool> {
+    let goheap = match &args.goheap {
+        Some(path) => path.clone(),
+        None => build_goheap()?,
+    };
+    let variant = variant::named(&args.variant)?;
+    let program = build(&args.version, &args.program, &variant.options)?;
+    let symbols = Symbols::of(&program)?;
+    fs::create_dir_all(&args.keep).with_context(|| format!("create {}", args.keep.display()))?;
+    let other = args.keep.join("goheap.heapdump");
+    let mut allowed = Allowed::default();
+    let (runtime, bias) = if args.entry {
+        let twin = Entry::start(&program, variant.environment, &args.keep)?;
+        let bias = twin.load_bias();
+        dump(&goheap, &twin.pid().to_string(), &other)?;
+        allowed.ignored = symbols
+            .with_prefix("runtime.")
+            .map(|s| (s.address.wrapping_add(bias), s.size))
+            .collect();
+        (twin.finish()?, bias)
+    } else {
+        let twin = Quiescent::start(&program, variant.environment)?;
+        let bias = twin.load_bias(&symbols)?;
+        if args.core {
+            let core = goheap_testkit::core::of(twin.pid(), &args.keep)?;
+            let core = core.to_str().context("a path in UTF-8")?;
+            dump(&goheap, core, &other)?;
+        } else {
+            dump(&goheap, &twin.pid().to_string(), &other)?;
+        }
+        (twin.finish()?, bias)
+    };
+    fs::write(args.keep.join("runtime.heapdump"), &runtime)?;
+    allowed.tmpbuf = symbols
+        .named("runtime.tmpbuf")
+        .map(|s| s.address.wrapping_add(bias));
+    let other = fs::read(&other)?;
+    report(&runtime, &other, &allowed, Some((&symbols, bias)))
+}
+
+pub(crate) fn compare(runtime: &Path, other: &Path) -> Result<bool> {
+    let read = |path: &Path| fs::read(path).with_context(|| format!("read {}", path.display()));
+    report(&read(runtime)?, &read(other)?, &Allowed::default(), None)
+}
+
+fn report(
+    runtime: &[u8],
+    other: &[u8],
+    allowed: &Allowed,
+    symbols: Option<(&Symbols, u64)>,
+) -> Result<bool> {
+    match twin::compare(runtime, other, allowed, symbols) {
+        Ok(differences) if differences.is_empty() => {
+            println!("equal: {} bytes, but for what may differ", runtime.len());
+            Ok(true)
+        }
+        Ok(differences) => {
+            print!("{}", twin::summary(&differences));
+            Ok(false)
+        }
+        Err((true, error)) => bail!("the runtime's dump: {error}"),
+        Err((false, error)) => bail!("goheap's dump: {error}"),
+    }
+}
+
+fn dump(goheap: &Path, source: &str, to: &Path) -> Result<()> {
+    let status = Command::new(goheap)
+        .args(["dump", source, "--exact", "-o"])
+        .arg(to)
+        .status()
+        .with_context(|| format!("cannot run {}", goheap.display()))?;
+    if !status.success() {
+        bail!("goheap dump {source}: {status}");
+    }
+    Ok(())
+}
