@@ -67,25 +67,29 @@ impl WordBits {
 
 /// `count` bits (at most 64) of `bytes` from bit `start`, least significant first; bits past the
 /// end are clear.
+#[inline]
 pub(crate) fn take_bits(bytes: &[u8], start: usize, count: usize) -> u64 {
-    let first = start / 8;
+    let (first, shift) = (start / 8, start % 8);
+    let mask = if count >= 64 { u64::MAX } else { (1 << count) - 1 };
+    // Nearly always the bits lie within one word that can be loaded as such.
+    if shift + count <= 64
+        && let Some(word) = bytes.get(first..).and_then(|rest| rest.first_chunk())
+    {
+        return u64::from_le_bytes(*word) >> shift & mask;
+    }
     let mut window = [0_u8; 16];
     for (to, from) in window.iter_mut().zip(bytes.iter().skip(first).take(9)) {
         *to = *from;
     }
-    let all = u128::from_le_bytes(window) >> (start % 8);
-    let mask = if count >= 64 {
-        u64::MAX
-    } else {
-        (1 << count) - 1
-    };
-    all as u64 & mask
+    (u128::from_le_bytes(window) >> shift) as u64 & mask
 }
 
 /// What is known of a span besides its objects, enough to tell the pointers of each of them.
 pub(crate) struct SpanBits<'b> {
     /// The span.
     pub(crate) span: &'b Span,
+    /// Words of one of its objects: sizes of objects are multiples of the word.
+    pub(crate) words: usize,
     /// The last bytes of the span, where go1.22 has the bits of small objects. Empty otherwise.
     pub(crate) tail: &'b [u8],
     /// The arena's bitmap of the span, up to go1.21. Empty otherwise.
@@ -123,8 +127,8 @@ impl SpanBits<'_> {
     ) {
         let span = self.span;
         let word = world.model.word_size();
-        let words = (span.elem_size / word) as usize;
-        let first = (index * span.elem_size / word) as usize;
+        let words = self.words;
+        let first = index as usize * words;
         match world.features.heap_bits {
             HeapBits::Headers if span.noscan() => out.reset(0),
             HeapBits::Headers if bits_in_span(world.model, span.elem_size) => {

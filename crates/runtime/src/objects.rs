@@ -164,6 +164,10 @@ impl Objects<'_, '_> {
         Ok(())
     }
 
+    fn words(&self, span: &Span) -> usize {
+        (span.elem_size / self.world.model.word_size()) as usize
+    }
+
     /// Reads the arena's bitmap of `span`, in the versions that have one.
     fn read_bitmap(&self, pass: &mut Pass<'_, '_, '_>, span: &Span) {
         let read = self.arenas.read_bitmap(
@@ -199,6 +203,7 @@ impl Objects<'_, '_> {
             .saturating_sub(bits::tail_len(self.world, span) as usize);
         let span_bits = SpanBits {
             span,
+            words: self.words(span),
             tail: &contents[tail..],
             bitmap: &pass.bitmap,
             no_more: &pass.no_more,
@@ -250,6 +255,7 @@ impl Objects<'_, '_> {
         self.read_bitmap(pass, span);
         let span_bits = SpanBits {
             span,
+            words: self.words(span),
             tail: &[],
             bitmap: &pass.bitmap,
             no_more: &pass.no_more,
