@@ -60,7 +60,7 @@ impl<'a> Fields<'a> {
     pub const NONE: Fields<'static> = Fields::Offsets(&[]);
 
     /// Walks the fields in order: kind, and offset in bytes from the start of the object, frame or
-    /// segment. A stack frame's offsets can wrap round below zero, as [`StackFrame::fields`] tells.
+    /// segment. A stack frame's may lie outside of its contents, as [`StackFrame::fields`] tells.
     ///
     /// [`StackFrame::fields`]: crate::StackFrame::fields
     #[inline]

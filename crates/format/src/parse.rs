@@ -47,24 +47,26 @@ impl<'a> Cursor<'a> {
         };
         self.kind = Some(kind);
         if kind == RecordKind::Object {
-            return Ok(Record::Object(Object {
-                address: self.int("the address")?,
-                contents: self.bytes("the contents")?,
-                fields: self.fields()?,
-            }));
+            return self.object();
         }
         self.other(kind, header)
+    }
+
+    /// Nearly all records are objects, so this one is inlined into the loop of who reads them.
+    #[inline]
+    fn object(&mut self) -> Result<Record<'a>, ReadError> {
+        Ok(Record::Object(Object {
+            address: self.int("the address")?,
+            contents: self.bytes("the contents")?,
+            fields: self.fields()?,
+        }))
     }
 
     #[inline(never)]
     fn other(&mut self, kind: RecordKind, header: Header) -> Result<Record<'a>, ReadError> {
         Ok(match kind {
             RecordKind::Eof => Record::Eof,
-            RecordKind::Object => Record::Object(Object {
-                address: self.int("the address")?,
-                contents: self.bytes("the contents")?,
-                fields: self.fields()?,
-            }),
+            RecordKind::Object => self.object()?,
             RecordKind::OtherRoot => Record::OtherRoot(OtherRoot {
                 description: self.bytes("the description")?,
                 target: self.int("the target")?,

@@ -99,6 +99,18 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The record that begins at `offset`, as [`Reader::offset`] told of it, wherever the reader
+    /// is.
+    ///
+    /// # Errors
+    /// What is wrong with the dump, and where. At an offset where no record begins that may be
+    /// anything, or a record that is none.
+    pub fn record_at(&self, offset: u64) -> Result<Record<'a>, ReadError> {
+        // Beyond what can be addressed is beyond the end.
+        let at = usize::try_from(offset).unwrap_or(usize::MAX);
+        parse::record(self.data, at, 0, self.header).map(|(record, _)| record)
+    }
+
     /// The next record, [`Record::Eof`] included; `None` behind that, and behind an error.
     ///
     /// # Errors

@@ -110,7 +110,7 @@ impl<R: Read> StreamReader<R> {
     /// Takes in at least one more byte; false at the end of the input.
     fn fill(&mut self) -> Result<bool, ReadError> {
         if self.end == self.buffer.len() {
-            if self.start > self.buffer.len() / 2 {
+            if self.start > 0 {
                 self.buffer.copy_within(self.start..self.end, 0);
                 self.end -= self.start;
                 self.start = 0;

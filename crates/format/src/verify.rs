@@ -320,9 +320,9 @@ impl Verifier {
                 }
                 self.stacks.begin(offset, g);
             }
-            // A frame's pointers are not checked: their offsets can lie outside of the contents
-            // (StackFrame::fields) and, behind an assembly function with an odd size of arguments,
-            // between words.
+            // A frame's pointers are not checked: nothing in the runtime keeps them within the contents
+            // (see StackFrame::fields), nor, behind an assembly function with an odd size of
+            // arguments, at words.
             Record::StackFrame(frame) => {
                 let wrong = self.stacks.frame(frame);
                 self.problems(at, wrong);

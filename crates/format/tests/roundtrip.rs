@@ -129,6 +129,19 @@ fn what_trails_the_eof_record_is_at_hand() {
 }
 
 #[test]
+fn a_record_is_found_again_by_its_offset() {
+    let dump = encode(Header::Go17, &every_kind());
+    let mut reader = Reader::new(&dump).unwrap();
+    let fresh = reader.clone();
+    while let Some(record) = reader.next_record().unwrap() {
+        assert_eq!(fresh.record_at(reader.offset()).unwrap(), record);
+    }
+    for nowhere in [dump.len() as u64, 1 << 40, u64::MAX] {
+        assert!(fresh.record_at(nowhere).is_err());
+    }
+}
+
+#[test]
 fn contents_of_any_length_whole_or_in_pieces() {
     for len in [0, 1, 65_535, 65_536, 524_287, 524_288, 524_289, 3_000_000] {
         let contents: Vec<u8> = (0..len).map(|i: u32| (i >> 3) as u8).collect();
