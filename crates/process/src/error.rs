@@ -35,6 +35,15 @@ pub enum ProcessError {
         /// Its name.
         name: String,
     },
+    /// Its main thread ended and others go on; the kernel shows the memory of a process through its
+    /// main thread. (Go programs never are like that: runtime/proc.go, mexit, wedges it instead.)
+    #[error("the main thread of process {pid} ({name}) has ended, so its memory cannot be seen")]
+    MainThreadEnded {
+        /// The process.
+        pid: u32,
+        /// Its name.
+        name: String,
+    },
     /// It is a part of the kernel.
     #[error("process {pid} ({name}) is a thread of the kernel, not a program")]
     KernelThread {
@@ -160,6 +169,12 @@ pub enum ProcessError {
 /// Why the kernel most likely said no, from what can be seen of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
+    /// /proc does not show it (it is mounted with hidepid), so it belongs to another user.
+    #[error(
+        "/proc hides it (hidepid), as it does with other users' processes; \
+         run as its user, or with CAP_SYS_PTRACE (sudo)"
+    )]
+    Hidden,
     /// It belongs to another user.
     #[error(
         "it belongs to user {theirs}, and this is user {ours}; \

@@ -50,14 +50,13 @@ impl Process {
     /// [`map_executable`](Process::map_executable).
     pub fn find(pid: u32) -> Result<Process, ProcessError> {
         let directory = PathBuf::from(format!("/proc/{pid}"));
-        let status =
-            Status::read(&directory).map_err(|source| match proc::means_gone(&source) {
-                true => ProcessError::NoSuchProcess { pid },
-                false => ProcessError::Proc {
-                    path: directory.join("status"),
-                    source,
-                },
-            })?;
+        let status = Status::read(&directory).map_err(|source| match source {
+            source if proc::means_gone(&source) => absent(pid),
+            source => ProcessError::Proc {
+                path: directory.join("status"),
+                source,
+            },
+        })?;
         let name = status.name.clone();
         if status.tgid != pid {
             let (tid, pid) = (pid, status.tgid);
@@ -66,9 +65,11 @@ impl Process {
         if status.kernel_thread {
             return Err(ProcessError::KernelThread { pid, name });
         }
-        // A leader may have ended before its other threads; then the process lives.
-        if status.has_ended() && status.threads <= 1 {
-            return Err(ProcessError::Zombie { pid, name });
+        if status.has_ended() {
+            return Err(match status.threads {
+                ..=1 => ProcessError::Zombie { pid, name },
+                _ => ProcessError::MainThreadEnded { pid, name },
+            });
         }
         if status.tracer != 0 {
             return Err(already_traced(pid, &status));
@@ -76,7 +77,7 @@ impl Process {
         let mappings = proc::parse_maps(&read_guarded(pid, &status, "maps")?);
         let auxv = proc::parse_auxv(&read_guarded(pid, &status, "auxv")?);
         let link = fs::read_link(proc::path(pid, "exe"));
-        let mut process = Process {
+        let process = Process {
             pid,
             executable: link
                 .ok()
@@ -89,10 +90,7 @@ impl Process {
         process.check_executable()?;
         // /proc/PID/maps of a process that just ended is empty, without an error.
         if process.mappings.is_empty() {
-            process.mappings = proc::parse_maps(&read_guarded(pid, &process.status, "maps")?);
-            if process.mappings.is_empty() {
-                return Err(ProcessError::Gone { pid });
-            }
+            return Err(ProcessError::Gone { pid });
         }
         Ok(process)
     }
@@ -269,6 +267,18 @@ fn read_guarded(pid: u32, status: &Status, name: &str) -> Result<Vec<u8>, Proces
         source if proc::means_denied(&source) => not_permitted(pid, status),
         source => ProcessError::Proc { path, source },
     })
+}
+
+/// The error for a number that /proc does not show.
+fn absent(pid: u32) -> ProcessError {
+    match sys::exists(pid) {
+        true => ProcessError::NotPermitted {
+            pid,
+            name: "unknown".to_owned(),
+            why: Denied::Hidden,
+        },
+        false => ProcessError::NoSuchProcess { pid },
+    }
 }
 
 fn already_traced(pid: u32, status: &Status) -> ProcessError {

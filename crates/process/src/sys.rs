@@ -131,10 +131,28 @@ pub(crate) fn gettid() -> u32 {
     unsafe { libc::gettid() }.cast_unsigned()
 }
 
+/// Makes this thread's sleeps as short as they are asked to be (the default adds 50 microseconds).
+pub(crate) fn sleep_precisely() {
+    // SAFETY: PR_SET_TIMERSLACK takes one number and touches no memory.
+    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1 as libc::c_ulong) };
+}
+
 /// This process's effective user.
 pub(crate) fn geteuid() -> u32 {
     // SAFETY: has no arguments and no preconditions.
     unsafe { libc::geteuid() }
+}
+
+/// Whether a process or thread has this number, even if /proc does not show it.
+pub(crate) fn exists(pid: u32) -> bool {
+    // Numbers below 1 mean groups of processes.
+    let pid = match libc::pid_t::try_from(pid) {
+        Ok(pid) if pid > 0 => pid,
+        _ => return false,
+    };
+    // SAFETY: signal 0 is never sent, only checked for.
+    let got = unsafe { libc::kill(pid, 0) };
+    got == 0 || errno() == libc::EPERM
 }
 
 /// Most buffers that one call takes (IOV_MAX).

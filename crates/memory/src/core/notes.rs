@@ -156,7 +156,8 @@ fn files(desc: &[u8], endian: Endianness) -> Result<Vec<MappedFile>, &'static st
                 start,
                 end,
                 offset: offset.saturating_mul(unit),
-                name: path(name),
+                // The kernel marks files that were deleted.
+                name: path(name.strip_suffix(b" (deleted)").unwrap_or(name)),
             });
         }
     }
