@@ -10,8 +10,9 @@
 //!   copied or scanned: its saved context is as good as that of one that waits. The status is
 //!   written as it is, scan bit included.
 //! - A running goroutine is written with the frames that its thread's registers tell. If its thread
-//!   is on another stack (the scheduler's), the context that it left with is the one in `sched`.
-//!   If there is neither, its record has no frames, and that is a gap.
+//!   is on another stack (the scheduler's), the goroutine has left its context in `sched`, or in its
+//!   `m` if it went to ask the vDSO for the time. If there is none of these (it left its stack for a
+//!   signal handler), its record has no frames, and that is a gap.
 //! - Dead goroutines are left out, which is what the runtime does.
 
 mod chain;
@@ -204,7 +205,11 @@ impl Walk<'_, '_> {
                 return Ok(());
             }
         };
-        let context = self.threads.context(state, &g);
+        let vdso = match state {
+            GoroutineState::Running => self.layout.read_vdso(self.world, g.m),
+            _ => None,
+        };
+        let context = self.threads.context(state, &g, vdso);
         let sp = match context {
             Some(Context::Saved(at) | Context::Registers(at)) => at.sp,
             None => g.sched.sp,
@@ -221,7 +226,7 @@ impl Walk<'_, '_> {
             waiting_since: g.waitsince,
             wait_reason: &self.wait_reasons.name(g.waitreason),
             context: g.ctxt,
-            m: g.m,
+            m: g.m.get(),
             defers: g.defers.get(),
             panics: g.panics.get(),
         }))?;

@@ -44,20 +44,30 @@ impl ThreadStacks {
             .filter(|thread| stack.contains(thread.sp))
     }
 
-    /// Where the frames of `g` begin, `None` if nobody tells.
-    pub(super) fn context(&self, state: GoroutineState, g: &G) -> Option<Context> {
+    /// Where the frames of `g` begin, `None` if nobody tells. `vdso` is what its `m` says of a call
+    /// into the kernel's vDSO.
+    pub(super) fn context(
+        &self,
+        state: GoroutineState,
+        g: &G,
+        vdso: Option<Saved>,
+    ) -> Option<Context> {
         // runtime/heapdump.go: dumpgoroutine asks this and nothing else.
         if !g.syscall.sp.is_nil() {
             return Some(Context::Saved(g.syscall));
         }
-        let saved = Some(g.sched).filter(|sched| !sched.sp.is_nil());
         match state {
-            // gogo and systemstack clear sched.sp when they leave the saved context
-            // (runtime/asm_amd64.s).
             GoroutineState::Running | GoroutineState::Idle | GoroutineState::Unknown(_) => {
-                self.on(g.stack).map(Context::Registers).or(saved
-                    .filter(|sched| g.stack.contains(sched.sp))
-                    .map(Context::Saved))
+                if let Some(registers) = self.on(g.stack) {
+                    return Some(Context::Registers(registers));
+                }
+                // A goroutine that left its stack saved its context, to come back; but to ask the
+                // vDSO for the time, only the m knows where. Both are cleared on the way back
+                // (runtime/asm_amd64.s: gogo, systemstack; sys_linux_amd64.s: nanotime1).
+                let left = [vdso, Some(g.sched)].into_iter().flatten();
+                left.filter(|at| g.stack.contains(at.sp))
+                    .map(Context::Saved)
+                    .next()
             }
             _ => Some(Context::Saved(g.sched)),
         }

@@ -36,6 +36,8 @@ pub(super) struct Layout {
     panics: Place,
     /// `None` before go1.25.
     running_cleanups: Option<Place>,
+    /// `None` where the system has no vDSO.
+    vdso: Option<(Place, Place)>,
     defer: DeferLayout,
     panic: PanicLayout,
 }
@@ -79,6 +81,9 @@ impl Layout {
             defers: g("_defer")?,
             panics: g("_panic")?,
             running_cleanups: structs.optional("runtime.g", "runningCleanups.u.value"),
+            vdso: structs
+                .optional("runtime.m", "vdsoPC")
+                .zip(structs.optional("runtime.m", "vdsoSP")),
             defer: DeferLayout {
                 sp: defer("sp")?,
                 pc: defer("pc")?,
@@ -90,6 +95,17 @@ impl Layout {
                 link: panic("link")?,
             },
         })
+    }
+
+    /// Where the goroutine that runs on the thread of `m` called into the vDSO, if it is there.
+    pub(super) fn read_vdso(&self, world: &World<'_>, m: Addr) -> Option<Saved> {
+        let (pc, sp) = self.vdso.filter(|_| !m.is_nil())?;
+        let read = |place: Place| world.field(m, place, "m").ok().map(Addr::new);
+        Some(Saved {
+            pc: read(pc)?,
+            sp: read(sp)?,
+        })
+        .filter(|saved| !saved.sp.is_nil())
     }
 
     /// The record of the `_defer` at `at`, and the next one.
@@ -156,7 +172,7 @@ pub(super) struct G {
     pub(super) stack: Stack,
     /// Where the topmost frame must be.
     pub(super) top: Addr,
-    pub(super) m: u64,
+    pub(super) m: Addr,
     pub(super) defers: Addr,
     pub(super) panics: Addr,
     pub(super) running_cleanups: bool,
@@ -188,7 +204,7 @@ impl G {
                 hi: pointer(layout.stack_hi)?,
             },
             top: pointer(layout.stktopsp)?,
-            m: field(layout.m)?,
+            m: pointer(layout.m)?,
             defers: pointer(layout.defers)?,
             panics: pointer(layout.panics)?,
             running_cleanups: match layout.running_cleanups {

@@ -62,7 +62,7 @@ fn g() -> G {
             hi: Addr::new(0x9000),
         },
         top: Addr::new(0x8ff0),
-        m: 0,
+        m: Addr::NIL,
         defers: Addr::NIL,
         panics: Addr::NIL,
         running_cleanups: false,
@@ -102,7 +102,7 @@ fn a_system_call_tells_where_whatever_the_status() {
         GoroutineState::Waiting,
     ] {
         assert_eq!(
-            threads.context(state, &g),
+            threads.context(state, &g, None),
             Some(Context::Saved(at(0x500, 0x8800)))
         );
     }
@@ -119,7 +119,7 @@ fn a_waiting_goroutine_tells_where_by_itself() {
         GoroutineState::Leaked,
         GoroutineState::Preempted,
     ] {
-        let context = threads(&[0x8400]).context(state, &g);
+        let context = threads(&[0x8400]).context(state, &g, None);
         assert_eq!(context, Some(Context::Saved(at(0x600, 0x8700))));
     }
 }
@@ -132,15 +132,15 @@ fn a_running_goroutine_is_where_its_thread_is() {
         ..g()
     };
     // On its own stack; on another one, having saved where it left; and nowhere to be found.
-    let own = threads(&[0x100, 0x8fff, 0x9000]).context(running, &g);
+    let own = threads(&[0x100, 0x8fff, 0x9000]).context(running, &g, None);
     assert_eq!(own, Some(Context::Registers(at(0x400, 0x8fff))));
-    let other = threads(&[0x7fff, 0x9000]).context(running, &g);
+    let other = threads(&[0x7fff, 0x9000]).context(running, &g, None);
     assert_eq!(other, Some(Context::Saved(at(0x600, 0x8700))));
     let g = G {
         sched: at(0x600, 0),
         ..g
     };
-    assert_eq!(threads(&[0x9000]).context(running, &g), None);
+    assert_eq!(threads(&[0x9000]).context(running, &g, None), None);
 }
 
 #[test]
