@@ -44,6 +44,12 @@ pub enum ProcessError {
         /// Its name.
         name: String,
     },
+    /// A process cannot trace itself.
+    #[error("process {pid} is this one, and cannot stop itself")]
+    Itself {
+        /// The process.
+        pid: u32,
+    },
     /// It is a part of the kernel.
     #[error("process {pid} ({name}) is a thread of the kernel, not a program")]
     KernelThread {

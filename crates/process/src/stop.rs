@@ -123,6 +123,9 @@ impl Target for Stopped {
 /// Stops `process`; see [`Process::stop`].
 pub(crate) fn stop(process: &Process, options: &StopOptions) -> Result<Stopped, ProcessError> {
     let pid = process.pid();
+    if pid == std::process::id() {
+        return Err(ProcessError::Itself { pid });
+    }
     let tries = options.tries.max(1);
     let mut slow = 0;
     for attempt in 1..=tries {

@@ -31,6 +31,13 @@ fn a_number_without_process() {
 }
 
 #[test]
+fn itself() {
+    let own = Process::find(std::process::id()).unwrap();
+    let error = own.stop(&StopOptions::default()).expect_err("a refusal");
+    assert!(matches!(error, ProcessError::Itself { .. }), "{error}");
+}
+
+#[test]
 fn a_zombie() {
     let mut child = Command::new("true").spawn().unwrap();
     let pid = child.id();

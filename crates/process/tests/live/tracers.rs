@@ -84,6 +84,26 @@ fn a_tracer_killed_while_it_holds_frees_the_target() {
 }
 
 #[test]
+fn a_killed_tracer_leaves_a_job_stop_as_it_was() {
+    let mut target = Target::start("counter");
+    let pid = target.pid() as i32;
+    // SAFETY: kill has no preconditions.
+    assert_eq!(unsafe { libc::kill(pid, libc::SIGSTOP) }, 0);
+    eventually("it stops", || target.status("State").starts_with('T'));
+    let mut tracer = Target::start(&format!("holder {pid}"));
+    assert!(target.status("State").starts_with('t'));
+    tracer.child.kill().unwrap();
+    tracer.child.wait().unwrap();
+    target.assert_free();
+    eventually("it is back in its stop", || {
+        target.status("State").starts_with('T')
+    });
+    // SAFETY: kill has no preconditions.
+    assert_eq!(unsafe { libc::kill(pid, libc::SIGCONT) }, 0);
+    target.assert_runs();
+}
+
+#[test]
 fn an_interrupted_tracer_lets_go_and_a_second_signal_ends_it() {
     let mut target = Target::start("counter");
     let mut tracer = Target::start(&format!("interruptible {}", target.pid()));
