@@ -415,7 +415,7 @@ fn sections(header: &Header, endian: object::Endianness, bytes: &[u8]) -> Vec<Se
                     .map(bounded_name)
                     .unwrap_or_default(),
                 kind,
-                flags: entry.sh_flags(endian).into(),
+                flags: entry.sh_flags(endian),
                 addr: FileAddr::new(entry.sh_addr(endian)),
                 file_range,
                 link: entry.sh_link(endian),

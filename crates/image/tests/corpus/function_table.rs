@@ -4,7 +4,7 @@
 use goheap_image::pclntab::{Func, FuncId, FuncTable, TextOffset};
 
 /// Asks everything of the table at many program counters. Whether it is a table at all.
-pub fn check(bytes: &[u8]) -> bool {
+pub(crate) fn check(bytes: &[u8]) -> bool {
     let Ok(table) = FuncTable::parse(bytes) else {
         return false;
     };
