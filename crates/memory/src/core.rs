@@ -114,16 +114,9 @@ impl<D: Deref<Target = [u8]>> Core<D> {
     pub fn parse(data: D) -> Result<Core<D>, CoreError> {
         let bytes: &[u8] = &data;
         let (header, endian, machine) = check_header(bytes)?;
-        let program_headers =
-            header
-                .program_headers(endian, bytes)
-                .map_err(|_| CoreError::CutOff {
-                    len: bytes.len() as u64,
-                    what: "program headers",
-                    end: header.e_phoff(endian).saturating_add(
-                        u64::from(header.e_phentsize(endian)) * u64::from(header.e_phnum(endian)),
-                    ),
-                })?;
+        let program_headers = header
+            .program_headers(endian, bytes)
+            .map_err(|_| bad_program_headers(header, endian, bytes.len() as u64))?;
         let mut segments = Vec::new();
         let mut found = notes::Notes::default();
         for (index, program_header) in program_headers.iter().enumerate() {
@@ -311,6 +304,27 @@ fn check_header(
 mod elf_offset {
     /// Of the byte that tells 32 from 64 bits.
     pub(super) const CLASS: usize = 4;
+}
+
+/// Why the program headers cannot be read: the file ends before they do, or their size is odd.
+fn bad_program_headers(
+    header: &FileHeader64<Endianness>,
+    endian: Endianness,
+    len: u64,
+) -> CoreError {
+    let offset = header.e_phoff(endian);
+    let size = u64::from(header.e_phentsize(endian)) * u64::from(header.e_phnum(endian));
+    match offset.checked_add(size) {
+        Some(end) if end > len => CoreError::CutOff {
+            len,
+            what: "program headers",
+            end,
+        },
+        _ => CoreError::Malformed {
+            offset,
+            what: "program headers of an odd size or place",
+        },
+    }
 }
 
 /// A segment, unless it is empty. `at` tells where its header is.

@@ -252,6 +252,9 @@ fn what_is_no_core_is_named() {
         .load(0x1000, 0x1000, &[0; 0x1000], 6)
         .build();
     assert!(error(&nobody).contains("no threads"));
+    let mut odd = sample().build();
+    odd[54] = 55;
+    assert!(error(&odd).contains("malformed at byte 64: program headers of an odd size"));
     let mut short = sample();
     short.notes.truncate(100);
     assert!(error(&short.build()).contains("malformed"));
