@@ -34,11 +34,16 @@ pub(crate) fn find<D: Deref<Target = [u8]>>(exe: &Executable<D>) -> Option<Build
     {
         return Some(info);
     }
-    // A program without section headers: the linker puts it at the start of the data.
-    exe.segments()
-        .into_iter()
-        .filter(|segment| segment.write)
-        .find_map(|segment| scan(exe, exe.data().get(segment.file_range)?))
+    // A program without section headers: the linker puts it at the start of the data. In a hostile
+    // file thousands of segments could show the same bytes: they are looked through once.
+    let mut budget = exe.data().len();
+    for segment in exe.segments().into_iter().filter(|segment| segment.write) {
+        budget = budget.checked_sub(segment.file_range.len())?;
+        if let Some(info) = scan(exe, exe.data().get(segment.file_range)?) {
+            return Some(info);
+        }
+    }
+    None
 }
 
 /// Looks for the magic at each multiple of the alignment, and reads what stands there.

@@ -12,6 +12,14 @@ use crate::error::ImageError;
 use crate::symbols::{Symbol, SymbolIndex, SymbolTable};
 use crate::{Dwarf, FileAddr};
 
+/// How many segments and sections of notes are looked into, and how many bytes of each. Go's linker
+/// writes two, of some 100 bytes; in a hostile file thousands of them could show the same bytes.
+const MAX_NOTES: usize = 64;
+const MAX_NOTE_SIZE: usize = 1 << 16;
+
+/// How much of a section's name is looked at.
+const MAX_SECTION_NAME: usize = 64;
+
 type Header = elf::FileHeader64<object::Endianness>;
 
 /// An executable (or shared library) that a Go linker wrote.
@@ -119,11 +127,11 @@ impl<D: Deref<Target = [u8]>> Executable<D> {
         let program_headers =
             program_headers.or_else(|| loaded_at(&segments, header.e_phoff(endian)));
         let sections = sections(header, endian, bytes);
-        for section in &sections {
-            if section.kind == elf::SHT_NOTE {
-                notes.extend(section.file_range.clone());
-            }
-        }
+        let note_sections = sections
+            .iter()
+            .filter(|section| section.kind == elf::SHT_NOTE);
+        notes.extend(note_sections.filter_map(|section| section.file_range.clone()));
+        notes.truncate(MAX_NOTES);
         let entry = FileAddr::new(header.e_entry(endian));
         Ok(Executable {
             data,
@@ -289,6 +297,7 @@ impl<D: Deref<Target = [u8]>> Executable<D> {
     fn note(&self, owner: &[u8], kind: u32) -> Option<&[u8]> {
         self.notes.iter().find_map(|range| {
             let bytes = self.data.get(range.clone())?;
+            let bytes = bytes.get(..MAX_NOTE_SIZE).unwrap_or(bytes);
             find_note(bytes, self.order, owner, kind)
         })
     }
@@ -401,6 +410,12 @@ fn sections(header: &Header, endian: object::Endianness, bytes: &[u8]) -> Vec<Se
     let Ok(table) = header.sections(endian, bytes) else {
         return Vec::new();
     };
+    let names = header
+        .shstrndx(endian, bytes)
+        .ok()
+        .and_then(|index| table.section(object::SectionIndex(index as usize)).ok())
+        .and_then(|entry| entry.data(endian, bytes).ok())
+        .unwrap_or_default();
     table
         .iter()
         .map(|entry| {
@@ -410,10 +425,7 @@ fn sections(header: &Header, endian: object::Endianness, bytes: &[u8]) -> Vec<Se
                 _ => range(entry.sh_offset(endian), entry.sh_size(endian), bytes.len()),
             };
             Section {
-                name: table
-                    .section_name(endian, entry)
-                    .map(bounded_name)
-                    .unwrap_or_default(),
+                name: name(names, entry.sh_name(endian)),
                 kind,
                 flags: entry.sh_flags(endian),
                 addr: FileAddr::new(entry.sh_addr(endian)),
@@ -424,9 +436,15 @@ fn sections(header: &Header, endian: object::Endianness, bytes: &[u8]) -> Vec<Se
         .collect()
 }
 
-/// Section names may overlap in a hostile file: 65,535 of them, each as long as the file.
-fn bounded_name(name: &[u8]) -> Vec<u8> {
-    name.get(..64).unwrap_or(name).to_vec()
+/// A section's name; cut off where it is longer than any that is asked for, for in a hostile file each
+/// of 65,535 names may be as long as the file.
+fn name(names: &[u8], at: u32) -> Vec<u8> {
+    let rest = names.get(at as usize..).unwrap_or_default();
+    let rest = rest.get(..MAX_SECTION_NAME).unwrap_or(rest);
+    rest.split(|&byte| byte == 0)
+        .next()
+        .unwrap_or_default()
+        .to_vec()
 }
 
 /// `offset..offset + size`, if that lies within a file of `len` bytes.

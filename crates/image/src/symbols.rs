@@ -44,6 +44,16 @@ impl<'d> SymbolTable<'d> {
         names.get(..end).filter(|name| !name.is_empty())
     }
 
+    /// Whether the symbol has this name: costs no more than the name's own length.
+    fn is_named(&self, index: usize, name: &[u8]) -> bool {
+        let mut entries = self.entries.chunks_exact(ENTRY);
+        let found = entries
+            .nth(index)
+            .and_then(|entry| self.strings.get(self.order.u32(entry, 0)? as usize..))
+            .and_then(|names| names.split_at_checked(name.len()));
+        found.is_some_and(|(found, after)| found == name && after.first() == Some(&0))
+    }
+
     fn symbol(&self, index: usize) -> Option<Symbol> {
         let entry = self.entries.chunks_exact(ENTRY).nth(index)?;
         let addr = FileAddr::new(self.order.u64(entry, 8)?);
@@ -121,8 +131,8 @@ impl SymbolIndex {
             match self.slots.get(slot) {
                 None | Some(0) => return Err(slot),
                 Some(&number) => {
-                    let found = locate(tables, number).and_then(|(table, at)| table.name(at));
-                    if found == Some(name) {
+                    let found = locate(tables, number);
+                    if found.is_some_and(|(table, at)| table.is_named(at, name)) {
                         return Ok(number);
                     }
                 }

@@ -105,12 +105,10 @@ impl<'e> UnitWalk<'e> {
             let Some(bytes) = self.info.take_unit(self.order)? else {
                 continue;
             };
-            let fail = |source| ImageError::Dwarf {
-                section: ".debug_info",
-                offset: base,
-                source,
+            // A unit in a version of DWARF that is not known here is none of Go's.
+            let Ok(header) = parse_header(&bytes, self.endian) else {
+                continue;
             };
-            let header = parse_header(&bytes, self.endian).map_err(fail)?;
             let table = header.debug_abbrev_offset();
             let Some(root) = self
                 .root(&header)?

@@ -275,9 +275,13 @@ impl fmt::Debug for FuncTable<'_> {
     }
 }
 
-/// The bytes from `at` to the next zero byte; `None` without one.
+/// No name of a function or a file is longer: generic functions' type arguments are left out.
+const MAX_NAME: usize = 1 << 16;
+
+/// The bytes from `at` to the next zero byte; `None` without one near enough.
 fn c_string(bytes: &[u8], at: usize) -> Option<&[u8]> {
     let rest = bytes.get(at..)?;
+    let rest = rest.get(..MAX_NAME).unwrap_or(rest);
     let end = rest.iter().position(|&byte| byte == 0)?;
     rest.get(..end)
 }

@@ -6,6 +6,9 @@
 
 use super::{FuncTable, PclntabError, TextOffset};
 
+/// More steps than any function has: the largest generated ones have some megabytes of code.
+const MAX_STEPS: u64 = 1 << 22;
+
 impl<'d> FuncTable<'d> {
     /// What `runtime.pcvalue` gives in its strict form: the value of the table at `offset` of
     /// `pctab`, of a function that covers `entry..end`, at `pc`. -1 if there is no table (offset 0).
@@ -32,6 +35,7 @@ impl<'d> FuncTable<'d> {
         };
         let quantum = u64::from(self.header.quantum);
         let steps = end.get().saturating_sub(entry.get()) / quantum + 2;
+        let steps = steps.min(MAX_STEPS);
         let mut at = entry.get();
         let mut value = -1i32;
         for _ in 0..steps {
