@@ -293,6 +293,3 @@ impl<M: Memory + ?Sized> Walk<'_, M> {
             .map_err(|fault| self.fault(what, fault))
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -26,7 +26,9 @@ pub use parts::{Field, Signature};
 mod limit {
     /// Bytes of a name.
     pub(super) const NAME: u64 = 1 << 20;
-    /// Fields, parameters or methods of a type.
+    /// Bytes of the names of all fields of a type.
+    pub(super) const NAMES: usize = 1 << 24;
+    /// Fields of a type.
     pub(super) const PARTS: u64 = 1 << 20;
     /// Slots of the map of types and names made at run time.
     pub(super) const REFLECT_OFFSETS: u64 = 1 << 26;
@@ -495,6 +497,3 @@ impl<M: ?Sized> std::fmt::Debug for Types<'_, M> {
             .finish_non_exhaustive()
     }
 }
-
-#[cfg(test)]
-mod tests;

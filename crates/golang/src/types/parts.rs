@@ -78,13 +78,19 @@ impl<M: Memory + ?Sized> Types<'_, M> {
     /// They cannot be read, or there are absurdly many.
     pub fn fields(&self, ty: &Type) -> Result<Vec<Field>, TypeError> {
         let mut fields = Vec::new();
+        // A million fields may all be called by the same very long name.
+        let mut room = limit::NAMES;
+        let at = ty.address;
         self.each_field(ty, &mut |name, ty, offset| {
-            fields.push(Field {
-                name: self.read_name(name)?,
-                ty,
-                offset,
-                embedded: self.is_embedded(name)?,
-            });
+            let embedded = self.is_embedded(name)?;
+            let name = self.read_name(name)?;
+            room = room.checked_sub(name.len()).ok_or(TypeError::Implausible {
+                at,
+                what: "the length of its fields' names",
+                found: limit::NAMES as u64,
+                expected: "less",
+            })?;
+            fields.push(Field { name, ty, offset, embedded });
             Ok(())
         })?;
         Ok(fields)
