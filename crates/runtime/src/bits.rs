@@ -70,7 +70,11 @@ impl WordBits {
 #[inline]
 pub(crate) fn take_bits(bytes: &[u8], start: usize, count: usize) -> u64 {
     let (first, shift) = (start / 8, start % 8);
-    let mask = if count >= 64 { u64::MAX } else { (1 << count) - 1 };
+    let mask = if count >= 64 {
+        u64::MAX
+    } else {
+        (1 << count) - 1
+    };
     // Nearly always the bits lie within one word that can be loaded as such.
     if shift + count <= 64
         && let Some(word) = bytes.get(first..).and_then(|rest| rest.first_chunk())
@@ -205,3 +209,6 @@ impl SpanBits<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -68,7 +68,7 @@ pub fn dump(world: &World<'_>, sink: &mut dyn Sink) -> Result<Summary, WalkError
     summary.threads = write_threads(world, sink)?;
     write_segments(world, sink)?;
 
-    let mut each_special = |wanted: SpecialKind, sink: &mut dyn Sink| -> Result<(), WalkError> {
+    let each_special = |wanted: SpecialKind, sink: &mut dyn Sink| -> Result<(), WalkError> {
         for at in &with_specials {
             let Some(span) = spans.read(world, *at)? else {
                 continue;

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use goheap_golang::GcMask;
 use goheap_memory::Addr;
 
 use crate::bits::{WordBits, take_bits};
@@ -15,7 +14,10 @@ use crate::{WalkError, World};
 pub(crate) struct Mask {
     /// Words of a value.
     size: u64,
-    bits: GcMask,
+    /// Words up to the last pointer.
+    pointers: u64,
+    /// A bit for each of these.
+    bits: Vec<u8>,
 }
 
 impl Mask {
@@ -23,14 +25,14 @@ impl Mask {
     /// `typePointers.next` does (runtime/mbitmap.go, go1.22): an object of a header's type is an
     /// array of it, up to the end of its size class.
     pub(crate) fn repeat(&self, first: u64, out: &mut WordBits, words: usize) {
-        if self.bits.is_empty() || self.size == 0 {
+        if self.pointers == 0 || self.size == 0 {
             return;
         }
         let mut element = first as usize;
         while element < words {
             let mut at = 0;
-            while at < self.bits.len() as usize && element + at < words {
-                let mut bits = take_bits(self.bits.bits(), at, 64);
+            while at < self.pointers as usize && element + at < words {
+                let mut bits = take_bits(&self.bits, at, 64);
                 while bits != 0 {
                     let word = element + at + bits.trailing_zeros() as usize;
                     if word < words {
@@ -79,7 +81,8 @@ impl<'m, 't> Masks<'m, 't> {
                 let (size, bits) = pointer_mask(&self.types, typ)?;
                 let mask = Rc::new(Mask {
                     size: size / self.word,
-                    bits,
+                    pointers: bits.len(),
+                    bits: bits.bits().to_vec(),
                 });
                 if self.known.len() < Self::KEPT {
                     self.known.insert(typ, Rc::clone(&mask));
@@ -91,3 +94,6 @@ impl<'m, 't> Masks<'m, 't> {
         Ok(mask)
     }
 }
+
+#[cfg(test)]
+mod tests;

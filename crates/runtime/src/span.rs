@@ -110,7 +110,7 @@ pub(crate) struct Span {
     pub(crate) alloc_bits: Addr,
     pub(crate) mark_bits: Addr,
     pub(crate) sweepgen: u32,
-    spanclass: u8,
+    pub(crate) spanclass: u8,
     /// Head of its list of specials.
     pub(crate) specials: Addr,
     /// Type of its one large object.
@@ -118,6 +118,26 @@ pub(crate) struct Span {
 }
 
 impl Span {
+    /// A span of one page with objects of `elem_size` bytes.
+    #[cfg(test)]
+    pub(crate) fn for_tests(elem_size: u64) -> Span {
+        Span {
+            at: Addr::NIL,
+            base: Addr::new(0xc0_0000_0000),
+            bytes: PAGE,
+            elem_size,
+            nelems: PAGE / elem_size,
+            free_index: 0,
+            free_index_for_scan: 0,
+            alloc_bits: Addr::NIL,
+            mark_bits: Addr::NIL,
+            sweepgen: 0,
+            spanclass: 2,
+            specials: Addr::NIL,
+            large_type: Addr::NIL,
+        }
+    }
+
     /// Whether its objects have no pointers (runtime/mheap.go: `spanClass.noscan`).
     pub(crate) fn noscan(&self) -> bool {
         self.spanclass & 1 != 0

@@ -264,3 +264,6 @@ fn cached_spans(world: &World<'_>) -> Result<Vec<Addr>, WalkError> {
 pub(crate) fn object_of(span: &Span, special: &Special) -> Addr {
     span.base.offset(special.offset)
 }
+
+#[cfg(test)]
+mod tests;
