@@ -1,6 +1,7 @@
 //! The corpora of the fuzz targets of this crate, as plain tests: whatever is in a file, nothing
 //! panics or runs long, and what is read holds together.
 
+mod executable;
 mod function_table;
 
 use std::path::PathBuf;
@@ -27,4 +28,14 @@ fn function_tables() {
         tables += usize::from(function_table::check(&bytes));
     }
     assert!(tables >= 9, "only {tables} tables");
+}
+
+#[test]
+fn executables() {
+    let mut with_types = 0;
+    for (path, bytes) in corpus("executable") {
+        println!("{}", path.display());
+        with_types += usize::from(executable::check(&bytes));
+    }
+    assert!(with_types >= 4, "only {with_types} with types");
 }
