@@ -62,6 +62,10 @@ func main() {
 		}
 		kind, ok := kinds[entry.Tag]
 		if !ok {
+			// A generic function's type parameters are typedefs of its own.
+			if entry.Tag != dwarf.TagCompileUnit {
+				reader.SkipChildren()
+			}
 			continue
 		}
 		var members []string
