@@ -34,8 +34,8 @@ impl<'d> FuncTable<'d> {
             return Err(none);
         };
         let quantum = u64::from(self.header.quantum);
-        let steps = end.get().saturating_sub(entry.get()) / quantum + 2;
-        let steps = steps.min(MAX_STEPS);
+        let room = end.get().saturating_sub(entry.get()) / quantum;
+        let steps = room.saturating_add(2).min(MAX_STEPS);
         let mut at = entry.get();
         let mut value = -1i32;
         for _ in 0..steps {
