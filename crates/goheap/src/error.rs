@@ -13,6 +13,7 @@ use goheap_memory::CoreError;
 use goheap_runtime::WalkError;
 
 use crate::demo::DemoError;
+use crate::output::WriteFailed;
 
 /// Why a command did not do what it was asked to. Each names the file or the process; the inner
 /// error has the byte offset or the address.
@@ -88,7 +89,7 @@ pub(crate) enum CommandError {
     Program { of: String, source: ProgramError },
     #[error("{of}: {source}")]
     Walk { of: String, source: WalkError },
-    #[error(transparent)]
+    #[error("{}", OutputReason(.0))]
     Output(OutputError),
     #[error("{}: {}", ShownOut(path), WriteReason(source))]
     Write { path: PathBuf, source: WriteError },
@@ -188,9 +189,16 @@ impl fmt::Display for WriteReason<'_> {
         let WriteError::Sink { offset, source } = self.0 else {
             return self.0.fmt(f);
         };
+        let on_thread = source
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<WriteFailed>());
+        let (offset, source) = match on_thread {
+            Some(failed) => (failed.written, &failed.source),
+            None => (*offset, source),
+        };
         write!(
             f,
-            "cannot write on behind byte {offset}: {}",
+            "cannot write on behind byte {offset} of the dump: {}",
             Reason(source)
         )?;
         match source.kind() {
@@ -198,9 +206,46 @@ impl fmt::Display for WriteReason<'_> {
                 f.write_str("; make room, or write elsewhere (a name in .zst takes less)")
             }
             io::ErrorKind::BrokenPipe => {
-                f.write_str("; the reader went away, the dump is not whole")
+                f.write_str("; the reader went away, and what it has is not whole")
             }
             _ => Ok(()),
+        }
+    }
+}
+
+/// Why a file cannot come to be, in the words of this command and without the temporary name.
+struct OutputReason<'e>(&'e OutputError);
+
+impl fmt::Display for OutputReason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            OutputError::Create { dir, source } => {
+                let todo = match source.kind() {
+                    io::ErrorKind::NotFound => "; make that directory first",
+                    io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                        "; name a file elsewhere with -o FILE"
+                    }
+                    _ => "",
+                };
+                write!(
+                    f,
+                    "{}: cannot make a file here: {}{todo}",
+                    Shown(dir),
+                    Reason(source)
+                )
+            }
+            OutputError::Look { path, source } => {
+                write!(f, "{}: {}", Shown(path), Reason(source))
+            }
+            OutputError::Commit { path, source } => {
+                write!(
+                    f,
+                    "{}: cannot complete the file: {}",
+                    Shown(path),
+                    Reason(source)
+                )
+            }
+            other => other.fmt(f),
         }
     }
 }

@@ -211,6 +211,7 @@ fn write_all<W: Write>(shared: &Shared, mut inner: W) -> W {
         }
     }
     let _end = End(shared);
+    let mut written = 0;
     loop {
         let mut state = shared.lock();
         let mut buffer = loop {
@@ -230,17 +231,51 @@ fn write_all<W: Write>(shared: &Shared, mut inner: W) -> W {
         };
         drop(state);
         shared.room.notify_one();
-        let result = inner.write_all(&buffer);
+        let result = write_counted(&mut inner, &buffer, &mut written);
         buffer.clear();
         let mut state = shared.lock();
         match result {
             Ok(()) => state.empty.push(buffer),
             Err(error) => {
-                state.error = Some(error);
+                let kind = error.kind();
+                state.error = Some(io::Error::new(
+                    kind,
+                    WriteFailed {
+                        written,
+                        source: error,
+                    },
+                ));
                 return inner;
             }
         }
     }
+}
+
+/// As `write_all`, and tells how much the writer took.
+fn write_counted(out: &mut impl Write, mut buf: &[u8], written: &mut u64) -> io::Result<()> {
+    while !buf.is_empty() {
+        match out.write(buf) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => {
+                *written += n as u64;
+                buf = buf.get(n..).unwrap_or_default();
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// The inner writer of a [`Threaded`] failed. The error is told later than it happened, so it
+/// brings along where that was.
+#[derive(Debug, thiserror::Error)]
+#[error("{source}")]
+pub(crate) struct WriteFailed {
+    /// How many bytes the writer had taken.
+    pub(crate) written: u64,
+    /// Its own error.
+    pub(crate) source: io::Error,
 }
 
 /// A signal asked goheap to stop.

@@ -48,17 +48,15 @@ pub(super) fn find_or_fetch() -> Result<Go, DemoError> {
     fetch(&toolchains)
 }
 
-/// goheap's cache: `$XDG_CACHE_HOME/goheap`, or `~/.cache/goheap`.
-pub(super) fn cache() -> Option<PathBuf> {
-    let set = |name| std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
-    let base = match set("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute())
-    {
-        Some(base) => base,
-        None => PathBuf::from(set("HOME")?).join(".cache"),
+/// goheap's cache: `$GOHEAP_CACHE`, else `$XDG_CACHE_HOME/goheap`, else `~/.cache/goheap`.
+fn cache() -> Option<PathBuf> {
+    let set = |name| {
+        let value: OsString = std::env::var_os(name).filter(|value| !value.is_empty())?;
+        Some(PathBuf::from(value))
     };
-    Some(base.join("goheap"))
+    set("GOHEAP_CACHE")
+        .or_else(|| set("XDG_CACHE_HOME").map(|base| base.join("goheap")))
+        .or_else(|| set("HOME").map(|home| home.join(".cache/goheap")))
 }
 
 fn on_path() -> Option<Go> {
@@ -127,7 +125,7 @@ fn go(command: &Path) -> Command {
         .env("GOARCH", "amd64")
         .env("CGO_ENABLED", "0");
     if let Some(cache) = cache() {
-        go.env("GOCACHE", cache.join("go-build"));
+        go.env("GOCACHE", cache.join("gocache"));
     }
     go
 }

@@ -1,0 +1,323 @@
+//! Live processes and their cores: dumps that come to be, and dumps that are given up half-way.
+
+#![cfg(target_os = "linux")]
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use goheap_testkit::obedient::Obedient;
+use goheap_testkit::{BuildOptions, build, core};
+
+use crate::{Said, command, file, folder, goheap, names};
+
+/// The Go release of these tests; the twins try all of them.
+pub(crate) const GO: &str = "1.24.3";
+
+/// A program with a list of `n` objects.
+fn linked(n: u32) -> Obedient {
+    let program = build(GO, "linked", &BuildOptions::default()).unwrap();
+    Obedient::start(&program, &[&n.to_string()]).unwrap()
+}
+
+/// Makes sure that a program still does as it is told.
+fn obeys(program: &mut Obedient) {
+    let folder = folder();
+    program
+        .dump(&folder.path().join("its.heapdump"))
+        .expect("a program that lives");
+}
+
+#[test]
+fn a_dump_of_a_live_process() {
+    let folder = folder();
+    let mut program = linked(50_000);
+    let pid = program.pid().to_string();
+    let path = folder.path().join("live.heapdump");
+    let path = path.to_str().unwrap();
+    file(&folder, "live.heapdump", b"what was there before");
+
+    let line = goheap(["dump", &pid, "--exact", "-o", path]).done().text();
+    assert_eq!(line.lines().count(), 1, "{line}");
+    for word in [
+        "live.heapdump: ",
+        " objects (",
+        " goroutines, ",
+        "(linked) stood still for ",
+        "no gaps",
+    ] {
+        assert!(line.contains(word), "{word:?} in {line:?}");
+    }
+    assert_eq!(
+        fs::metadata(path).unwrap().permissions().mode() & 0o7777,
+        0o600
+    );
+    goheap(["verify", path]).done();
+    obeys(&mut program);
+
+    let json = goheap(["dump", &pid, "--exact", "-o", path, "--json"])
+        .done()
+        .json();
+    assert_eq!(json["schema"], "goheap.dump/1");
+    assert_eq!(json["bytes"], fs::metadata(path).unwrap().len());
+    assert!(json["pause_ns"].as_u64().unwrap() > 0);
+    let of_file = goheap(["info", path, "--json"]).done().json();
+    for field in ["objects", "object_bytes", "threads"] {
+        assert_eq!(json[field], of_file[field], "{field}");
+    }
+    assert_eq!(json["goroutines"], of_file["goroutines"]["total"]);
+    assert_eq!(json["frames"], of_file["goroutines"]["frames"]);
+    assert!(json["objects"].as_u64().unwrap() >= 50_000);
+
+    let of_process = goheap(["info", &pid, "--json"]).done().json();
+    assert_eq!(of_process["source"]["pid"], program.pid());
+    assert_eq!(of_process["gaps"]["count"], 0);
+    assert_eq!(of_process["go"], of_file["go"]);
+    assert!(
+        of_process["program"]["executable"]
+            .as_str()
+            .unwrap()
+            .ends_with("/linked")
+    );
+    assert_eq!(names(folder.path()), ["live.heapdump"]);
+}
+
+#[test]
+fn compressed_by_name_and_to_standard_output() {
+    let folder = folder();
+    let program = linked(50_000);
+    let pid = program.pid().to_string();
+    let zst = folder.path().join("live.heapdump.zst");
+    let zst = zst.to_str().unwrap();
+    goheap(["dump", &pid, "--exact", "-o", zst]).done();
+    assert!(fs::read(zst).unwrap().starts_with(b"\x28\xb5\x2f\xfd"));
+    goheap(["verify", zst]).done();
+    let info = goheap(["info", zst, "--json"]).done().json();
+    assert!(info["source"]["file_bytes"].as_u64() < info["source"]["bytes"].as_u64());
+
+    let piped = goheap(["dump", &pid, "--exact", "-o", "-"]);
+    assert_eq!(piped.status, Some(0));
+    assert!(piped.err.starts_with("standard output: "), "{}", piped.err);
+    let plain = file(&folder, "plain", &piped.out);
+    goheap(["verify".as_ref(), plain.as_os_str()]).done();
+
+    // With --json, what is said is still not in the data.
+    let piped = goheap(["dump", &pid, "--exact", "-o", "-", "--json"]);
+    let said: serde_json::Value = serde_json::from_str(&piped.err).unwrap();
+    assert_eq!(said["bytes"], piped.out.len());
+}
+
+#[test]
+fn a_core_is_as_good_as_its_process() {
+    let folder = folder();
+    let program = linked(20_000);
+    let core = core::of(program.pid(), folder.path()).unwrap();
+    let core = core.to_str().unwrap();
+    let output = folder.path().join("core.heapdump");
+    let output = output.to_str().unwrap();
+    let line = goheap(["dump", core, "--exact", "-o", output])
+        .done()
+        .text();
+    assert!(
+        line.contains("objects") && !line.contains("stood still"),
+        "{line}"
+    );
+    goheap(["verify", output]).done();
+    let of_core = goheap(["info", core, "--json"]).done().json();
+    let of_dump = goheap(["info", output, "--json"]).done().json();
+    assert_eq!(of_core["source"]["kind"], "core");
+    assert_eq!(of_core["pause_ns"], serde_json::Value::Null);
+    for field in ["go", "objects", "goroutines", "memstats", "records"] {
+        assert_eq!(of_core[field], of_dump[field], "{field}");
+    }
+}
+
+/// goheap, writing a dump into a pipe that nobody reads: it stands half-way, and the process with
+/// it.
+struct Stuck {
+    goheap: Option<Child>,
+    pid: u32,
+}
+
+impl Stuck {
+    fn on(pid: u32) -> Stuck {
+        let goheap = command(["dump", &pid.to_string(), "--exact", "-o", "-"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stuck = Stuck {
+            goheap: Some(goheap),
+            pid,
+        };
+        wait_until("the process to be held", || is_traced(pid));
+        stuck
+    }
+
+    fn signal(&self, name: &str) {
+        signal(name, self.goheap.as_ref().unwrap().id());
+    }
+
+    /// What goheap says in the end, less what it wrote.
+    fn end(mut self) -> Said {
+        let output = self.goheap.take().unwrap().wait_with_output().unwrap();
+        assert!(!is_traced(self.pid), "the process is let go");
+        Said::of(output)
+    }
+}
+
+impl Drop for Stuck {
+    fn drop(&mut self) {
+        if let Some(mut goheap) = self.goheap.take() {
+            let _ = goheap.kill();
+            let _ = goheap.wait();
+        }
+    }
+}
+
+fn signal(name: &str, pid: u32) {
+    let sent = Command::new("sh")
+        .arg("-c")
+        .arg(format!("kill -{name} {pid}"))
+        .status();
+    assert!(sent.unwrap().success());
+}
+
+fn is_traced(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    !status
+        .lines()
+        .any(|line| line.split_whitespace().eq(["TracerPid:", "0"]))
+}
+
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let until = Instant::now() + Duration::from_secs(30);
+    while !is_so() {
+        assert!(Instant::now() < until, "waited for {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Enough for what waits between goheap's threads and the pipe to be full: 20 MB.
+const MORE_THAN_A_PIPE: u32 = 500_000;
+
+#[test]
+fn a_process_that_someone_else_traces() {
+    let mut program = linked(MORE_THAN_A_PIPE);
+    let stuck = Stuck::on(program.pid());
+    let tracer = stuck.goheap.as_ref().unwrap().id().to_string();
+    let pid = program.pid().to_string();
+    goheap(["info", &pid]).refused(&[&pid, "already traced", &tracer, "goheap"]);
+    drop(stuck);
+    // The first goheap was killed: the kernel lets its process go.
+    obeys(&mut program);
+}
+
+#[test]
+fn a_signal_ends_a_dump_and_the_process_goes_on() {
+    let mut program = linked(MORE_THAN_A_PIPE);
+    for (name, status) in [("INT", 130), ("TERM", 143)] {
+        let stuck = Stuck::on(program.pid());
+        stuck.signal(name);
+        let said = stuck.end();
+        said.ended(status, &["interrupted"]);
+        obeys(&mut program);
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_a_dump() {
+    let mut program = linked(MORE_THAN_A_PIPE);
+    let mut goheap = command(["dump", &program.pid().to_string(), "--exact", "-o", "-"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut some = [0; 1000];
+    goheap.stdout.take().unwrap().read_exact(&mut some).unwrap();
+    let said = Said::of(goheap.wait_with_output().unwrap());
+    said.ended(2, &["standard output: ", "broken pipe", "not whole"]);
+    obeys(&mut program);
+}
+
+#[test]
+fn a_signal_leaves_no_half_of_a_file() {
+    let folder = folder();
+    let mut program = linked(3_000_000);
+    let path = folder.path().join("x.heapdump");
+    file(&folder, "x.heapdump", b"what was there before");
+    // A fast machine may be done before the signal is there.
+    for _ in 0..10 {
+        let goheap = command(["dump", &program.pid().to_string(), "--exact", "-o"])
+            .arg(&path)
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        wait_until("the process to be held", || {
+            is_traced(program.pid()) || names(folder.path()).len() == 1
+        });
+        signal_if_there("INT", goheap.id());
+        let said = Said::of(goheap.wait_with_output().unwrap());
+        assert_eq!(names(folder.path()), ["x.heapdump"]);
+        if said.status == Some(130) {
+            said.ended(130, &["interrupted"]);
+            assert_eq!(fs::read(&path).unwrap(), b"what was there before");
+            obeys(&mut program);
+            return;
+        }
+        file(&folder, "x.heapdump", b"what was there before");
+    }
+    panic!("goheap was always done before the signal");
+}
+
+fn signal_if_there(name: &str, pid: u32) {
+    let command = format!("kill -{name} {pid} 2>/dev/null || true");
+    Command::new("sh").arg("-c").arg(command).status().unwrap();
+}
+
+#[test]
+fn the_demo_from_end_to_end() {
+    // The testkit's toolchain is in goheap's cache, where the demo looks.
+    goheap_testkit::toolchains::goroot(GO).unwrap();
+    let folder = folder();
+    let scratch = folder.path().join("scratch");
+    fs::create_dir(&scratch).unwrap();
+    let kept = folder.path().join("leak.heapdump");
+    let output = command(["demo", "--sessions", "2000", "-o"])
+        .arg(&kept)
+        .env("TMPDIR", &scratch)
+        .output()
+        .unwrap();
+    let page = Said::of(output).done().text();
+    for word in [
+        "built",
+        "2,000 sessions",
+        "stood still",
+        "whole and sound",
+        "chan receive",
+        "Next",
+    ] {
+        assert!(page.contains(word), "{word:?} in {page}");
+    }
+    goheap(["verify".as_ref(), kept.as_os_str()]).done();
+    let frames = goheap([
+        "records".as_ref(),
+        kept.as_os_str(),
+        "--kind".as_ref(),
+        "stackframe".as_ref(),
+    ]);
+    assert_eq!(frames.done().text().matches("main.remind").count(), 50);
+    assert_eq!(names(&scratch), [""; 0], "nothing is left behind");
+    assert!(!any_process_of(&scratch), "the leaking program has ended");
+}
+
+fn any_process_of(folder: &Path) -> bool {
+    let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    processes
+        .filter_map(|process| fs::read_link(process.path().join("exe")).ok())
+        .any(|exe| exe.starts_with(folder))
+}

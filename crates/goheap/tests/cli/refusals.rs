@@ -1,0 +1,199 @@
+//! Processes and files that cannot be dumped, each with its own reason and what to do about it.
+
+#![cfg(target_os = "linux")]
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use goheap_testkit::obedient::Obedient;
+use goheap_testkit::{BuildOptions, build, toolchains};
+
+use crate::live::GO;
+use crate::{Said, command, file, folder, goheap, names, recorded};
+
+/// A process that ends with the test.
+struct Ends(Child);
+
+impl Ends {
+    fn start(command: &mut Command) -> Ends {
+        Ends(
+            command
+                .stdin(Stdio::null())
+                .spawn()
+                .expect("a program to run"),
+        )
+    }
+
+    fn pid(&self) -> String {
+        self.0.id().to_string()
+    }
+}
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn dump(source: &str) -> Said {
+    let folder = folder();
+    let output = folder.path().join("x.heapdump");
+    let said = goheap(["dump", source, "--exact", "-o", output.to_str().unwrap()]);
+    assert_eq!(names(folder.path()), [""; 0], "nothing is left behind");
+    said
+}
+
+#[test]
+fn no_such_process() {
+    for pid in ["0", "4194305", "99999999999999999999"] {
+        dump(pid).refused(&[&format!("no process {pid}")]);
+        goheap(["info", pid]).refused(&[&format!("no process {pid}")]);
+    }
+}
+
+#[test]
+fn not_go() {
+    let sleep = Ends::start(Command::new("sleep").arg("100"));
+    dump(&sleep.pid()).refused(&[&sleep.pid(), "sleep", "not a Go program"]);
+}
+
+#[test]
+fn stripped_go() {
+    let options = BuildOptions {
+        ldflags: Some("-s -w"),
+        ..BuildOptions::default()
+    };
+    let program = build(GO, "linked", &options).unwrap();
+    let running = Obedient::start(&program, &["1000"]).unwrap();
+    dump(&running.pid().to_string()).refused(&["linked", "no symbol table", "-ldflags", "--exe"]);
+}
+
+#[test]
+fn another_build_as_exe() {
+    let program = build(GO, "linked", &BuildOptions::default()).unwrap();
+    let other = BuildOptions {
+        gcflags: Some("-N -l"),
+        ..BuildOptions::default()
+    };
+    let other = build(GO, "linked", &other).unwrap();
+    let running = Obedient::start(&program, &["1000"]).unwrap();
+    let pid = running.pid().to_string();
+    goheap(["info", &pid, "--exe", other.executable.to_str().unwrap()]).refused(&[
+        "another build",
+        "linked",
+        &pid,
+    ]);
+    goheap(["info", &pid, "--exe", "/no/such/file"]).refused(&["cannot open /no/such/file"]);
+    goheap(["info", &pid, "--exe", program.executable.to_str().unwrap()]).done();
+}
+
+#[test]
+fn thirty_two_bits() {
+    let folder = folder();
+    let source = file(
+        &folder,
+        "small.go",
+        b"package main\nimport \"time\"\nfunc main() { time.Sleep(time.Hour) }\n",
+    );
+    let program = folder.path().join("small");
+    let go = toolchains::goroot(GO).unwrap().join("bin/go");
+    let built = Command::new(go)
+        .args(["build", "-o"])
+        .args([&program, &source])
+        .env("GOARCH", "386")
+        .env("CGO_ENABLED", "0")
+        .env("GOTOOLCHAIN", "local")
+        .env("GO111MODULE", "off")
+        .env("GOFLAGS", "")
+        .env("GOCACHE", toolchains::cache().unwrap().join("gocache"))
+        .env_remove("GOROOT")
+        .status()
+        .unwrap();
+    assert!(built.success());
+    let running = Ends::start(&mut Command::new(&program));
+    dump(&running.pid()).refused(&[&running.pid(), "small", "32-bit"]);
+}
+
+#[test]
+fn another_users_process() {
+    let victim = Ends::start(Command::new("sleep").arg("100"));
+    let is_root = fs::metadata("/proc/self").map(|data| std::os::unix::fs::MetadataExt::uid(&data));
+    if is_root.unwrap() != 0 {
+        // Then process 1 is somebody else's, if it can be seen at all.
+        dump("1").refused(&["1"]);
+        return;
+    }
+    // A copy that user 65534 may run, wherever the build folder is.
+    let folder = folder();
+    let copy = folder.path().join("goheap");
+    fs::copy(env!("CARGO_BIN_EXE_goheap"), &copy).unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let output = Command::new(&copy)
+        .args(["info", &victim.pid()])
+        .current_dir("/")
+        .uid(65534)
+        .gid(65534)
+        .output()
+        .unwrap();
+    Said::of(output).refused(&[&victim.pid(), "sleep", "user 0", "CAP_SYS_PTRACE"]);
+}
+
+#[test]
+fn destinations_that_cannot_be() {
+    let folder = folder();
+    let path = |name: &str| -> PathBuf { folder.path().join(name) };
+    symlink("elsewhere", path("link")).unwrap();
+    fs::create_dir(path("directory")).unwrap();
+    let program = build(GO, "linked", &BuildOptions::default()).unwrap();
+    let running = Obedient::start(&program, &["1000"]).unwrap();
+    let pid = running.pid().to_string();
+    for (output, words) in [
+        (path("link"), &["link", "symbolic link"][..]),
+        (path("directory"), &["directory"]),
+        (path("missing/x.heapdump"), &["missing", "no such file"]),
+        (
+            PathBuf::from("/dev/full"),
+            &["/dev/full", "byte 0", "no space left"],
+        ),
+        (path(".."), &["not the name of a file"]),
+    ] {
+        let said = goheap(["dump", &pid, "--exact", "-o", output.to_str().unwrap()]);
+        said.refused(words);
+    }
+    assert_eq!(
+        names(folder.path()),
+        ["directory", "link"],
+        "nothing came to be"
+    );
+
+    let full = fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let said = command(["dump", &pid, "--exact", "-o", "-"])
+        .stdout(full)
+        .output()
+        .unwrap();
+    Said::of(said).refused(&["standard output", "no space left"]);
+}
+
+#[test]
+fn cores_that_are_none() {
+    let folder = folder();
+    let head = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x04\0\x3e\0";
+    let core = file(&folder, "core", head);
+    let core = core.to_str().unwrap();
+    dump(core).refused(&["core: ", "cut off"]);
+    goheap(["info", core]).refused(&["core: ", "cut off"]);
+    let mut bits32 = head.to_vec();
+    bits32[4] = 1;
+    let core = file(&folder, "core32", &bits32);
+    dump(core.to_str().unwrap()).refused(&["core32: ", "32-bit"]);
+    let program = Path::new(env!("CARGO_BIN_EXE_goheap")).to_str().unwrap();
+    dump(program).refused(&["executable, not a core"]);
+    dump(recorded().to_str().unwrap()).refused(&["dump already"]);
+}
