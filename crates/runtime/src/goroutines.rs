@@ -133,7 +133,7 @@ pub struct GoroutineSummary {
 /// What cannot be read of one goroutine is a gap, and the walk goes on with the next part of it.
 ///
 /// # Errors
-/// The layouts or symbols lack what is needed, `allgs` cannot be read, or the sink fails.
+/// The layouts or symbols lack what is needed, `allgs` makes no sense, or the sink fails.
 pub fn write_goroutines(
     world: &World<'_>,
     sink: &mut dyn Sink,
@@ -163,8 +163,15 @@ pub fn write_goroutines(
         });
     }
     for i in 0..count {
-        let g = world.ptr(allgs.offset(i * world.model.word_size()), "allgs")?;
-        walk.goroutine(g)?;
+        let entry = allgs.offset(i * world.model.word_size());
+        match world.ptr(entry, "allgs") {
+            Ok(g) => walk.goroutine(g)?,
+            Err(error) => {
+                let why = format_args!("{} of {count} are lost: {error}", count - i);
+                walk.summary.gaps.add("goroutines", entry, why);
+                break;
+            }
+        }
     }
     Ok(walk.summary)
 }

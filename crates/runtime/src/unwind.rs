@@ -231,7 +231,8 @@ impl<'a, M: Memory + ?Sized, C: Code> Unwinder<'a, M, C> {
         };
         // A call pushes the return address, which belongs to the frame of the callee.
         let fp = sp.offset(sp_delta).offset(word);
-        if sp < self.stack.lo || fp <= sp || fp > self.stack.hi {
+        let holds_return_address = fp.since(sp).is_some_and(|len| len >= word);
+        if sp < self.stack.lo || !holds_return_address || fp > self.stack.hi {
             return Err(UnwindError::OutsideOfStack {
                 pc,
                 sp,

@@ -183,7 +183,14 @@ fn an_early_end_is_noticed() {
 #[test]
 fn no_frame_leaves_the_stack() {
     // Huge, wrapping, and such that the stack pointer would go down or stand still.
-    for sp_delta in [48, 1 << 40, u64::MAX - 7, u64::MAX - 15, u64::MAX - 0xffff] {
+    for sp_delta in [
+        48,
+        1 << 40,
+        u64::MAX - 6,
+        u64::MAX - 7,
+        u64::MAX - 15,
+        u64::MAX - 0xffff,
+    ] {
         let (memory, mut code) = three_frames();
         code.0.get_mut(&0x2010).unwrap().sp_delta = Some(sp_delta);
         let (frames, error) = unwind(&memory, &code, 0x1010);
