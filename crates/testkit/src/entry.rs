@@ -65,10 +65,7 @@ impl Entry {
         let none: [&str; 0] = [];
         let mut running = Running::start(program, none, environment, Stdio::null())?;
         running.hear("ready", "be ready")?;
-        let load_bias = match symbols.position_independent {
-            true => procfs::load_bias(running.pid(), &program.executable)?,
-            false => 0,
-        };
+        let load_bias = procfs::load_bias(running.pid(), &program.executable, &symbols)?;
         let dump = folder.join(format!("runtime.{}", running.pid()));
         let mut trap = Trap {
             pid: Pid::from_raw(running.pid().cast_signed()),

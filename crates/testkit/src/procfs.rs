@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use crate::symbols::Symbols;
 use crate::{Error, Result};
 
 /// What a thread does, as far as one can tell without stopping it.
@@ -86,17 +87,20 @@ fn syscall(text: &str) -> Option<Syscall> {
     })
 }
 
-/// What must be added to an address of a position-independent executable to get where it is: where
-/// the first of its mappings starts.
+/// What must be added to an address of the executable to get where it is in the process.
 ///
 /// # Errors
 /// If the process is gone or maps no such file.
-pub fn load_bias(pid: u32, executable: &Path) -> Result<u64> {
+pub fn load_bias(pid: u32, executable: &Path, symbols: &Symbols) -> Result<u64> {
+    let Some(linked_for) = symbols.linked_for else {
+        return Ok(0);
+    };
     let path = PathBuf::from(format!("/proc/{pid}/maps"));
     let maps = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
     let name = executable.to_string_lossy();
     let line = maps.lines().find(|l| l.ends_with(name.as_ref()));
     line.and_then(|l| u64::from_str_radix(l.split('-').next()?, 16).ok())
+        .map(|start| start.wrapping_sub(linked_for))
         .ok_or(Error::Proc {
             path,
             text: format!("nothing of {name}"),

@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use crate::program::Program;
+use crate::symbols::Symbols;
 use crate::target::{PATIENCE, Running};
 use crate::{Error, Result, procfs, second_reader};
 
@@ -77,20 +78,27 @@ impl Quiescent {
     ///
     /// # Errors
     /// If the process is gone.
-    pub fn load_bias(&self, symbols: &crate::symbols::Symbols) -> Result<u64> {
-        if symbols.position_independent {
-            procfs::load_bias(self.pid(), &self.program.executable)
-        } else {
-            Ok(0)
-        }
+    pub fn load_bias(&self, symbols: &Symbols) -> Result<u64> {
+        procfs::load_bias(self.pid(), &self.program.executable, symbols)
     }
 
-    /// Whether it still stands as it did: blocked in the same write, no byte more in the pipe.
+    /// Whether it stands as it did: blocked in the same kind of write, no byte more in the pipe. A
+    /// write that a tracer has interrupted begins anew, which may take the kernel a moment.
     ///
     /// # Errors
     /// If the process is gone.
     pub fn stands_still(&self) -> Result<bool> {
-        Ok(blocked_write(&procfs::threads(self.pid())?).is_some())
+        let deadline = Instant::now() + Duration::from_secs(5);
+        loop {
+            let threads = procfs::threads(self.pid())?;
+            if blocked_write(&threads).is_some() && threads.iter().all(|t| t.state == 'S') {
+                return Ok(true);
+            }
+            if Instant::now() > deadline {
+                return Ok(false);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Lets it go on to the end of its dump, and gives that.

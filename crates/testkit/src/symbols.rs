@@ -23,8 +23,9 @@ pub struct Symbol {
 #[derive(Debug, Clone, Default)]
 pub struct Symbols {
     by_address: BTreeMap<u64, Symbol>,
-    /// Whether the executable is loaded at an address of the kernel's choice.
-    pub position_independent: bool,
+    /// For an executable that is loaded at an address of the kernel's choice: the one that it was
+    /// linked for. Go's own linker links such ones for 0x400000, others for 0.
+    pub linked_for: Option<u64>,
 }
 
 impl Symbols {
@@ -37,10 +38,7 @@ impl Symbols {
         nm.args(["tool", "nm", "-n", "-size"])
             .arg(&program.executable);
         let listing = run(&mut nm, "go tool nm")?;
-        let header =
-            fs::read(&program.executable).map_err(Error::io("read", &program.executable))?;
-        // e_type of the ELF header; 3 is ET_DYN.
-        let position_independent = header.get(16..18) == Some(&[3, 0]);
+        let file = fs::read(&program.executable).map_err(Error::io("read", &program.executable))?;
         let mut by_address = BTreeMap::new();
         for line in String::from_utf8_lossy(&listing).lines() {
             if let Some(symbol) = parse(line) {
@@ -55,7 +53,7 @@ impl Symbols {
         }
         Ok(Symbols {
             by_address,
-            position_independent,
+            linked_for: linked_for(&file),
         })
     }
 
@@ -76,6 +74,26 @@ impl Symbols {
         let (_, symbol) = self.by_address.range(..=address).next_back()?;
         (address - symbol.address < symbol.size.max(1)).then_some(symbol)
     }
+}
+
+/// Where the first loadable segment of a position-independent executable was linked for. The offsets
+/// are those of elf.h: Elf64_Ehdr and Elf64_Phdr.
+fn linked_for(file: &[u8]) -> Option<u64> {
+    const ET_DYN: u64 = 3;
+    const PT_LOAD: u64 = 1;
+    let number = |at: usize, length: usize| -> Option<u64> {
+        let bytes = file.get(at..at.checked_add(length)?)?;
+        Some(bytes.iter().rev().fold(0, |n, b| n << 8 | u64::from(*b)))
+    };
+    if number(16, 2)? != ET_DYN {
+        return None;
+    }
+    let headers = usize::try_from(number(32, 8)?).ok()?;
+    let size = usize::try_from(number(54, 2)?).ok()?;
+    let count = usize::try_from(number(56, 2)?).ok()?;
+    (0..count)
+        .filter_map(|i| headers.checked_add(i * size))
+        .find_map(|at| (number(at, 4)? == PT_LOAD).then(|| number(at + 16, 8))?)
 }
 
 /// A line is `address size kind name`; undefined symbols have no address.

@@ -10,7 +10,11 @@ use goheap_testkit::twin::{self, Allowed, Difference};
 use goheap_testkit::{Program, build, second_reader, variant};
 
 /// The program of a variant, built.
-pub fn program(version: &str, variant_name: &str, name: &str) -> (Program, variant::Variant) {
+pub(crate) fn program(
+    version: &str,
+    variant_name: &str,
+    name: &str,
+) -> (Program, variant::Variant) {
     let variant = variant::named(variant_name).expect("a variant");
     assert!(
         variant.exists_in(version),
@@ -21,7 +25,7 @@ pub fn program(version: &str, variant_name: &str, name: &str) -> (Program, varia
 }
 
 /// `goheap dump SOURCE --exact -o -`: what it writes. Fails the test with what it says.
-pub fn goheap_dump(source: &str, executable: Option<&Path>) -> Vec<u8> {
+pub(crate) fn goheap_dump(source: &str, executable: Option<&Path>) -> Vec<u8> {
     let mut goheap = Command::new(env!("CARGO_BIN_EXE_goheap"));
     goheap.args(["dump", source, "--exact", "-o", "-"]);
     if let Some(executable) = executable {
@@ -38,7 +42,7 @@ pub fn goheap_dump(source: &str, executable: Option<&Path>) -> Vec<u8> {
 }
 
 /// What may differ in a program: the runtime's own buffer.
-pub fn allowed(symbols: &Symbols, load_bias: u64) -> Allowed {
+pub(crate) fn allowed(symbols: &Symbols, load_bias: u64) -> Allowed {
     let tmpbuf = symbols
         .named("runtime.tmpbuf")
         .expect("runtime.tmpbuf")
@@ -50,7 +54,7 @@ pub fn allowed(symbols: &Symbols, load_bias: u64) -> Allowed {
 }
 
 /// What differs between the runtime's dump and goheap's.
-pub fn differences(
+pub(crate) fn differences(
     runtime: &[u8],
     goheap: &[u8],
     allowed: &Allowed,
@@ -72,7 +76,7 @@ pub fn differences(
 }
 
 /// Fails unless nothing differs; keeps both dumps if the environment has TWINS_KEEP, a folder.
-pub fn assert_equal(name: &str, runtime: &[u8], goheap: &[u8], differences: &[Difference]) {
+pub(crate) fn assert_equal(name: &str, runtime: &[u8], goheap: &[u8], differences: &[Difference]) {
     if differences.is_empty() {
         return;
     }
@@ -86,7 +90,7 @@ pub fn assert_equal(name: &str, runtime: &[u8], goheap: &[u8], differences: &[Di
 }
 
 /// A quiescent twin: goheap's dump and the runtime's, compared.
-pub fn quiescent_twin(version: &str, variant_name: &str) {
+pub(crate) fn quiescent_twin(version: &str, variant_name: &str) {
     let (program, variant) = program(version, variant_name, "everything");
     let symbols = Symbols::of(&program).expect("symbols");
     let twin = Quiescent::start(&program, variant.environment).expect("a program at a standstill");
