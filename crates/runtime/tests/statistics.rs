@@ -37,7 +37,9 @@ fn look(pid: u32, program: &Program) -> Seen {
     let stats = numbers(&read_mem_stats(&world).unwrap());
     let mut profile = Vec::new();
     write_mem_profile(&world, &mut |record: &Record<'_>| {
-        let Record::MemProf(bucket) = record else { panic!("{record:?}") };
+        let Record::MemProf(bucket) = record else {
+            panic!("{record:?}")
+        };
         profile.push(Bucket {
             numbers: [bucket.bucket, bucket.size, bucket.allocs, bucket.frees],
             stack: bucket
@@ -86,7 +88,11 @@ fn numbers(stats: &MemStats) -> Vec<(String, u64)> {
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();
-    numbers.extend((0..).zip(stats.pause_ns).map(|(i, ns): (u64, u64)| (format!("PauseNs[{i}]"), ns)));
+    numbers.extend(
+        (0..)
+            .zip(stats.pause_ns)
+            .map(|(i, ns): (u64, u64)| (format!("PauseNs[{i}]"), ns)),
+    );
     numbers.push(("NumGC".to_owned(), stats.num_gc));
     assert_eq!(numbers.len(), 281);
     numbers
@@ -99,9 +105,10 @@ fn dumped_stats(dump: &Dump) -> Vec<(String, u64)> {
         .named()
         .flat_map(|(name, value)| match value {
             Value::Int(value) => vec![(name.to_owned(), *value)],
-            Value::Ints(values) => {
-                (0..).zip(values).map(|(i, ns): (u64, _)| (format!("{name}[{i}]"), *ns)).collect()
-            }
+            Value::Ints(values) => (0..)
+                .zip(values)
+                .map(|(i, ns): (u64, _)| (format!("{name}[{i}]"), *ns))
+                .collect(),
             other => panic!("{name}: {other:?}"),
         })
         .collect()
@@ -119,7 +126,11 @@ fn dumped_profile(dump: &Dump, bytes: &[u8]) -> Vec<Bucket> {
                         stack
                             .iter()
                             .map(|(function, file, line)| {
-                                (text(&bytes[function.clone()]), text(&bytes[file.clone()]), *line)
+                                (
+                                    text(&bytes[function.clone()]),
+                                    text(&bytes[file.clone()]),
+                                    *line,
+                                )
                             })
                             .collect(),
                     ),

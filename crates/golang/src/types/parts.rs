@@ -90,7 +90,12 @@ impl<M: Memory + ?Sized> Types<'_, M> {
                 found: limit::NAMES as u64,
                 expected: "less",
             })?;
-            fields.push(Field { name, ty, offset, embedded });
+            fields.push(Field {
+                name,
+                ty,
+                offset,
+                embedded,
+            });
             Ok(())
         })?;
         Ok(fields)

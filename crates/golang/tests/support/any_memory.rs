@@ -43,28 +43,53 @@ pub(crate) struct Readers<'b> {
 impl<'b> Readers<'b> {
     pub(crate) fn new(choice: u8, memory: &'b Bytes<'b>) -> Readers<'b> {
         let fixed = &FIXED[usize::from(choice) % FIXED.len()];
-        let byte_order = if choice & 0x80 == 0 { ByteOrder::Little } else { ByteOrder::Big };
-        let model = DataModel { byte_order, word: 8 };
+        let byte_order = if choice & 0x80 == 0 {
+            ByteOrder::Little
+        } else {
+            ByteOrder::Big
+        };
+        let model = DataModel {
+            byte_order,
+            word: 8,
+        };
         let version: GoVersion = fixed.version.parse().expect("a version");
         let features = Features::of(&version).expect("a known version");
         let structs = Structs::new(fixed);
         let base = Addr::new(BASE);
         let half = Addr::new((BASE + memory.0.len() as u64 / 2) & !7);
-        let modules = vec![TypeModule { types: base, etypes: half }];
+        let modules = vec![TypeModule {
+            types: base,
+            etypes: half,
+        }];
         let types = Types::new(memory, model, &structs, &features, modules, Some(base))
             .expect("all layouts are there");
         let maps = MapLayouts::new(&structs, &features).expect("all layouts are there");
-        Readers { types, maps, model, half }
+        Readers {
+            types,
+            maps,
+            model,
+            half,
+        }
     }
 }
 
 /// Reads all that there may be. Whatever is there, it ends, and the checks here hold.
 pub(crate) fn read_all(data: &[u8]) {
-    let Some((&choice, bytes)) = data.split_first() else { return };
+    let Some((&choice, bytes)) = data.split_first() else {
+        return;
+    };
     let memory = Bytes(bytes);
-    let Readers { types, maps, model, half } = Readers::new(choice, &memory);
+    let Readers {
+        types,
+        maps,
+        model,
+        half,
+    } = Readers::new(choice, &memory);
     let base = Addr::new(BASE);
-    for at in [base, half].iter().flat_map(|from| (0..TRIED).map(|i| from.offset(8 * i))) {
+    for at in [base, half]
+        .iter()
+        .flat_map(|from| (0..TRIED).map(|i| from.offset(8 * i)))
+    {
         let Ok(ty) = types.read(at) else { continue };
         let string = types.string(&ty);
         let name = types.name(&ty);
@@ -81,7 +106,12 @@ pub(crate) fn read_all(data: &[u8]) {
             (Err(info), Err(dumped)) => assert_eq!(info.to_string(), dumped.to_string()),
             (info, dumped) => panic!("{info:?} but {dumped:?}"),
         }
-        let _ = (types.elem(&ty), types.key(&ty), types.array_len(&ty), types.pointer_to(&ty));
+        let _ = (
+            types.elem(&ty),
+            types.key(&ty),
+            types.array_len(&ty),
+            types.pointer_to(&ty),
+        );
         let _ = (types.fields(&ty), types.signature(&ty));
         if let Ok(mask) = types.read_gc_mask(&ty) {
             assert_eq!(mask.len(), ty.ptr_bytes / 8);

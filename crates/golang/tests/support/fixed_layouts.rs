@@ -15,9 +15,15 @@ pub(crate) struct FixedLayouts {
 impl Layouts for FixedLayouts {
     fn type_layout(&self, name: &str) -> Option<TypeLayout> {
         if let Some(size) = name.strip_prefix("bytes") {
-            return Some(TypeLayout { size: size.parse().ok()?, shape: Shape::Scalar });
+            return Some(TypeLayout {
+                size: size.parse().ok()?,
+                shape: Shape::Scalar,
+            });
         }
-        let line = self.structs.lines().find(|line| line.split(' ').next() == Some(name))?;
+        let line = self
+            .structs
+            .lines()
+            .find(|line| line.split(' ').next() == Some(name))?;
         let mut words = line.split(' ').skip(1);
         let size = words.next()?.parse().ok()?;
         let members = words
@@ -28,10 +34,17 @@ impl Layouts for FixedLayouts {
                     Some(strukt) => strukt.to_owned(),
                     None => format!("bytes{ty}"),
                 };
-                Some(Member { name: name.to_owned(), offset: offset.parse().ok()?, type_name })
+                Some(Member {
+                    name: name.to_owned(),
+                    offset: offset.parse().ok()?,
+                    type_name,
+                })
             })
             .collect::<Option<_>>()?;
-        Some(TypeLayout { size, shape: Shape::Struct { members } })
+        Some(TypeLayout {
+            size,
+            shape: Shape::Struct { members },
+        })
     }
 }
 
