@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::args::DumpArgs;
 use crate::capture::{Subject, Walked};
 use crate::error::CommandError;
-use crate::gaps::GapsValue;
+use crate::gaps::{self, GapsValue};
 use crate::live;
 use crate::output::{Stopped, Threaded};
 use crate::progress::Progress;
@@ -324,7 +324,6 @@ impl Outcome {
             goroutines,
             threads,
             itabs,
-            gaps,
             ..
         } = &self.summary;
         DumpValue {
@@ -346,7 +345,7 @@ impl Outcome {
             pause_ns: self.pause.map(|pause| pause.as_nanos()),
             elapsed_ns: self.elapsed.as_nanos(),
             caveat: self.caveat.as_deref(),
-            gaps: GapsValue::of(gaps),
+            gaps: GapsValue::of(&self.summary.gaps),
         }
     }
 
@@ -377,6 +376,6 @@ impl Outcome {
             0 => writeln!(out, "; no gaps")?,
             count => writeln!(out, "; {}", units::counted(count, "gap"))?,
         }
-        crate::gaps::print(out, &self.summary.gaps, self.caveat.as_deref())
+        gaps::print(out, &self.summary.gaps, self.caveat.as_deref())
     }
 }

@@ -43,17 +43,15 @@ pub(crate) fn print(out: &mut dyn Write, gaps: &Gaps, caveat: Option<&str>) -> i
     if let Some(caveat) = caveat {
         writeln!(out, "  note: {caveat}")?;
     }
-    let shown = gaps.kept().iter().take(SHOWN);
-    let more = gaps.count().saturating_sub(shown.len() as u64);
-    for gap in shown {
-        writeln!(
+    for gap in gaps.kept().iter().take(SHOWN) {
+        let gap = gap.to_string();
+        writeln!(out, "  gap: {}", crate::text::printable(gap.as_bytes()))?;
+    }
+    match gaps.count().saturating_sub(SHOWN as u64) {
+        0 => Ok(()),
+        more => writeln!(
             out,
-            "  gap: {}",
-            crate::text::printable(gap.to_string().as_bytes())
-        )?;
+            "  and {more} more gaps (--json has the first thousand)"
+        ),
     }
-    if more > 0 {
-        writeln!(out, "  and {more} more gaps (--json has up to a thousand)")?;
-    }
-    Ok(())
 }

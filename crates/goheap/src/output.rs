@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 /// Bytes of one buffer.
 const BUFFER: usize = 1 << 20;
 
-/// How many full buffers may wait.
-const BUFFERS: usize = 8;
+/// How many full buffers may wait: a small heap is read, and its process let go, before the disk is
+/// done with it.
+const BUFFERS: usize = 32;
 
 /// How often a writer that waits for the disk looks whether it was asked to stop.
 const LOOK_UP: Duration = Duration::from_millis(20);

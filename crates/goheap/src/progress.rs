@@ -15,7 +15,7 @@ impl Progress {
         Progress::with(
             ProgressBar::new(total),
             what,
-            "{msg} {wide_bar} {percent:>3}% {eta:>4} left",
+            "{msg} {wide_bar} {percent:>3}%",
         )
     }
 

@@ -131,23 +131,23 @@ fn go(command: &Path) -> Command {
 }
 
 impl Go {
-    /// Builds the program `source` into `program`.
+    /// Builds the program `source` into `program`, with what it takes meanwhile in `folder`.
     ///
     /// # Errors
     /// What the compiler says; an interrupt.
-    pub(super) fn build(&self, source: &Path, program: &Path) -> Result<(), DemoError> {
+    pub(super) fn build(
+        &self,
+        source: &Path,
+        program: &Path,
+        folder: &Path,
+    ) -> Result<(), DemoError> {
         let _progress = Progress::open("building");
         let mut command = go(&self.command);
+        command.env("GOTMPDIR", folder);
         command
             .args(["build", "-trimpath", "-o"])
-            .arg(program)
-            .arg(source);
-        run(
-            command,
-            "go build",
-            source.parent().unwrap_or(Path::new(".")),
-            || {},
-        )
+            .args([program, source]);
+        run(command, "go build", folder, || {})
     }
 }
 

@@ -23,6 +23,7 @@ pub(super) struct InfoValue {
     go: Option<GoValue>,
     objects: u64,
     object_bytes: u64,
+    phantom_objects: Option<u64>,
     size_classes: Vec<SizeValue>,
     goroutines: GoroutinesValue,
     threads: u64,
@@ -142,6 +143,10 @@ impl InfoValue {
             go: census.head.as_ref().map(go),
             objects: census.count(RecordKind::Object),
             object_bytes: census.object_bytes,
+            phantom_objects: match &info.from {
+                From::Program { walked, .. } => Some(walked.summary.objects.phantoms),
+                From::Dump(_) => None,
+            },
             size_classes: sizes(census),
             goroutines: goroutines(census),
             threads: census.count(RecordKind::OsThread),

@@ -30,7 +30,11 @@ pub(super) fn print(info: &Info, out: &mut dyn Write) -> io::Result<()> {
     if let From::Program { facts, walked, .. } = &info.from {
         gaps::print(out, &walked.summary.gaps, facts.caveat.as_deref())?;
     }
-    heap(census, out)?;
+    let phantoms = match &info.from {
+        From::Program { walked, .. } => walked.summary.objects.phantoms,
+        From::Dump(_) => 0,
+    };
+    heap(census, phantoms, out)?;
     sizes(census, out)?;
     goroutines(census, out)?;
     records(census, out)
@@ -113,11 +117,21 @@ fn world(table: &mut Table, head: &Head) {
     );
 }
 
-fn heap(census: &Census, out: &mut dyn Write) -> io::Result<()> {
+fn heap(census: &Census, phantoms: u64, out: &mut dyn Write) -> io::Result<()> {
     heading(out, "Memory")?;
     let mut table = Table::new(&[Align::Right, Align::Left]);
     let objects = units::counted(census.count(RecordKind::Object), "object");
-    table.row([units::bytes(census.object_bytes), format!("in {objects}")]);
+    let phantoms = match phantoms {
+        0 => String::new(),
+        n => format!(
+            ", {} of which do not exist (the runtime's dumper writes them, and so does --exact)",
+            units::count(n)
+        ),
+    };
+    table.row([
+        units::bytes(census.object_bytes),
+        format!("in {objects}{phantoms}"),
+    ]);
     if let Some(m) = &census.memstats {
         let mut row = |n: u64, text: String| table.row([units::bytes(n), text]);
         row(m.heap_inuse, "in spans in use".to_owned());

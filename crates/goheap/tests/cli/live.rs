@@ -193,7 +193,7 @@ fn is_traced(pid: u32) -> bool {
         .any(|line| line.split_whitespace().eq(["TracerPid:", "0"]))
 }
 
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     let until = Instant::now() + Duration::from_secs(30);
     while !is_so() {
         assert!(Instant::now() < until, "waited for {what}");
@@ -201,8 +201,8 @@ fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// Enough for what waits between goheap's threads and the pipe to be full: 20 MB.
-const MORE_THAN_A_PIPE: u32 = 500_000;
+/// Enough for what waits between goheap's threads and the pipe to be full: 60 MB and more.
+const MORE_THAN_A_PIPE: u32 = 1_500_000;
 
 #[test]
 fn a_process_that_someone_else_traces() {
@@ -313,6 +313,24 @@ fn the_demo_from_end_to_end() {
     assert_eq!(frames.done().text().matches("main.remind").count(), 50);
     assert_eq!(names(&scratch), [""; 0], "nothing is left behind");
     assert!(!any_process_of(&scratch), "the leaking program has ended");
+}
+
+#[test]
+fn a_signal_ends_the_demo_and_all_that_it_started() {
+    goheap_testkit::toolchains::goroot(GO).unwrap();
+    let folder = folder();
+    let goheap = command(["demo", "--sessions", "1000000"])
+        .env("TMPDIR", folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_until("the program to run", || any_process_of(folder.path()));
+    signal("TERM", goheap.id());
+    let said = Said::of(goheap.wait_with_output().unwrap());
+    said.ended(143, &["interrupted"]);
+    assert!(!any_process_of(folder.path()));
+    assert_eq!(names(folder.path()), [""; 0]);
 }
 
 fn any_process_of(folder: &Path) -> bool {

@@ -11,20 +11,31 @@ use std::process::{Child, Command, Stdio};
 use goheap_testkit::obedient::Obedient;
 use goheap_testkit::{BuildOptions, build, toolchains};
 
-use crate::live::GO;
+use crate::live::{GO, wait_until};
 use crate::{Said, command, file, folder, goheap, names, recorded};
 
 /// A process that ends with the test.
 struct Ends(Child);
 
 impl Ends {
+    /// Starts it, and waits until it bears its own name: for a moment behind exec it has the one of
+    /// the thread that started it.
     fn start(command: &mut Command) -> Ends {
-        Ends(
+        let ends = Ends(
             command
                 .stdin(Stdio::null())
                 .spawn()
                 .expect("a program to run"),
-        )
+        );
+        let program = Path::new(command.get_program())
+            .file_name()
+            .unwrap()
+            .to_owned();
+        let comm = format!("/proc/{}/comm", ends.0.id());
+        wait_until("exec", || {
+            fs::read_to_string(&comm).is_ok_and(|name| name.trim_end() == program)
+        });
+        ends
     }
 
     fn pid(&self) -> String {
