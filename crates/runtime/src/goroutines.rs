@@ -28,7 +28,7 @@ use goheap_memory::Addr;
 
 use self::chain::Chain;
 use self::context::{Context, ThreadStacks};
-use self::layout::{G, Layout};
+use self::layout::{G, Layout, M};
 use self::system::SystemGoroutines;
 use crate::gap::Gaps;
 use crate::stack::Sites;
@@ -212,11 +212,11 @@ impl Walk<'_, '_> {
                 return Ok(());
             }
         };
-        let vdso = match state {
-            GoroutineState::Running => self.layout.read_vdso(self.world, g.m),
-            _ => None,
+        let m = match state {
+            GoroutineState::Running => self.layout.read_m(self.world, g.m),
+            _ => M::default(),
         };
-        let context = self.threads.context(state, &g, vdso);
+        let context = self.threads.context(state, &g, &m);
         let sp = match context {
             Some(Context::Saved(at) | Context::Registers(at)) => at.sp,
             None => g.sched.sp,

@@ -3,7 +3,7 @@
 use goheap_memory::Thread;
 
 use super::GoroutineState;
-use super::layout::{G, Saved};
+use super::layout::{G, M, Saved};
 use crate::unwind::Stack;
 
 /// Where the frames of a goroutine begin: a program counter and a stack pointer.
@@ -44,32 +44,35 @@ impl ThreadStacks {
             .filter(|thread| stack.contains(thread.sp))
     }
 
-    /// Where the frames of `g` begin, `None` if nobody tells. `vdso` is what its `m` says of a call
-    /// into the kernel's vDSO.
-    pub(super) fn context(
-        &self,
-        state: GoroutineState,
-        g: &G,
-        vdso: Option<Saved>,
-    ) -> Option<Context> {
+    /// Where the frames of `g` begin, `None` if nobody tells. `m` is the one that it runs on.
+    pub(super) fn context(&self, state: GoroutineState, g: &G, m: &M) -> Option<Context> {
         // runtime/heapdump.go: dumpgoroutine asks this and nothing else.
         if !g.syscall.sp.is_nil() {
             return Some(Context::Saved(g.syscall));
         }
         match state {
             GoroutineState::Running | GoroutineState::Idle | GoroutineState::Unknown(_) => {
-                if let Some(registers) = self.on(g.stack) {
-                    return Some(Context::Registers(registers));
-                }
-                // A goroutine that left its stack saved its context, to come back; but to ask the
-                // vDSO for the time, only the m knows where. Both are cleared on the way back
-                // (runtime/asm_amd64.s: gogo, systemstack; sys_linux_amd64.s: nanotime1).
-                let left = [vdso, Some(g.sched)].into_iter().flatten();
-                left.filter(|at| g.stack.contains(at.sp))
-                    .map(Context::Saved)
-                    .next()
+                self.of_running(g, m)
             }
             _ => Some(Context::Saved(g.sched)),
         }
+    }
+
+    /// A goroutine that left its stack saved its context, to come back: in `sched`, or in its `m`
+    /// to ask the vDSO for the time (runtime/asm_amd64.s: systemstack, mcall, morestack;
+    /// sys_linux_amd64.s: nanotime1). A signal handler's interruption saved nothing, and `sched` is
+    /// then what some earlier system call has left there (runtime/proc.go: exitsyscall).
+    ///
+    /// BUG: at the last instructions of nanotime1 on the scheduler's stack, when the `m` has
+    /// forgotten already, an old `sched` is believed.
+    fn of_running(&self, g: &G, m: &M) -> Option<Context> {
+        if let Some(registers) = self.on(g.stack) {
+            return Some(Context::Registers(registers));
+        }
+        let on_g0 = m.g0.is_some_and(|stack| self.on(stack).is_some());
+        let left = [m.vdso, on_g0.then_some(g.sched)].into_iter().flatten();
+        left.filter(|at| g.stack.contains(at.sp))
+            .map(Context::Saved)
+            .next()
     }
 }

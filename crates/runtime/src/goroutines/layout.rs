@@ -36,6 +36,7 @@ pub(super) struct Layout {
     panics: Place,
     /// `None` before go1.25.
     running_cleanups: Option<Place>,
+    g0: Place,
     /// `None` where the system has no vDSO.
     vdso: Option<(Place, Place)>,
     defer: DeferLayout,
@@ -81,6 +82,7 @@ impl Layout {
             defers: g("_defer")?,
             panics: g("_panic")?,
             running_cleanups: structs.optional("runtime.g", "runningCleanups.u.value"),
+            g0: structs.place("runtime.m", "g0")?,
             vdso: structs
                 .optional("runtime.m", "vdsoPC")
                 .zip(structs.optional("runtime.m", "vdsoSP")),
@@ -97,15 +99,25 @@ impl Layout {
         })
     }
 
-    /// Where the goroutine that runs on the thread of `m` called into the vDSO, if it is there.
-    pub(super) fn read_vdso(&self, world: &World<'_>, m: Addr) -> Option<Saved> {
-        let (pc, sp) = self.vdso.filter(|_| !m.is_nil())?;
-        let read = |place: Place| world.field(m, place, "m").ok().map(Addr::new);
-        Some(Saved {
-            pc: read(pc)?,
-            sp: read(sp)?,
-        })
-        .filter(|saved| !saved.sp.is_nil())
+    /// What the `m` at `at` tells of the goroutine that it runs.
+    pub(super) fn read_m(&self, world: &World<'_>, at: Addr) -> M {
+        if at.is_nil() {
+            return M::default();
+        }
+        let read = |base: Addr, place: Place| world.field(base, place, "m").ok().map(Addr::new);
+        let vdso = self.vdso.and_then(|(pc, sp)| {
+            Some(Saved {
+                pc: read(at, pc)?,
+                sp: read(at, sp)?,
+            })
+        });
+        let g0 = read(at, self.g0).and_then(|g0| {
+            Some(Stack {
+                lo: read(g0, self.stack_lo)?,
+                hi: read(g0, self.stack_hi)?,
+            })
+        });
+        M { vdso, g0 }
     }
 
     /// The record of the `_defer` at `at`, and the next one.
@@ -153,6 +165,15 @@ impl Layout {
         });
         Ok((record, Addr::new(link)))
     }
+}
+
+/// What the `m` of a running goroutine says.
+#[derive(Debug, Default)]
+pub(super) struct M {
+    /// Where the goroutine called into the vDSO; `sp` is nil if it is not there.
+    pub(super) vdso: Option<Saved>,
+    /// The scheduler's stack.
+    pub(super) g0: Option<Stack>,
 }
 
 /// What a `g` says.

@@ -102,7 +102,7 @@ fn a_system_call_tells_where_whatever_the_status() {
         GoroutineState::Waiting,
     ] {
         assert_eq!(
-            threads.context(state, &g, None),
+            threads.context(state, &g, &M::default()),
             Some(Context::Saved(at(0x500, 0x8800)))
         );
     }
@@ -119,7 +119,7 @@ fn a_waiting_goroutine_tells_where_by_itself() {
         GoroutineState::Leaked,
         GoroutineState::Preempted,
     ] {
-        let context = threads(&[0x8400]).context(state, &g, None);
+        let context = threads(&[0x8400]).context(state, &g, &M::default());
         assert_eq!(context, Some(Context::Saved(at(0x600, 0x8700))));
     }
 }
@@ -131,16 +131,51 @@ fn a_running_goroutine_is_where_its_thread_is() {
         sched: at(0x600, 0x8700),
         ..g()
     };
-    // On its own stack; on another one, having saved where it left; and nowhere to be found.
-    let own = threads(&[0x100, 0x8fff, 0x9000]).context(running, &g, None);
+    let m = M {
+        vdso: None,
+        g0: Some(Stack {
+            lo: Addr::new(0x9000),
+            hi: Addr::new(0xa000),
+        }),
+    };
+    // On its own stack; on the scheduler's, having saved where it left; on a signal handler's.
+    let own = threads(&[0x100, 0x8fff, 0x9000]).context(running, &g, &m);
     assert_eq!(own, Some(Context::Registers(at(0x400, 0x8fff))));
-    let other = threads(&[0x7fff, 0x9000]).context(running, &g, None);
-    assert_eq!(other, Some(Context::Saved(at(0x600, 0x8700))));
+    let left = threads(&[0x7fff, 0x9000]).context(running, &g, &m);
+    assert_eq!(left, Some(Context::Saved(at(0x600, 0x8700))));
+    assert_eq!(threads(&[0x7fff, 0xa000]).context(running, &g, &m), None);
+    // gogo clears sched.sp.
     let g = G {
         sched: at(0x600, 0),
         ..g
     };
-    assert_eq!(threads(&[0x9000]).context(running, &g, None), None);
+    assert_eq!(threads(&[0x9000]).context(running, &g, &m), None);
+}
+
+#[test]
+fn a_goroutine_that_asks_the_vdso_is_where_its_m_says() {
+    let running = GoroutineState::Running;
+    let g = G {
+        sched: at(0x600, 0x8700),
+        ..g()
+    };
+    let g0 = Some(Stack {
+        lo: Addr::new(0x9000),
+        hi: Addr::new(0xa000),
+    });
+    let m = M {
+        vdso: Some(at(0x700, 0x8600)),
+        g0,
+    };
+    let context = threads(&[0x9000]).context(running, &g, &m);
+    assert_eq!(context, Some(Context::Saved(at(0x700, 0x8600))));
+    // It was the scheduler that asked.
+    let m = M {
+        vdso: Some(at(0x700, 0x9600)),
+        g0,
+    };
+    let context = threads(&[0x9000]).context(running, &g, &m);
+    assert_eq!(context, Some(Context::Saved(at(0x600, 0x8700))));
 }
 
 #[test]
