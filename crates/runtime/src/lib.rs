@@ -38,6 +38,7 @@ mod typecache;
 mod types;
 mod unwind;
 mod wait_reason;
+mod word_bits;
 mod world;
 
 pub use dump::{Summary, dump};

@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use goheap_memory::Addr;
 
-use crate::bits::{WordBits, take_bits};
 use crate::types::{WorldTypes, pointer_mask};
+use crate::word_bits::{WordBits, take_bits};
 use crate::{WalkError, World};
 
 /// Which words of a value of one type are pointers.

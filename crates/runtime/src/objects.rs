@@ -6,13 +6,14 @@ use goheap_format::{Object, Record};
 use goheap_memory::{Addr, Part, Target};
 
 use crate::arena::Arenas;
-use crate::bits::{self, SpanBits, WordBits};
+use crate::bits::{self, SpanBits};
 use crate::gap::Gaps;
 use crate::mask::Masks;
 use crate::sink::{Contents, LargeObject};
 use crate::span::{Span, SpanTable};
 use crate::special::Specials;
 use crate::sweep::{SpanState, SweepEffects, clear_inline_marks};
+use crate::word_bits::WordBits;
 use crate::{Sink, WalkError, World};
 
 /// Spans are read in batches of about so many bytes: one system call for many of them, into a
