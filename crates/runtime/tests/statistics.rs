@@ -190,17 +190,25 @@ fn equal_the_quiescent_twin() {
 
 #[test]
 fn equal_the_entry_twin() {
+    // Many mcaches, few, and a heap that is bound by its limit.
+    let environments: [&[(&str, &str)]; 3] = [
+        &[("GOMAXPROCS", "8")],
+        &[("GOMAXPROCS", "1")],
+        &[("GOMEMLIMIT", "24MiB")],
+    ];
     for version in versions() {
         let program = build(version, "churn", &BuildOptions::default()).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let twin = Entry::start(&program, &[], folder.path()).unwrap();
-        let seen = look(twin.pid(), &program);
-        let bytes = twin.finish().unwrap();
-        let dump = second_reader::read(&bytes).unwrap();
-        assert_eq!(
-            differences(&seen.stats, &dumped_stats(&dump)),
-            Vec::<String>::new(),
-            "go{version}"
-        );
+        for environment in environments {
+            let folder = tempfile::tempdir().unwrap();
+            let twin = Entry::start(&program, environment, folder.path()).unwrap();
+            let seen = look(twin.pid(), &program);
+            let bytes = twin.finish().unwrap();
+            let dump = second_reader::read(&bytes).unwrap();
+            assert_eq!(
+                differences(&seen.stats, &dumped_stats(&dump)),
+                Vec::<String>::new(),
+                "go{version} {environment:?}"
+            );
+        }
     }
 }
