@@ -10,7 +10,7 @@ use goheap_testkit::entry::Entry;
 use goheap_testkit::quiescent::Quiescent;
 use goheap_testkit::symbols::Symbols;
 use goheap_testkit::twin::{self, Allowed};
-use goheap_testkit::{build, variant};
+use goheap_testkit::{build, second_reader, variant};
 
 use crate::repository::build_goheap;
 
@@ -53,11 +53,10 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         let twin = Entry::start(&program, variant.environment, &args.keep)?;
         let bias = twin.load_bias();
         dump(&goheap, &twin.pid().to_string(), &other)?;
-        allowed.ignored = symbols
-            .with_prefix("runtime.")
-            .map(|s| (s.address.wrapping_add(bias), s.size))
-            .collect();
-        (twin.finish()?, bias)
+        let runtime = twin.finish()?;
+        let read = second_reader::read(&runtime)?;
+        allowed = Allowed::at_entry(&read, &runtime, &symbols, bias);
+        (runtime, bias)
     } else {
         let twin = Quiescent::start(&program, variant.environment)?;
         let bias = twin.load_bias(&symbols)?;

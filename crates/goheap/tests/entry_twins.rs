@@ -6,7 +6,9 @@
 mod support;
 
 use goheap_testkit::entry::Entry;
+use goheap_testkit::second_reader;
 use goheap_testkit::symbols::Symbols;
+use goheap_testkit::twin::Allowed;
 
 fn twin(version: &str, variant: &str) {
     let (program, variant) = support::program(version, variant, "churn");
@@ -17,14 +19,8 @@ fn twin(version: &str, variant: &str) {
     let load_bias = entry.load_bias();
     let goheap = support::goheap_dump(&entry.pid().to_string(), None);
     let runtime = entry.finish().expect("the runtime's dump");
-    let mut allowed = support::allowed(&symbols, load_bias);
-    // Between the entry and the segments' records the runtime flushes, sweeps and writes, and so
-    // changes its own globals: mheap_, work, typecache, buf and others. All that is not the
-    // runtime's is compared, and so are the pointers everywhere.
-    allowed.ignored = symbols
-        .with_prefix("runtime.")
-        .map(|s| (s.address.wrapping_add(load_bias), s.size))
-        .collect();
+    let read = second_reader::read(&runtime).expect("a dump");
+    let allowed = Allowed::at_entry(&read, &runtime, &symbols, load_bias);
     let differ = support::differences(&runtime, &goheap, &allowed, &symbols, load_bias);
     let name = format!("entry-{version}-{}", variant.name);
     support::assert_equal(&name, &runtime, &goheap, &differ);
