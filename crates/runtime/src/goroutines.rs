@@ -134,7 +134,7 @@ pub struct GoroutineSummary {
 ///
 /// # Errors
 /// The layouts or symbols lack what is needed, `allgs` makes no sense, or the sink fails.
-pub fn write_goroutines(
+pub(crate) fn write_goroutines(
     world: &World<'_>,
     sink: &mut dyn Sink,
 ) -> Result<GoroutineSummary, WalkError> {

@@ -7,7 +7,7 @@ use goheap_memory::{Addr, Memory};
 
 use crate::World;
 use crate::stack::{ArgsLen, Site};
-use crate::stack_map::PointerMap;
+use crate::stack_map::{Bits, PointerMap};
 use crate::unwind::{Frame, UnwindError};
 
 /// Bytes of one frame that are believed: the most that the compiler accepts (cmd/compile: "stack
@@ -111,45 +111,22 @@ impl<'w> FrameWriter<'w> {
         Ok(())
     }
 
-    /// Offsets from `sp`: those in the arguments of the callee, then those in the locals.
     fn list_pointers(&mut self, frame: &Frame<Site>) -> Result<(), UnwindError> {
-        let word = self.world.model.word_size();
         self.offsets.clear();
-        match self.child.site.as_ref().and_then(|site| site.args.as_ref()) {
-            Some(bits) => {
-                self.offsets
-                    .extend(bits.pointers.iter().map(|i| u64::from(*i) * word));
-            }
-            None if self.child.args_len > MOST_UNTYPED_ARGS => {
-                return Err(UnwindError::Implausible {
-                    pc: frame.pc,
-                    what: "length of the callee's arguments",
-                    found: self.child.args_len,
-                });
-            }
-            None => self
-                .offsets
-                .extend((0..self.child.args_len).step_by(word as usize)),
+        let args = self.child.site.as_ref().and_then(|site| site.args.as_ref());
+        let args_len = self.child.args_len;
+        if args.is_none() && args_len > MOST_UNTYPED_ARGS {
+            let what = "length of the callee's arguments";
+            return Err(UnwindError::Implausible {
+                pc: frame.pc,
+                what,
+                found: args_len,
+            });
         }
-        let end = frame.varp.get().wrapping_sub(frame.sp.get());
-        match &frame.site.locals {
-            PointerMap::Missing => {
-                self.offsets
-                    .extend((self.child.args_len..end).step_by(word as usize));
-            }
-            PointerMap::Sized(size) => {
-                self.offsets
-                    .extend((end.wrapping_sub(*size)..end).step_by(word as usize));
-            }
-            PointerMap::Empty => {}
-            PointerMap::Bits(bits) => {
-                // In a frame that has no room for its locals yet, the map begins below `sp`. The
-                // first map has no pointers then.
-                let start = end.wrapping_sub(bits.words * word);
-                let offset = |i: &u32| start.wrapping_add(u64::from(*i) * word);
-                self.offsets.extend(bits.pointers.iter().map(offset));
-            }
-        }
+        let locals_end = frame.varp.get().wrapping_sub(frame.sp.get());
+        let word = self.world.model.word_size();
+        let locals = &frame.site.locals;
+        list_offsets(&mut self.offsets, args, args_len, locals, locals_end, word);
         Ok(())
     }
 
@@ -201,3 +178,38 @@ impl<'w> FrameWriter<'w> {
         Ok(valid.cast_unsigned().wrapping_mul(word))
     }
 }
+
+/// Offsets of pointers from `sp`: those in the arguments of the callee, then those in the locals,
+/// which end at `locals_end`. Where there is no map, each word may be one.
+fn list_offsets(
+    offsets: &mut Vec<u64>,
+    args: Option<&Bits>,
+    args_len: u64,
+    locals: &PointerMap,
+    locals_end: u64,
+    word: u64,
+) {
+    match args {
+        Some(bits) => offsets.extend(bits.pointers.iter().map(|i| u64::from(*i) * word)),
+        None => offsets.extend((0..args_len).step_by(word as usize)),
+    }
+    match locals {
+        PointerMap::Missing => offsets.extend((args_len..locals_end).step_by(word as usize)),
+        PointerMap::Sized(size) => {
+            // A size beyond the frame's wraps, and the runtime's loop then does not begin.
+            let start = locals_end.wrapping_sub(*size);
+            offsets.extend((start..locals_end).step_by(word as usize));
+        }
+        PointerMap::Empty => {}
+        PointerMap::Bits(bits) => {
+            // In a frame that has no room for its locals yet, the map begins below `sp`. The first
+            // map has no pointers then; if it had, the runtime would write offsets that wrap.
+            let start = locals_end.wrapping_sub(bits.words * word);
+            let offset = |i: &u32| start.wrapping_add(u64::from(*i) * word);
+            offsets.extend(bits.pointers.iter().map(offset));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
