@@ -6,7 +6,8 @@
 //!
 //! # Start here
 //! [`GoVersion`] parses what a program says about its toolchain and turns it into [`Features`];
-//! [`Layouts`] answers where a field is; [`Structs`] is the convenient form of it.
+//! [`Layouts`] answers where a field is; [`Structs`] is the convenient form of it. With these,
+//! [`Types`] reads type descriptors and [`MapLayouts`] walks maps.
 //!
 //! # Invariants
 //! - A version is compared in `features.rs` alone. Everything else matches on a feature.
