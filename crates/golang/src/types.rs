@@ -31,7 +31,9 @@ mod limit {
     /// Fields of a type.
     pub(super) const PARTS: u64 = 1 << 20;
     /// Slots of the map of types and names made at run time.
-    pub(super) const REFLECT_OFFSETS: u64 = 1 << 26;
+    pub(super) const REFLECT_OFFSETS: u64 = 1 << 22;
+    /// Bytes of the names that are kept; further types are read each time.
+    pub(super) const KEPT: usize = 1 << 26;
     /// Bytes of a pointer mask: the pointers of a 4 GiB type.
     pub(super) const MASK: u64 = 1 << 26;
     /// Bytes of a pointer program; the compiler's are some hundred bytes.
@@ -264,7 +266,14 @@ pub struct Types<'m, M: ?Sized> {
     /// The variable `runtime.reflectOffs.m`, and how to read it.
     reflect_offs: Option<(Addr, MapLayouts)>,
     made: RefCell<Option<Rc<HashMap<i32, Addr>>>>,
-    known: RefCell<HashMap<Addr, Rc<TypeInfo>>>,
+    known: RefCell<Known>,
+}
+
+/// The types that have been read, and how much memory that is.
+#[derive(Default)]
+struct Known {
+    types: HashMap<Addr, Rc<TypeInfo>>,
+    bytes: usize,
 }
 
 impl<'m, M: Memory + ?Sized> Types<'m, M> {
@@ -302,22 +311,28 @@ impl<'m, M: Memory + ?Sized> Types<'m, M> {
             modules,
             reflect_offs,
             made: RefCell::new(None),
-            known: RefCell::new(HashMap::new()),
+            known: RefCell::default(),
         })
     }
 
-    /// The descriptor at `at` with its name; each is read once, however often it is asked for.
+    /// The descriptor at `at` with its name; what has been read is kept.
     ///
     /// # Errors
     /// There is no type descriptor, or its name cannot be read.
     pub fn info(&self, at: Addr) -> Result<Rc<TypeInfo>, TypeError> {
-        if let Some(known) = self.known.borrow().get(&at) {
+        if let Some(known) = self.known.borrow().types.get(&at) {
             return Ok(Rc::clone(known));
         }
         let descriptor = self.read(at)?;
         let name = self.dump_name(&descriptor)?.into_boxed_slice();
         let info = Rc::new(TypeInfo { descriptor, name });
-        self.known.borrow_mut().insert(at, Rc::clone(&info));
+        let known = &mut *self.known.borrow_mut();
+        known.bytes = known
+            .bytes
+            .saturating_add(size_of::<TypeInfo>() + info.name.len());
+        if known.bytes <= limit::KEPT {
+            known.types.insert(at, Rc::clone(&info));
+        }
         Ok(info)
     }
 
@@ -493,7 +508,7 @@ impl<M: ?Sized> std::fmt::Debug for Types<'_, M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Types")
             .field("modules", &self.modules)
-            .field("known", &self.known.borrow().len())
+            .field("known", &self.known.borrow().types.len())
             .finish_non_exhaustive()
     }
 }
