@@ -74,7 +74,8 @@ func buildTypes() {
 		}
 	}
 	hold = append(hold, speakers, walkers, anything)
-	hold = append(hold, generic[float64]{}, errors.New("plain"), fmt.Errorf("wrapped: %w", io.EOF))
+	sorters := []sort.Interface{generic[float64]{}, &generic[[2]string]{}}
+	hold = append(hold, sorters, generic[float64]{}, errors.New("plain"), fmt.Errorf("wrapped: %w", io.EOF))
 	buildReflected()
 	if embedReflected != nil {
 		embedReflected()
