@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use goheap_format::output::{Durability, OutputError, OutputFile};
 use goheap_format::{Record, SeekableWriter, Start, WriteError, Writer};
-use goheap_runtime::{Contents, LargeObject, Sink, Summary};
+use goheap_runtime::{Contents, Large, LargeKind, Sink, Summary};
 use serde::Serialize;
 
 use crate::args::DumpArgs;
@@ -254,17 +254,20 @@ impl<W: Write> DumpSink<'_, W> {
         io::Error::other("the dump cannot be written")
     }
 
-    fn pieces(&mut self, object: &LargeObject<'_>, contents: &mut dyn Contents) -> io::Result<()> {
-        let begun = self
-            .writer
-            .start(Start::Object, object.address, object.size);
+    fn pieces(&mut self, large: &Large<'_>, contents: &mut dyn Contents) -> io::Result<()> {
+        let start = match large.kind {
+            LargeKind::Object => Start::Object,
+            LargeKind::Data => Start::Data,
+            LargeKind::Bss => Start::Bss,
+        };
+        let begun = self.writer.start(start, large.address, large.size);
         begun.map_err(|error| self.fail(error))?;
         while let Some(piece) = contents.next()? {
             let written = self.writer.contents(piece);
             written.map_err(|error| self.fail(error))?;
             self.look_up()?;
         }
-        let ended = self.writer.end(&object.fields);
+        let ended = self.writer.end(&large.fields);
         ended.map_err(|error| self.fail(error))
     }
 }
@@ -280,12 +283,8 @@ impl<W: Write> Sink for DumpSink<'_, W> {
         written.map_err(|error| self.fail(error))
     }
 
-    fn large_object(
-        &mut self,
-        object: &LargeObject<'_>,
-        contents: &mut dyn Contents,
-    ) -> io::Result<()> {
-        self.pieces(object, contents)
+    fn large(&mut self, large: &Large<'_>, contents: &mut dyn Contents) -> io::Result<()> {
+        self.pieces(large, contents)
     }
 }
 

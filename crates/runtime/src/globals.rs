@@ -1,12 +1,14 @@
 //! The records of single globals: params, itabs, threads, data and bss, the finalizer queue
 //! (runtime/heapdump.go: `dumpparams`, `dumpitabs`, `dumpms`, `dumproots`).
 
-use goheap_format::{Arch, Finalizer, Itab, OsThread, Params, Record, Segment};
+use goheap_format::{Arch, Fields, Finalizer, Itab, OsThread, Params, Record};
 use goheap_golang::Place;
 use goheap_memory::{Addr, ByteOrder};
 
 use crate::arena::Arenas;
 use crate::error::Doing;
+use crate::pieces::Pieces;
+use crate::sink::{Large, LargeKind};
 use crate::typecache::TypeCache;
 use crate::types::write_type;
 use crate::{Sink, WalkError, World, limit};
@@ -104,47 +106,43 @@ pub(crate) fn write_segments(world: &World<'_>, sink: &mut dyn Sink) -> Result<(
     let Some(module) = world.modules.first() else {
         return Ok(());
     };
-    type Wrap = for<'a> fn(Segment<'a>) -> Record<'a>;
-    let mut write = |(start, end): (Addr, Addr),
-                     (bits, mask): (u64, Addr),
-                     what: &'static str,
-                     record: Wrap|
-     -> Result<(), WalkError> {
-        let len = end.since(start).unwrap_or(u64::MAX);
-        if len > limit::SEGMENT {
-            return Err(WalkError::Implausible {
-                what,
-                at: module.address,
-                found: end.get(),
-                expected: "an end not far behind its start",
-            });
-        }
-        let mut contents = vec![0; len as usize];
-        // Straight from the target: the cache of pages is for small reads.
-        world.target.read(start, &mut contents).doing(what)?;
-        // The mask is an int32 of bits (runtime/symtab.go: bitvector).
-        let mask = world.bytes(mask, (bits & 0x7fff_ffff).div_ceil(8), limit::SEGMENT, what)?;
-        let fields = goheap_format::Fields::Bits {
-            bits: &mask,
-            len: bits as usize,
-            word: world.model.word,
-        };
-        sink.record(&record(Segment {
-            address: start.get(),
-            contents: &contents,
-            fields,
-        }))?;
-        Ok(())
+    write_segment(world, LargeKind::Data, module.data, module.data_mask, sink)?;
+    write_segment(world, LargeKind::Bss, module.bss, module.bss_mask, sink)
+}
+
+fn write_segment(
+    world: &World<'_>,
+    kind: LargeKind,
+    (start, end): (Addr, Addr),
+    (bits, mask): (u64, Addr),
+    sink: &mut dyn Sink,
+) -> Result<(), WalkError> {
+    const WHAT: &str = "the data or bss segment";
+    let implausible = |found, expected| WalkError::Implausible {
+        what: WHAT,
+        at: start,
+        found,
+        expected,
     };
-    write(
-        module.data,
-        module.data_mask,
-        "the data segment",
-        |segment| Record::Data(segment),
-    )?;
-    write(module.bss, module.bss_mask, "the bss segment", |segment| {
-        Record::Bss(segment)
-    })
+    let size = end.since(start).filter(|size| *size <= limit::SEGMENT);
+    let size = size.ok_or_else(|| implausible(end.get(), "an end not far behind its start"))?;
+    if bits > size.div_ceil(world.model.word_size()) {
+        return Err(implausible(bits, "a mask with a bit for each of its words"));
+    }
+    let mask = world.bytes(mask, bits.div_ceil(8), limit::SEGMENT, "its pointer mask")?;
+    let fields = Fields::Bits {
+        bits: &mask,
+        len: bits as usize,
+        word: world.model.word,
+    };
+    let large = Large {
+        kind,
+        address: start.get(),
+        size,
+        fields,
+    };
+    // Straight from the target: the cache of pages is for small reads.
+    Ok(sink.large(&large, &mut Pieces::new(world.target, start, size))?)
 }
 
 /// Where a block of finalizers that are ready to run has what.

@@ -1,15 +1,14 @@
 //! The objects of the heap (runtime/heapdump.go: `dumpobjs`).
 
-use std::io;
-
 use goheap_format::{Object, Record};
-use goheap_memory::{Addr, Part, Target};
+use goheap_memory::{Addr, Part};
 
 use crate::arena::Arenas;
 use crate::bits::{self, SpanBits};
 use crate::gap::Gaps;
 use crate::mask::Masks;
-use crate::sink::{Contents, LargeObject};
+use crate::pieces::Pieces;
+use crate::sink::{Large, LargeKind};
 use crate::span::{Span, SpanTable};
 use crate::special::Specials;
 use crate::sweep::{SpanState, SweepEffects, clear_inline_marks};
@@ -269,44 +268,16 @@ impl Objects<'_, '_> {
             &[],
             &mut pass.word_bits,
         );
-        let mut pieces = Pieces {
-            target: self.world.target,
-            at: span.base,
-            left: span.elem_size,
-            buffer: vec![0; BATCH_BYTES],
-        };
-        let fields = pass.word_bits.fields(self.world.model.word);
-        let head = LargeObject {
+        let large = Large {
+            kind: LargeKind::Object,
             address: span.base.get(),
             size: span.elem_size,
-            fields,
+            fields: pass.word_bits.fields(self.world.model.word),
         };
-        pass.sink.large_object(&head, &mut pieces)?;
+        let mut pieces = Pieces::new(self.world.target, span.base, span.elem_size);
+        pass.sink.large(&large, &mut pieces)?;
         pass.summary.objects += 1;
         pass.summary.bytes += span.elem_size;
         Ok(())
-    }
-}
-
-/// The contents of a large object, read as they are asked for.
-struct Pieces<'t> {
-    target: &'t dyn Target,
-    at: Addr,
-    left: u64,
-    buffer: Vec<u8>,
-}
-
-impl Contents for Pieces<'_> {
-    fn next(&mut self) -> io::Result<Option<&[u8]>> {
-        let len = self.left.min(self.buffer.len() as u64) as usize;
-        if len == 0 {
-            return Ok(None);
-        }
-        let piece = &mut self.buffer[..len];
-        // Half of the record may be written by now, so this ends the dump: whole or not at all.
-        self.target.read(self.at, piece).map_err(io::Error::other)?;
-        self.at = self.at.offset(len as u64);
-        self.left -= len as u64;
-        Ok(Some(piece))
     }
 }

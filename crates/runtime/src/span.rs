@@ -218,7 +218,7 @@ impl SpanTable {
         let span = Span {
             at,
             base: Addr::new(field(layout.start_addr)),
-            bytes: field(layout.npages).checked_mul(PAGE).unwrap_or(u64::MAX),
+            bytes: field(layout.npages).saturating_mul(PAGE),
             elem_size: field(layout.elem_size),
             nelems: field(layout.nelems),
             free_index: field(layout.free_index),
@@ -233,7 +233,7 @@ impl SpanTable {
         let plausible = span.elem_size > 0
             && span.bytes > 0
             && span.bytes < 1 << 48
-            && span.base.get() % PAGE == 0
+            && span.base.get().is_multiple_of(PAGE)
             && span.base.get().checked_add(span.bytes).is_some()
             && span.nelems <= span.dumped_elems()
             && (span.size_class() == 0 || span.bytes <= 1 << 20);
