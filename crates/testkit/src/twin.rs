@@ -12,9 +12,15 @@ use std::fmt;
 use crate::second_reader::{self, Dump, ReadError, Record, Value};
 use crate::symbols::Symbols;
 
-/// Size of runtime.spanSetBlock: a list node, a counter, 512 spans (runtime/mspanset.go, go1.19 to
-/// go1.27).
-const SPAN_SET_BLOCK: u64 = 16 + 8 + 512 * 8;
+/// Whether so many bytes may be what lists of spans took: a block for each 512 spans (a list node, a
+/// counter, the spans), and with a list's first block its spine of 256 words (runtime/mspanset.go,
+/// go1.19 to go1.27: spanSetBlock, spanSetInitSpineCap).
+fn is_span_set_growth(bytes: u64) -> bool {
+    const BLOCK: u64 = 16 + 8 + 512 * 8;
+    const SPINE: u64 = 256 * 8;
+    const MOST: u64 = 8;
+    (1..=MOST).any(|blocks| (0..=blocks).any(|spines| blocks * BLOCK + spines * SPINE == bytes))
+}
 
 /// What may differ between two dumps of one instant.
 #[derive(Debug, Clone, Default)]
@@ -25,8 +31,8 @@ pub struct Allowed {
     pub tmpbuf: Option<u64>,
     /// Ranges of memory whose bytes do not count (the pointers in them do): start, length, by start.
     pub ignored: Vec<(u64, u64)>,
-    /// Whether the runtime may have made a few blocks for its lists of spans (4120 bytes each) before
-    /// it took its memstats: they go over from OtherSys to GCSys.
+    /// Whether the runtime's lists of spans may have grown before it took its memstats: the memory of
+    /// their blocks goes over from OtherSys to GCSys.
     pub span_set_blocks: bool,
     /// The goroutine that dumps, by its `g`: it is running until the runtime's writer lets it wait.
     pub dumping: Option<u64>,
@@ -301,7 +307,7 @@ impl Comparison<'_> {
                 };
                 if kind == "memstats"
                     && self.allowed.span_set_blocks
-                    && moved.is_some_and(|n| n % SPAN_SET_BLOCK == 0 && n / SPAN_SET_BLOCK <= 8)
+                    && moved.is_some_and(is_span_set_growth)
                 {
                     return true;
                 }

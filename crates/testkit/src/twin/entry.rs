@@ -18,7 +18,7 @@ impl Allowed {
     /// - the runtime's own globals;
     /// - the contents of its own objects on the heap: each `p`, each `m` with its `g0`, and the `g`
     ///   of the goroutine that dumps; not those of other goroutines;
-    /// - of the memstats, GCSys and OtherSys by the blocks that the flush makes for lists of spans;
+    /// - of the memstats, GCSys and OtherSys by what the flush makes its lists of spans grow;
     /// - that goroutine's status and wait reason, and the frame that holds its memstats.
     ///
     /// Everything else is compared: which objects there are, their pointers and contents, types,
@@ -28,8 +28,8 @@ impl Allowed {
             tmpbuf: symbols
                 .named("runtime.tmpbuf")
                 .map(|s| s.address.wrapping_add(load_bias)),
-            // BUG: goheap does not foresee that a flush that puts a 513th span into a list makes a
-            // block for it (seen once in some twenty twins).
+            // BUG: goheap does not foresee that a list of spans grows when the flush puts a first or
+            // a 513th span into it (seen in one of some twenty twins).
             span_set_blocks: true,
             ..Allowed::default()
         };
