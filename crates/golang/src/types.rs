@@ -265,9 +265,12 @@ pub struct Types<'m, M: ?Sized> {
     modules: Vec<TypeModule>,
     /// The variable `runtime.reflectOffs.m`, and how to read it.
     reflect_offs: Option<(Addr, MapLayouts)>,
-    made: RefCell<Option<Rc<HashMap<i32, Addr>>>>,
+    made: RefCell<Option<Made>>,
     known: RefCell<Known>,
 }
+
+/// Types and names by their offsets in `runtime.reflectOffs.m`.
+type Made = Result<Rc<HashMap<i32, Addr>>, TypeError>;
 
 /// The types that have been read, and how much memory that is.
 #[derive(Default)]
@@ -438,11 +441,16 @@ impl<'m, M: Memory + ?Sized> Types<'m, M> {
         Ok(at)
     }
 
-    /// `runtime.reflectOffs.m`: what has been made at run time, by (negative) offset.
-    fn made(&self) -> Result<Rc<HashMap<i32, Addr>>, TypeError> {
-        if let Some(made) = &*self.made.borrow() {
-            return Ok(Rc::clone(made));
-        }
+    /// `runtime.reflectOffs.m`: what has been made at run time, by (negative) offset. A map that
+    /// cannot be read is not tried again: it may have taken long to find that out.
+    fn made(&self) -> Made {
+        let known = &mut *self.made.borrow_mut();
+        known
+            .get_or_insert_with(|| self.read_made().map(Rc::new))
+            .clone()
+    }
+
+    fn read_made(&self) -> Result<HashMap<i32, Addr>, TypeError> {
         let mut entries = Vec::new();
         if let Some((variable, layouts)) = &self.reflect_offs {
             let map = self.pointer(*variable, "runtime.reflectOffs.m")?;
@@ -465,8 +473,6 @@ impl<'m, M: Memory + ?Sized> Types<'m, M> {
             let offset = self.uint(key, 4, "runtime.reflectOffs")? as u32 as i32;
             made.insert(offset, self.pointer(elem, "runtime.reflectOffs")?);
         }
-        let made = Rc::new(made);
-        *self.made.borrow_mut() = Some(Rc::clone(&made));
         Ok(made)
     }
 
