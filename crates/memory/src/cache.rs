@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 
+use crate::target::target_through;
 use crate::{Addr, Fault, Memory, Part, Target};
-use crate::{Machine, Mapping, Thread};
 
 /// Bytes of a page of the cache; no mapping of any supported system ends inside of one.
 const PAGE: usize = 4096;
@@ -147,27 +147,7 @@ impl<M: Memory> Memory for PageCache<M> {
     }
 }
 
-impl<T: Target> Target for PageCache<T> {
-    fn machine(&self) -> Machine {
-        self.inner.machine()
-    }
-
-    fn threads(&self) -> &[Thread] {
-        self.inner.threads()
-    }
-
-    fn mappings(&self) -> &[Mapping] {
-        self.inner.mappings()
-    }
-
-    fn auxv(&self) -> &[(u64, u64)] {
-        self.inner.auxv()
-    }
-
-    fn executable(&self) -> Option<std::path::PathBuf> {
-        self.inner.executable()
-    }
-}
+target_through!([T: Target] PageCache<T>, |this| this.inner);
 
 #[inline]
 fn within_page(at: Addr) -> usize {

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::sparse::read_runs;
+use crate::target::target_through;
 use crate::{
     Addr, Fault, FaultKind, Hole, Machine, Mapping, Memory, Registers, Sparse, Target, Thread,
 };
@@ -373,27 +374,7 @@ impl<T: Target> Memory for Recorder<T> {
     }
 }
 
-impl<T: Target> Target for Recorder<T> {
-    fn machine(&self) -> Machine {
-        self.inner.machine()
-    }
-
-    fn threads(&self) -> &[Thread] {
-        self.inner.threads()
-    }
-
-    fn mappings(&self) -> &[Mapping] {
-        self.inner.mappings()
-    }
-
-    fn auxv(&self) -> &[(u64, u64)] {
-        self.inner.auxv()
-    }
-
-    fn executable(&self) -> Option<PathBuf> {
-        self.inner.executable()
-    }
-}
+target_through!([T: Target] Recorder<T>, |this| this.inner);
 
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,8 @@
 //! The executable's own bytes, laid under what a core leaves out.
 
-use std::path::PathBuf;
-
 use crate::sparse::read_runs;
-use crate::{Addr, Fault, FaultKind, Machine, Mapping, Memory, Sparse, Target, Thread};
+use crate::target::target_through;
+use crate::{Addr, Fault, FaultKind, Memory, Sparse, Target};
 
 /// A piece of an executable, at the address where the program had it.
 #[derive(Debug, Clone)]
@@ -85,27 +84,7 @@ impl<T: Target + Sparse, B: AsRef<[u8]>> Memory for Spliced<T, B> {
     }
 }
 
-impl<T: Target + Sparse, B: AsRef<[u8]>> Target for Spliced<T, B> {
-    fn machine(&self) -> Machine {
-        self.over.machine()
-    }
-
-    fn threads(&self) -> &[Thread] {
-        self.over.threads()
-    }
-
-    fn mappings(&self) -> &[Mapping] {
-        self.over.mappings()
-    }
-
-    fn auxv(&self) -> &[(u64, u64)] {
-        self.over.auxv()
-    }
-
-    fn executable(&self) -> Option<PathBuf> {
-        self.over.executable()
-    }
-}
+target_through!([T: Target + Sparse, B: AsRef<[u8]>] Spliced<T, B>, |this| this.over);
 
 #[cfg(test)]
 mod tests;

@@ -26,35 +26,41 @@ pub trait Target: Memory {
     fn executable(&self) -> Option<PathBuf>;
 }
 
-/// Whatever points to a target is one.
-macro_rules! target_by_pointer {
-    ($pointer:ty) => {
-        impl<T: Target + ?Sized> Target for $pointer {
-            fn machine(&self) -> Machine {
-                (**self).machine()
+/// Makes a target of what has one inside: all but its memory is the inner one's.
+macro_rules! target_through {
+    ([$($generics:tt)*] $outer:ty, |$this:ident| $inner:expr) => {
+        impl<$($generics)*> $crate::Target for $outer {
+            fn machine(&self) -> $crate::Machine {
+                let $this = self;
+                $inner.machine()
             }
 
-            fn threads(&self) -> &[Thread] {
-                (**self).threads()
+            fn threads(&self) -> &[$crate::Thread] {
+                let $this = self;
+                $inner.threads()
             }
 
-            fn mappings(&self) -> &[Mapping] {
-                (**self).mappings()
+            fn mappings(&self) -> &[$crate::Mapping] {
+                let $this = self;
+                $inner.mappings()
             }
 
             fn auxv(&self) -> &[(u64, u64)] {
-                (**self).auxv()
+                let $this = self;
+                $inner.auxv()
             }
 
-            fn executable(&self) -> Option<PathBuf> {
-                (**self).executable()
+            fn executable(&self) -> Option<std::path::PathBuf> {
+                let $this = self;
+                $inner.executable()
             }
         }
     };
 }
+pub(crate) use target_through;
 
-target_by_pointer!(&T);
-target_by_pointer!(Box<T>);
+target_through!([T: Target + ?Sized] &T, |this| **this);
+target_through!([T: Target + ?Sized] Box<T>, |this| **this);
 
 /// A processor architecture that Go programs run on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::Recorded;
+use crate::{Machine, Mapping, Recorded};
 
 /// One page of 1s at 0x1000, one of 3s at 0x3000; page 2 and the end of page 4 are layers of 2s
 /// and 4s. All up to 0x5000 was mapped.
