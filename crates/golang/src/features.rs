@@ -19,8 +19,6 @@ pub struct Features {
     pub cleanups_queue_as_finalizers: bool,
     /// What `dumpparams` calls the number of processors.
     pub ncpu: &'static str,
-    /// What `dumpgs` does with a goroutine that is `_Grunning` inside a system call.
-    pub running_in_syscall: RunningInSyscall,
     /// Where a type descriptor says that an interface holds the value itself.
     pub direct_iface: DirectIface,
     /// How a type descriptor describes many pointers.
@@ -110,16 +108,6 @@ pub struct SpecialKinds {
     pub cleanup: Option<u8>,
 }
 
-/// What the runtime's own dumper does with a goroutine that is in a system call as `_Grunning`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RunningInSyscall {
-    /// The state does not occur in a stopped world.
-    Never,
-    /// It writes the goroutine's records, then throws (runtime/heapdump.go, go1.26: the
-    /// `fallthrough` behind `dumpgoroutine`). goheap writes the records and goes on.
-    DumpedThenThrows,
-}
-
 /// The oldest and the newest minor version whose behaviour is known.
 const KNOWN: (u32, u32) = (19, 27);
 
@@ -183,10 +171,6 @@ impl Features {
             ncpu: match minor {
                 ..=24 => "runtime.ncpu",
                 25.. => "runtime.numCPUStartup",
-            },
-            running_in_syscall: match minor {
-                ..=25 => RunningInSyscall::Never,
-                26.. => RunningInSyscall::DumpedThenThrows,
             },
             direct_iface: match minor {
                 ..=25 => DirectIface::InKind,

@@ -6,9 +6,10 @@
 //! has others, so goheap has a rule for them, and keeps to it in exact dumps too:
 //!
 //! - A goroutine in a system call (its `syscallsp` says so, whatever its status) is written as the
-//!   runtime writes it, and so is one that was preempted, that leaked, or whose stack is being
-//!   copied or scanned: its saved context is as good as that of one that waits. The status is
-//!   written as it is, scan bit included.
+//!   runtime writes it. From go1.26 on it can be `_Grunning`: then the runtime writes it and throws
+//!   (runtime/heapdump.go: the `fallthrough` behind `dumpgoroutine`), and goheap goes on.
+//! - So is one that was preempted, that leaked, or whose stack is being copied or scanned: its saved
+//!   context is as good as that of one that waits. The status is written as it is, scan bit included.
 //! - A running goroutine is written with the frames that its thread's registers tell. If its thread
 //!   is on another stack (the scheduler's), the goroutine has left its context in `sched`, or in its
 //!   `m` if it went to ask the vDSO for the time. If there is none of these (it left its stack for a
