@@ -5,25 +5,64 @@
 //! graph → answers.
 //!
 //! # Start here
-//! [`GoVersion`] parses what a program says about its toolchain and turns it into [`Features`];
-//! [`Layouts`] answers where a field is; [`Structs`] is the convenient form of it. With these,
-//! [`Types`] reads type descriptors and [`MapLayouts`] walks maps.
+//! [`GoVersion`] parses what a program says about its toolchain, and [`Features::of`] it is how that
+//! version behaves. [`Layouts`] answers how a type is laid out ([`ElfProgram`] from an executable's
+//! DWARF); [`Structs`] is the convenient form of it. With these, [`Types`] reads type descriptors and
+//! [`MapLayouts`] walks maps.
 //!
 //! # Invariants
 //! - A version is compared in `features.rs` alone. Everything else matches on a feature.
 //! - A layout is data. An absent field is `None`, never offset 0.
+//! - Descriptors and maps are hostile: lengths and chains have limits, and what cannot be is an error
+//!   with its address.
 //!
 //! # Not here
-//! Reading a process (`goheap-process`), cores (`goheap-memory`), DWARF (`goheap-image`), and the
-//! walk itself (`goheap-runtime`).
+//! - Reading a process (`goheap-process`), cores (`goheap-memory`), DWARF (`goheap-image`).
+//! - The walk over heap, stacks and globals: `goheap-runtime`.
+//! - Decoders of channels, closures, interfaces and strings: nothing asks for them yet.
 //!
 //! # Example
 //! ```
-//! use goheap_golang::{Features, GoVersion, HeapBits};
+//! use goheap_golang::{Features, GoVersion, HeapBits, Layouts, Structs};
+//! use goheap_image::layout::{Member, Shape, TypeLayout};
+//! use goheap_memory::{Addr, Machine, Recorded, Target};
 //!
+//! /// Layouts of one struct, by hand; `ElfProgram` has all of an executable's.
+//! struct Table;
+//!
+//! impl Layouts for Table {
+//!     fn type_layout(&self, name: &str) -> Option<TypeLayout> {
+//!         let member = |name: &str, offset, type_name: &str| Member {
+//!             name: name.to_owned(),
+//!             offset,
+//!             type_name: type_name.to_owned(),
+//!         };
+//!         let (size, shape) = match name {
+//!             "uint64" => (8, Shape::Scalar),
+//!             "uint32" => (4, Shape::Scalar),
+//!             "runtime.g" => {
+//!                 let members = vec![member("goid", 0, "uint64"), member("gopc", 8, "uint32")];
+//!                 (16, Shape::Struct { members })
+//!             }
+//!             _ => return None,
+//!         };
+//!         Some(TypeLayout { size, shape })
+//!     }
+//! }
+//!
+//! // What a program says of itself becomes behaviour to match on,
 //! let version: GoVersion = "go1.21.13".parse()?;
 //! assert_eq!(Features::of(&version)?.heap_bits, HeapBits::ArenaBitmap);
-//! # Ok::<(), goheap_golang::VersionError>(())
+//!
+//! // and the layouts of its structs tell which of its bytes are what.
+//! let mut target = Recorded::new(Machine::Amd64);
+//! let g = Addr::new(0xc000_0061c0);
+//! target.put(g, &[17, 0, 0, 0, 0, 0, 0, 0, 0x40, 0x11, 0x45, 0]);
+//! let gopc = Structs::new(&Table).place("runtime.g", "gopc")?;
+//! let model = target.machine().data_model();
+//! let pc = model.read_uint(&target, g.offset(gopc.offset), gopc.size as usize)?;
+//! assert_eq!(pc, 0x45_1140);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod arch;
