@@ -4,16 +4,66 @@
 //! Its place: process → memory → **runtime → records** → dump file → graph → answers.
 //!
 //! # Start here
-//! [`World::open`] finds the runtime in a target; [`dump`] walks all of it.
+//! [`World::open`] finds the runtime in a target; [`dump`] walks all of it and hands the records to a
+//! [`Sink`] (a closure is one). The [`Summary`] that comes back has counts, and the [`Gaps`]: what
+//! could not be seen.
 //!
 //! # Invariants
 //! - Nothing here compares versions: what differs is a feature or a layout.
 //! - Whatever the memory says is checked before it is believed: lengths have limits, links are
-//!   counted, and what cannot be is an error with its address.
+//!   counted, and what cannot be is an error or a gap with its address.
+//! - Contents are handed on as they are read: no more than a batch of spans is held at once.
 //!
 //! # Not here
-//! Stopping (`goheap-process`), layouts and type descriptors (`goheap-golang`), bytes of the file
-//! (`goheap-format`).
+//! - Stopping and reading a process: `goheap-process`; cores: `goheap-memory`.
+//! - Layouts, versions, type descriptors: `goheap-golang`. The function table: `goheap-image`.
+//! - The bytes of the file: `goheap-format`.
+//!
+//! # Example
+//! ```
+//! use goheap_format::Record;
+//! use goheap_golang::Program;
+//! use goheap_memory::Target;
+//! use goheap_runtime::{WalkError, World, dump};
+//!
+//! /// Counts the objects of a stopped program, and their bytes.
+//! fn objects(target: &dyn Target, program: &impl Program) -> Result<(u64, u64), WalkError> {
+//!     let world = World::open(target, program)?;
+//!     let (mut count, mut bytes) = (0, 0);
+//!     dump(&world, &mut |record: &Record<'_>| {
+//!         if let Record::Object(object) = record {
+//!             count += 1;
+//!             bytes += object.contents.len() as u64;
+//!         }
+//!         Ok(())
+//!     })?;
+//!     Ok((count, bytes))
+//! }
+//!
+//! // A program by hand: `goheap_golang::ElfProgram` is one by its executable.
+//! # use goheap_golang::Layouts;
+//! # use goheap_image::layout::TypeLayout;
+//! # use goheap_memory::{Addr, Machine, Recorded};
+//! struct ByHand;
+//!
+//! impl Program for ByHand {
+//!     fn address(&self, name: &str) -> Option<Addr> {
+//!         (name == "runtime.buildVersion").then_some(Addr::new(0x1000))
+//!     }
+//! }
+//! # impl Layouts for ByHand {
+//! #     fn type_layout(&self, _name: &str) -> Option<TypeLayout> {
+//! #         None
+//! #     }
+//! # }
+//!
+//! let mut target = Recorded::new(Machine::Amd64);
+//! // The string "go1.99": a pointer and a length, and the bytes at 0x1010.
+//! target.put(Addr::new(0x1000), &[0x10, 0x10, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0]);
+//! target.put(Addr::new(0x1010), b"go1.99");
+//! let error = objects(&target, &ByHand).unwrap_err();
+//! assert!(error.to_string().starts_with("go1.99 is not a Go version that goheap knows"));
+//! ```
 
 mod arena;
 mod bits;
