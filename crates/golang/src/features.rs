@@ -88,7 +88,8 @@ pub enum HeapBits {
 /// How `mspan.isFree` decides what is below the bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IsFree {
-    /// By `freeIndexForScan` (runtime/mbitmap.go, go1.19.3 to go1.24).
+    /// By `freeIndexForScan` (runtime/mbitmap.go, go1.19.8 to go1.24). A late patch release of go1.19
+    /// brought it; where `mspan` has no such field, `freeindex` decides as it did before.
     FreeIndexForScan,
     /// By `freeindex` (runtime/mbitmap.go, go1.25).
     FreeIndex,

@@ -106,7 +106,8 @@ pub(crate) struct Span {
     /// Objects that fit, by the allocator's account.
     pub(crate) nelems: u64,
     pub(crate) free_index: u64,
-    pub(crate) free_index_for_scan: u64,
+    /// `None` in early patch releases of go1.19.
+    pub(crate) free_index_for_scan: Option<u64>,
     pub(crate) alloc_bits: Addr,
     pub(crate) mark_bits: Addr,
     pub(crate) sweepgen: u32,
@@ -128,7 +129,7 @@ impl Span {
             elem_size,
             nelems: PAGE / elem_size,
             free_index: 0,
-            free_index_for_scan: 0,
+            free_index_for_scan: None,
             alloc_bits: Addr::NIL,
             mark_bits: Addr::NIL,
             sweepgen: 0,
@@ -214,7 +215,6 @@ impl SpanTable {
         if field(layout.state) != IN_USE {
             return Ok(None);
         }
-        let opt = |place: Option<Place>| place.map_or(0, field);
         let span = Span {
             at,
             base: Addr::new(field(layout.start_addr)),
@@ -222,13 +222,15 @@ impl SpanTable {
             elem_size: field(layout.elem_size),
             nelems: field(layout.nelems),
             free_index: field(layout.free_index),
-            free_index_for_scan: opt(layout.free_index_for_scan),
+            free_index_for_scan: layout.free_index_for_scan.map(field),
             alloc_bits: Addr::new(field(layout.alloc_bits)),
             mark_bits: Addr::new(field(layout.mark_bits)),
             sweepgen: field(layout.sweepgen) as u32,
             spanclass: field(layout.spanclass) as u8,
             specials: Addr::new(field(layout.specials)),
-            large_type: Addr::new(opt(layout.large_type)),
+            large_type: layout
+                .large_type
+                .map_or(Addr::NIL, |place| Addr::new(field(place))),
         };
         let plausible = span.elem_size > 0
             && span.bytes > 0

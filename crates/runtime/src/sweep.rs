@@ -68,7 +68,7 @@ impl SpanState {
             return Ok(SpanState {
                 allocated,
                 below: match world.features.is_free {
-                    IsFree::FreeIndexForScan => span.free_index_for_scan,
+                    IsFree::FreeIndexForScan => span.free_index_for_scan.unwrap_or(span.free_index),
                     IsFree::FreeIndex => span.free_index,
                 },
                 taken: Vec::new(),
