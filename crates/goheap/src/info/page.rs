@@ -159,17 +159,22 @@ fn heap(census: &Census, phantoms: u64, out: &mut dyn Write) -> io::Result<()> {
                 )
             }
         };
-        // The collector is off (GOGC=off).
-        let next = match m.next_gc {
-            u64::MAX => "never".to_owned(),
-            next => units::bytes(next),
-        };
-        table.row([
-            next,
-            format!("is where the next collection begins; {collections}"),
-        ]);
+        let (next, is) = next_collection(m.next_gc);
+        table.row([next, format!("{is}; {collections}")]);
     }
     table.print(out)
+}
+
+/// How large the heap is when the next collection begins, and what that number is.
+///
+/// With GOGC=off it is what the memory limit allows, and without a limit that is a few percent below
+/// 2^63 (runtime/mgcpacer.go, go1.19 to go1.27: `memoryLimitHeapGoal`); up to go1.18, which had no
+/// limit, it was 2^64-1. No heap gets there.
+fn next_collection(next_gc: u64) -> (String, &'static str) {
+    match next_gc >= 1 << 62 {
+        true => ("none".to_owned(), "is to come, for the collector is off"),
+        false => (units::bytes(next_gc), "is where the next collection begins"),
+    }
 }
 
 fn sizes(census: &Census, out: &mut dyn Write) -> io::Result<()> {
@@ -249,5 +254,23 @@ fn rest(out: &mut dyn Write, all: usize, what: &str) -> io::Result<()> {
             let more = units::counted(more as u64, what);
             writeln!(out, "  {FAINT}and {more} more{FAINT:#}")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_collector_that_is_off_has_no_next_collection() {
+        // GOGC=off without a memory limit: go1.27, and go1.18 and older.
+        for next_gc in [8_946_671_135_000_000_000, u64::MAX] {
+            assert_eq!(next_collection(next_gc).0, "none");
+        }
+        let (next, is) = next_collection(4 << 20);
+        assert_eq!(
+            format!("{next} {is}"),
+            "4.00 MiB is where the next collection begins"
+        );
     }
 }
