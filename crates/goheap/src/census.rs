@@ -1,10 +1,9 @@
 //! Counting what is in a dump or in a walk: what `dump` says at its end and what `info` shows.
 
 use std::collections::BTreeMap;
-use std::io;
 
 use goheap_format::{Arch, MemStats, Params, Record, RecordKind};
-use goheap_runtime::Sink;
+use goheap_runtime::{Large, LargeKind};
 
 /// Counts of the records that have passed.
 #[derive(Debug, Default)]
@@ -96,16 +95,9 @@ impl Census {
     /// Counts one record.
     #[inline]
     pub(crate) fn add(&mut self, record: &Record<'_>) {
-        let kind = record.kind();
-        if let Some(count) = self.by_kind.get_mut(usize::from(kind.tag())) {
-            *count += 1;
-        }
+        self.add_kind(record.kind());
         match record {
-            Record::Object(object) => {
-                let len = object.contents.len() as u64;
-                self.object_bytes += len;
-                self.sizes.add(len);
-            }
+            Record::Object(object) => self.add_object(object.contents.len() as u64),
             Record::Goroutine(g) => {
                 *self.by_status.entry(g.status).or_default() += 1;
                 self.system_goroutines += u64::from(g.system);
@@ -122,6 +114,33 @@ impl Census {
             Record::MemStats(stats) => self.memstats = Some(stats.clone()),
             _ => {}
         }
+    }
+
+    /// Counts a record whose contents nobody has read.
+    pub(crate) fn add_large(&mut self, large: &Large<'_>) {
+        let kind = match large.kind {
+            LargeKind::Object => RecordKind::Object,
+            LargeKind::Data => RecordKind::Data,
+            LargeKind::Bss => RecordKind::Bss,
+        };
+        self.add_kind(kind);
+        match large.kind {
+            LargeKind::Object => self.add_object(large.size),
+            LargeKind::Data | LargeKind::Bss => self.segment_bytes += large.size,
+        }
+    }
+
+    #[inline]
+    fn add_kind(&mut self, kind: RecordKind) {
+        if let Some(count) = self.by_kind.get_mut(usize::from(kind.tag())) {
+            *count += 1;
+        }
+    }
+
+    #[inline]
+    fn add_object(&mut self, size: u64) {
+        self.object_bytes += size;
+        self.sizes.add(size);
     }
 
     /// How many records of `kind` have passed.
@@ -141,13 +160,6 @@ impl Census {
             .collect();
         sizes.sort_by_key(|&(size, _, bytes)| (std::cmp::Reverse(bytes), size));
         sizes
-    }
-}
-
-impl Sink for Census {
-    fn record(&mut self, record: &Record<'_>) -> io::Result<()> {
-        self.add(record);
-        Ok(())
     }
 }
 

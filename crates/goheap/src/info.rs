@@ -1,10 +1,11 @@
 //! `goheap info`: the head of a process, a core or a dump.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use goheap_format::{Compression, Header, RecordSource};
+use goheap_format::{Compression, Header, Record, RecordSource};
+use goheap_runtime::{Contents, Large, Sink};
 
 use crate::args::InfoArgs;
 use crate::capture::{Facts, Subject, Walked};
@@ -74,23 +75,14 @@ impl Info {
     pub(crate) fn of_program(source: &Source, exe: Option<&Path>) -> Result<Info, CommandError> {
         live::install_interrupts()?;
         let subject = Subject::open(source, exe)?;
-        let mut census = Census::default();
-        let progress = Progress::of_bytes("counting", subject.expected_bytes());
-        let mut until_look = LOOK_EVERY;
-        let mut signal = None;
-        let walked = subject.walk(&mut |record: &goheap_format::Record<'_>| {
-            census.add(record);
-            until_look -= 1;
-            if until_look == 0 {
-                until_look = LOOK_EVERY;
-                progress.at(census.object_bytes);
-                signal = live::stop_requested();
-                if let Some(signal) = signal {
-                    return Err(Stopped(signal).into());
-                }
-            }
-            Ok(())
-        });
+        let mut counting = Counting {
+            census: Census::default(),
+            progress: Progress::of_bytes("counting", subject.expected_bytes()),
+            until_look: LOOK_EVERY,
+            signal: None,
+        };
+        let walked = subject.walk(&mut counting);
+        let Counting { census, signal, .. } = counting;
         if let Some(signal) = signal {
             return Err(CommandError::Interrupted(signal));
         }
@@ -168,8 +160,47 @@ impl Info {
     ///
     /// # Errors
     /// Of the writer.
-    pub(crate) fn print(&self, out: &mut dyn Write) -> std::io::Result<()> {
+    pub(crate) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         page::print(self, out)
+    }
+}
+
+/// Counts the records of a walk.
+struct Counting {
+    census: Census,
+    progress: Progress,
+    until_look: u32,
+    /// The signal that ended the walk; the walk itself only learns that it was ended.
+    signal: Option<i32>,
+}
+
+impl Counting {
+    fn look_up(&mut self) -> io::Result<()> {
+        self.until_look = LOOK_EVERY;
+        self.progress.at(self.census.object_bytes);
+        self.signal = live::stop_requested();
+        match self.signal {
+            Some(signal) => Err(Stopped(signal).into()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Sink for Counting {
+    #[inline]
+    fn record(&mut self, record: &Record<'_>) -> io::Result<()> {
+        self.census.add(record);
+        self.until_look -= 1;
+        match self.until_look {
+            0 => self.look_up(),
+            _ => Ok(()),
+        }
+    }
+
+    /// The size is all that is counted, so the contents (gigabytes, maybe) need not be read.
+    fn large(&mut self, large: &Large<'_>, _contents: &mut dyn Contents) -> io::Result<()> {
+        self.census.add_large(large);
+        self.look_up()
     }
 }
 
