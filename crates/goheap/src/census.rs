@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use goheap_format::{Arch, MemStats, Params, Record, RecordKind};
-use goheap_runtime::{Large, LargeKind};
+use goheap_runtime::{GoroutineState, Large, LargeKind};
 
 /// Counts of the records that have passed.
 #[derive(Debug, Default)]
@@ -72,23 +72,9 @@ pub(crate) fn arch(arch: &Arch<'_>) -> String {
     }
 }
 
-/// Goroutine states by the runtime's number (runtime/runtime2.go, go1.27: `_Gidle` and on; 10 and
-/// 11 since go1.26; `_Gscan` is 0x1000 on top).
+/// A goroutine's state in words, from the runtime's number.
 pub(crate) fn status_name(status: u64) -> String {
-    let name = match status & !0x1000 {
-        0 => "idle",
-        1 => "runnable",
-        2 => "running",
-        3 => "in system call",
-        4 => "waiting",
-        6 => "dead",
-        8 => "copying its stack",
-        9 => "preempted",
-        10 => "leaked",
-        11 => "spare for cgo",
-        _ => return format!("status {status:#x}"),
-    };
-    name.to_owned()
+    GoroutineState::from_status(status).to_string()
 }
 
 impl Census {
@@ -164,7 +150,10 @@ impl Census {
 }
 
 fn status_waits(status: u64) -> bool {
-    matches!(status & !0x1000, 4 | 9 | 10)
+    matches!(
+        GoroutineState::from_status(status),
+        GoroutineState::Waiting | GoroutineState::Preempted | GoroutineState::Leaked
+    )
 }
 
 /// The runtime has some 40 wait reasons; a hostile dump can have a new one in every goroutine.

@@ -38,7 +38,9 @@ use crate::unwind::Unwinder;
 use crate::wait_reason::WaitReasons;
 use crate::{Sink, WalkError, World, limit};
 
-/// What a goroutine is doing (runtime/runtime2.go: `_Gidle` and so on, without `_Gscan`).
+/// What a goroutine is doing (runtime/runtime2.go, go1.19 to go1.27: `_Gidle` and so on, without
+/// `_Gscan`; the numbers stay the same, and 10 and 11 came with go1.26). As text, it is what people
+/// are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum GoroutineState {
@@ -99,13 +101,13 @@ impl fmt::Display for GoroutineState {
             GoroutineState::Idle => "idle",
             GoroutineState::Runnable => "runnable",
             GoroutineState::Running => "running",
-            GoroutineState::Syscall => "syscall",
+            GoroutineState::Syscall => "in system call",
             GoroutineState::Waiting => "waiting",
             GoroutineState::Dead => "dead",
-            GoroutineState::CopyStack => "copystack",
+            GoroutineState::CopyStack => "copying its stack",
             GoroutineState::Preempted => "preempted",
             GoroutineState::Leaked => "leaked",
-            GoroutineState::DeadExtra => "dead (extra thread)",
+            GoroutineState::DeadExtra => "spare for cgo",
             GoroutineState::Unknown(status) => return write!(f, "status {status:#x}"),
         })
     }
