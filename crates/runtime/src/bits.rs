@@ -93,7 +93,7 @@ impl SpanBits<'_> {
                 if typ.is_nil() {
                     return;
                 }
-                match masks.get(typ) {
+                match masks.get(typ, span.elem_size) {
                     Ok(mask) => mask.repeat(offset / word, out, words),
                     Err(error) => gaps.add("pointers of an object", span.object(index), error),
                 }

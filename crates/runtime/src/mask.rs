@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use goheap_golang::TypeError;
 use goheap_memory::Addr;
 
 use crate::types::{WorldTypes, pointer_mask};
@@ -51,47 +52,58 @@ impl Mask {
 pub(crate) struct Masks<'m, 't> {
     types: WorldTypes<'m, 't>,
     word: u64,
-    known: HashMap<Addr, Rc<Mask>>,
+    /// What is wrong with a type is kept as well: a million objects may have it.
+    known: HashMap<Addr, Result<Rc<Mask>, TypeError>>,
+    /// Bytes of the masks in `known`.
+    kept: usize,
     last: Option<(Addr, Rc<Mask>)>,
 }
 
 impl<'m, 't> Masks<'m, 't> {
     /// More masks than this are not kept: a type is read again when it is met again.
     const KEPT: usize = 1 << 16;
+    /// The same for so many bytes of them.
+    const KEPT_BYTES: usize = 1 << 24;
 
     pub(crate) fn new(world: &'m World<'t>) -> Result<Masks<'m, 't>, WalkError> {
         Ok(Masks {
             types: world.types()?,
             word: world.model.word_size(),
             known: HashMap::new(),
+            kept: 0,
             last: None,
         })
     }
 
-    /// The mask of the type whose descriptor is at `typ`.
-    pub(crate) fn get(&mut self, typ: Addr) -> Result<Rc<Mask>, WalkError> {
+    /// The mask of the type whose descriptor is at `typ`, and of which an object has `room` bytes.
+    pub(crate) fn get(&mut self, typ: Addr, room: u64) -> Result<Rc<Mask>, TypeError> {
         if let Some((at, mask)) = &self.last
             && *at == typ
         {
             return Ok(Rc::clone(mask));
         }
         let mask = match self.known.get(&typ) {
-            Some(mask) => Rc::clone(mask),
-            None => {
-                let (size, bits) = pointer_mask(&self.types, typ)?;
-                let mask = Rc::new(Mask {
-                    size: size / self.word,
-                    pointers: bits.len(),
-                    bits: bits.bits().to_vec(),
-                });
-                if self.known.len() < Self::KEPT {
-                    self.known.insert(typ, Rc::clone(&mask));
-                }
-                mask
-            }
+            Some(known) => known.clone()?,
+            None => self.read(typ, room)?,
         };
         self.last = Some((typ, Rc::clone(&mask)));
         Ok(mask)
+    }
+
+    fn read(&mut self, typ: Addr, room: u64) -> Result<Rc<Mask>, TypeError> {
+        let read = pointer_mask(&self.types, typ, room).map(|(size, bits)| {
+            Rc::new(Mask {
+                size: size / self.word,
+                pointers: bits.len(),
+                bits: bits.bits().to_vec(),
+            })
+        });
+        let bytes = read.as_ref().map_or(0, |mask| mask.bits.len());
+        if self.known.len() < Self::KEPT && self.kept.saturating_add(bytes) <= Self::KEPT_BYTES {
+            self.kept += bytes;
+            self.known.insert(typ, read.clone());
+        }
+        read
     }
 }
 

@@ -1,7 +1,7 @@
 //! Type descriptors of the program: what the records and the pointer masks need of them.
 
 use goheap_format::{Record, TypeDescriptor};
-use goheap_golang::{GcMask, TypeModule, Types};
+use goheap_golang::{GcMask, TypeError, TypeModule, Types};
 use goheap_memory::{Addr, PageCache, Target};
 
 use crate::typecache::TypeCache;
@@ -57,11 +57,23 @@ pub(crate) fn write_type(
     Ok(())
 }
 
-/// Size in bytes and pointer mask of the type that the heap names at `at`.
+/// Size in bytes and pointer mask of the type that the heap names at `at` as that of an object of
+/// `room` bytes.
 pub(crate) fn pointer_mask(
     types: &WorldTypes<'_, '_>,
     at: Addr,
-) -> Result<(u64, GcMask), WalkError> {
+    room: u64,
+) -> Result<(u64, GcMask), TypeError> {
     let typ = types.read_from_heap(at)?;
+    // An object is made large enough for its type, so that a mask is never larger than the
+    // object's words: a damaged type must not make one of its own size.
+    if typ.ptr_bytes > room {
+        return Err(TypeError::Implausible {
+            at,
+            what: "PtrBytes",
+            found: typ.ptr_bytes,
+            expected: "no more than an object of it has",
+        });
+    }
     Ok((typ.size, types.read_gc_mask(&typ)?))
 }
