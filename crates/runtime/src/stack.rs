@@ -20,6 +20,9 @@ const SP_WRITE: u8 = 2;
 /// Program counters that are kept; the stacks of a program share few.
 const KEPT: usize = 1 << 16;
 
+/// Pointers in the maps of those that are kept.
+const KEPT_POINTERS: usize = 1 << 22;
+
 /// All that a frame's record takes from the function tables, for one program counter.
 #[derive(Debug)]
 pub(crate) struct Site {
@@ -44,6 +47,17 @@ pub(crate) enum ArgsLen {
     Reflect,
 }
 
+impl Site {
+    /// How many pointers its maps name.
+    fn pointers(&self) -> usize {
+        let locals = match &self.locals {
+            PointerMap::Bits(bits) => bits.pointers.len(),
+            PointerMap::Missing | PointerMap::Sized(_) | PointerMap::Empty => 0,
+        };
+        self.args.as_ref().map_or(0, |bits| bits.pointers.len()) + locals
+    }
+}
+
 impl AsRef<Step> for Site {
     fn as_ref(&self) -> &Step {
         &self.step
@@ -53,14 +67,21 @@ impl AsRef<Step> for Site {
 /// The function tables of all modules, by program counter, with the ones last asked for.
 pub(crate) struct Sites<'w> {
     world: &'w World<'w>,
-    known: RefCell<HashMap<Addr, Rc<Site>>>,
+    known: RefCell<Known>,
+}
+
+/// The sites last asked for, and how many pointers are in their maps.
+#[derive(Default)]
+struct Known {
+    sites: HashMap<Addr, Rc<Site>>,
+    pointers: usize,
 }
 
 impl<'w> Sites<'w> {
     pub(crate) fn new(world: &'w World<'w>) -> Self {
         Sites {
             world,
-            known: RefCell::new(HashMap::new()),
+            known: RefCell::default(),
         }
     }
 
@@ -125,18 +146,20 @@ impl Code for Sites<'_> {
     type Site = Site;
 
     fn site(&self, pc: Addr) -> Result<Option<Rc<Site>>, UnwindError> {
-        if let Some(site) = self.known.borrow().get(&pc) {
+        if let Some(site) = self.known.borrow().sites.get(&pc) {
             return Ok(Some(Rc::clone(site)));
         }
         let Some(found) = self.find(pc) else {
             return Ok(None);
         };
         let site = Rc::new(self.describe(&found, pc)?);
-        let mut known = self.known.borrow_mut();
-        if known.len() >= KEPT {
-            known.clear();
+        let known = &mut *self.known.borrow_mut();
+        known.pointers = known.pointers.saturating_add(site.pointers());
+        if known.sites.len() >= KEPT || known.pointers > KEPT_POINTERS {
+            known.sites.clear();
+            known.pointers = site.pointers();
         }
-        known.insert(pc, Rc::clone(&site));
+        known.sites.insert(pc, Rc::clone(&site));
         Ok(Some(site))
     }
 }

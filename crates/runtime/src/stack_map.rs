@@ -14,9 +14,10 @@ pub(crate) const ARGS_POINTER_MAPS: u8 = 0;
 /// `FUNCDATA_LocalsPointerMaps` (same place).
 pub(crate) const LOCALS_POINTER_MAPS: u8 = 1;
 
-/// Bits of a map that are believed: a frame of 1 GiB, the most that the compiler accepts
-/// (cmd/compile: "stack frame too large").
-const MOST_BITS: u64 = (1 << 30) / 8;
+/// Bits of a map that are believed: a frame of 64 MiB. The compiler would accept one of 1 GiB
+/// (cmd/compile: "stack frame too large"), but a variable of more than 10 MiB goes to the heap
+/// (cmd/compile/internal/ir/cfg.go, go1.19: `MaxStackVarSize`).
+const MOST_BITS: u64 = (64 << 20) / 8;
 
 /// What `FUNCDATA_LocalsPointerMaps` or `FUNCDATA_ArgsPointerMaps` says at one program counter.
 #[derive(Debug, Clone, PartialEq, Eq)]
