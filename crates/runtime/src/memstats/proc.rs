@@ -98,16 +98,20 @@ impl<'w, 't> Flusher<'w, 't> {
     pub(super) fn alloc_persistent(&mut self, size: u64, align: u64, counters: &mut HeapCounters) {
         let off = self
             .chunk_used
-            .map(|off| off.next_multiple_of(align.max(1)));
+            .and_then(|off| off.checked_next_multiple_of(align.max(1)))
+            .filter(|off| {
+                off.checked_add(size)
+                    .is_some_and(|end| end <= PERSISTENT_CHUNK)
+            });
         let start = match off {
-            Some(off) if off + size <= PERSISTENT_CHUNK => off,
-            _ => {
+            Some(off) => off,
+            None => {
                 counters.other_sys = counters.other_sys.wrapping_add(PERSISTENT_CHUNK);
                 counters.mapped_ready = counters.mapped_ready.wrapping_add(PERSISTENT_CHUNK);
                 0
             }
         };
-        self.chunk_used = Some(start + size);
+        self.chunk_used = Some(start.saturating_add(size));
         counters.gc_misc_sys = counters.gc_misc_sys.wrapping_add(size);
         counters.other_sys = counters.other_sys.wrapping_sub(size);
     }
