@@ -85,6 +85,20 @@ impl Arenas {
         }
         arenas.list.sort_unstable();
         arenas.list.dedup();
+        // One that is being added is in the list before it is in the table (runtime/malloc.go:
+        // `mheap.sysAlloc`).
+        arenas.list.retain(|(_, arena)| !arena.is_nil());
+        // Each has its own bookkeeping, so that what is read of that is no more than there is.
+        let mut own: Vec<Addr> = arenas.list.iter().map(|(_, arena)| *arena).collect();
+        own.sort_unstable();
+        if let Some(pair) = own.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(WalkError::Implausible {
+                what: "mheap_.arenas",
+                at: heap,
+                found: pair[0].get(),
+                expected: "a heapArena for each arena",
+            });
+        }
         Ok(arenas)
     }
 
@@ -137,6 +151,29 @@ impl Arenas {
             (Some(first), Some(last)) => (base(first.0), base(last.0).wrapping_add(self.bytes)),
             _ => (0, 0),
         }
+    }
+
+    /// Bytes of all arenas: so many bytes the objects and stacks of the program have at most.
+    pub(crate) fn total(&self) -> u64 {
+        self.bytes.saturating_mul(self.list.len() as u64)
+    }
+
+    /// Whether all of the `len` bytes at `base` lie in arenas.
+    pub(crate) fn cover(&self, base: Addr, len: u64) -> bool {
+        let place = |at: Addr| {
+            let index = at.get().wrapping_sub(self.base_offset) / self.bytes;
+            let place = self.list.binary_search_by_key(&index, |arena| arena.0);
+            place.ok().map(|place| (index, place as u64))
+        };
+        let last = len
+            .checked_sub(1)
+            .and_then(|rest| base.get().checked_add(rest));
+        let (Some(first), Some(last)) = (place(base), last.and_then(|last| place(Addr::new(last))))
+        else {
+            return false;
+        };
+        // Without a hole between them there are as many steps in the list as in the address space.
+        first <= last && last.0 - first.0 == last.1 - first.1
     }
 
     fn find(&self, at: Addr) -> Option<(u64, Addr)> {

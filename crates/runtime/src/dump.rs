@@ -43,13 +43,15 @@ pub fn dump(world: &World<'_>, sink: &mut dyn Sink) -> Result<Summary, WalkError
     let sweepgen = world.structs.place("runtime.mheap", "sweepgen")?;
     let heap_sweepgen = world.field(heap, sweepgen, "mheap_.sweepgen")? as u32;
     let arenas = Arenas::new(world)?;
-    let spans = SpanTable::new(world)?;
+    let spans = SpanTable::new(world, &arenas)?;
     let specials = Specials::new(world)?;
 
     write_params(world, &arenas, sink)?;
-    summary.itabs = write_itabs(world, sink)?;
+    let itabs = world.global("runtime.itabTable")?;
+    let written = write_itabs(world, sink, &mut summary);
+    summary.gaps.unless("itabs", itabs, written)?;
 
-    let effects = SweepEffects::of(world, &spans, &specials, heap_sweepgen)?;
+    let effects = SweepEffects::of(world, &spans, &specials, heap_sweepgen, &mut summary.gaps)?;
     let objects = Objects {
         world,
         spans: &spans,
@@ -61,14 +63,20 @@ pub fn dump(world: &World<'_>, sink: &mut dyn Sink) -> Result<Summary, WalkError
     let (objects, with_specials) = objects.write(sink, &mut summary.gaps)?;
     summary.objects = objects;
 
-    summary.goroutines = write_goroutines(world, sink)?;
+    summary.goroutines = write_goroutines(world, &arenas, sink)?;
     summary
         .gaps
         .append(std::mem::take(&mut summary.goroutines.gaps));
-    summary.threads = write_threads(world, sink)?;
-    write_segments(world, sink)?;
+    let threads = world.global("runtime.allm")?;
+    let written = write_threads(world, sink, &mut summary.threads);
+    summary.gaps.unless("threads", threads, written)?;
+    write_segments(world, sink, &mut summary.gaps)?;
 
-    let each_special = |wanted: SpecialKind, sink: &mut dyn Sink| -> Result<(), WalkError> {
+    let each_special = |wanted: SpecialKind,
+                        what: &'static str,
+                        sink: &mut dyn Sink,
+                        gaps: &mut Gaps|
+     -> Result<(), WalkError> {
         for at in &with_specials {
             let Some(span) = spans.read(world, *at)? else {
                 continue;
@@ -81,24 +89,44 @@ pub fn dump(world: &World<'_>, sink: &mut dyn Sink) -> Result<Summary, WalkError
             {
                 let object = span.base.offset(special.offset);
                 let record = match wanted {
-                    SpecialKind::Finalizer => {
-                        Record::Finalizer(specials.finalizer(world, special, object)?)
-                    }
-                    _ => Record::AllocSample(AllocSample {
-                        object: object.get(),
-                        bucket: specials.bucket(world, special)?,
+                    SpecialKind::Finalizer => specials
+                        .finalizer(world, special, object)
+                        .map(Record::Finalizer),
+                    _ => specials.bucket(world, special).map(|bucket| {
+                        Record::AllocSample(AllocSample {
+                            object: object.get(),
+                            bucket,
+                        })
                     }),
                 };
-                sink.record(&record)?;
+                if let Some(record) = gaps.unless(what, special.at, record)? {
+                    sink.record(&record)?;
+                }
             }
         }
         Ok(())
     };
-    each_special(SpecialKind::Finalizer, sink)?;
-    write_finalizer_queue(world, &effects.queued, sink)?;
-    sink.record(&Record::MemStats(Box::new(read_mem_stats(world)?)))?;
-    write_mem_profile(world, sink)?;
-    each_special(SpecialKind::Profile, sink)?;
+    let gaps = &mut summary.gaps;
+    each_special(SpecialKind::Finalizer, "a finalizer", sink, gaps)?;
+    let queue = world.global("runtime.allfin")?;
+    let written = write_finalizer_queue(world, &effects.queued, sink);
+    gaps.unless("the finalizer queue", queue, written)?;
+    let stats = read_mem_stats(world);
+    if let Some(stats) = gaps.unless("statistics", world.global("runtime.memstats")?, stats)? {
+        sink.record(&Record::MemStats(Box::new(stats)))?;
+    }
+    let buckets = world.global("runtime.mbuckets")?;
+    gaps.unless(
+        "the memory profile",
+        buckets,
+        write_mem_profile(world, sink),
+    )?;
+    each_special(
+        SpecialKind::Profile,
+        "a sample of the memory profile",
+        sink,
+        gaps,
+    )?;
     sink.record(&Record::Eof)?;
     Ok(summary)
 }

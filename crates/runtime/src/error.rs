@@ -54,6 +54,23 @@ pub enum WalkError {
     Sink(#[from] std::io::Error),
 }
 
+impl WalkError {
+    /// Whether the target's memory is to blame, and not the version, the executable or the sink:
+    /// then the rest of the walk can do without the part that failed.
+    pub(crate) fn is_damage(&self) -> bool {
+        match self {
+            WalkError::Fault { .. }
+            | WalkError::Implausible { .. }
+            | WalkError::Type(_)
+            | WalkError::Pclntab { .. } => true,
+            WalkError::Layout(_)
+            | WalkError::NoSymbol(_)
+            | WalkError::Version(_)
+            | WalkError::Sink(_) => false,
+        }
+    }
+}
+
 /// Names what was being read when memory failed.
 pub(crate) trait Doing<T> {
     fn doing(self, what: &'static str) -> Result<T, WalkError>;

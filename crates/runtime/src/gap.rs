@@ -4,6 +4,8 @@ use std::fmt;
 
 use goheap_memory::Addr;
 
+use crate::WalkError;
+
 /// Something that a walk could not see or did not believe. The dump goes on without it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gap {
@@ -41,6 +43,27 @@ impl Gaps {
                 at,
                 why: why.to_string(),
             });
+        }
+    }
+
+    /// Adds one for a part of the walk that `result` says could not be had, if that is the target's
+    /// fault.
+    ///
+    /// # Errors
+    /// Anything else.
+    pub(crate) fn unless<T>(
+        &mut self,
+        what: &'static str,
+        at: Addr,
+        result: Result<T, WalkError>,
+    ) -> Result<Option<T>, WalkError> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if error.is_damage() => {
+                self.add(what, at, error);
+                Ok(None)
+            }
+            Err(error) => Err(error),
         }
     }
 

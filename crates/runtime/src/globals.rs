@@ -6,12 +6,14 @@ use goheap_golang::Place;
 use goheap_memory::{Addr, ByteOrder};
 
 use crate::arena::Arenas;
+use crate::chain::Chain;
 use crate::error::Doing;
+use crate::gap::Gaps;
 use crate::pieces::Pieces;
 use crate::sink::{Large, LargeKind};
 use crate::typecache::TypeCache;
 use crate::types::write_type;
-use crate::{Sink, WalkError, World, limit};
+use crate::{Sink, Summary, WalkError, World, limit};
 
 /// `dumpparams`.
 pub(crate) fn write_params(
@@ -39,12 +41,20 @@ pub(crate) fn write_params(
 }
 
 /// `dumpitabs`: the entries of `itabTable` that are in use, in the order of the table.
-pub(crate) fn write_itabs(world: &World<'_>, sink: &mut dyn Sink) -> Result<u64, WalkError> {
+///
+/// The runtime counts them too, after it has added one (runtime/iface.go: `itabTableType.add`):
+/// where there are others than it counts, some were not seen, or others are none.
+pub(crate) fn write_itabs(
+    world: &World<'_>,
+    sink: &mut dyn Sink,
+    summary: &mut Summary,
+) -> Result<(), WalkError> {
     const TABLE: &str = "runtime.itabTableType";
     const WHAT: &str = "runtime.itabTable";
     let word = world.model.word_size();
     let table = world.ptr(world.global("runtime.itabTable")?, WHAT)?;
     let size = world.field(table, world.structs.place(TABLE, "size")?, WHAT)?;
+    let expected = world.field(table, world.structs.place(TABLE, "count")?, WHAT)?;
     let entries = table.offset(world.structs.offset(TABLE, "entries")?);
     // `itab` became an alias of abi.ITab in go1.22, and its fields were renamed.
     let typ = world
@@ -67,82 +77,128 @@ pub(crate) fn write_itabs(world: &World<'_>, sink: &mut dyn Sink) -> Result<u64,
         if itab.is_nil() {
             continue;
         }
-        let concrete = Addr::new(world.field(itab, typ, "an itab")?);
-        write_type(&types, &mut cache, concrete, sink)?;
+        count += 1;
+        let concrete = world.field(itab, typ, "an itab");
+        let Some(concrete) = summary.gaps.unless("an itab", itab, concrete)? else {
+            continue;
+        };
+        let written = write_type(&types, &mut cache, Addr::new(concrete), sink);
+        summary.gaps.unless("the type of an itab", itab, written)?;
         sink.record(&Record::Itab(Itab {
             address: itab.get(),
-            concrete_type: concrete.get(),
+            concrete_type: concrete,
         }))?;
-        count += 1;
+        summary.itabs += 1;
     }
-    Ok(count)
+    if count != expected && count != expected.wrapping_add(1) {
+        let why = format_args!("{count} are in the table, which counts {expected}");
+        summary.gaps.add("itabs", table, why);
+    }
+    Ok(())
 }
 
 /// `dumpms`: the chain of `allm`.
-pub(crate) fn write_threads(world: &World<'_>, sink: &mut dyn Sink) -> Result<u64, WalkError> {
+pub(crate) fn write_threads(
+    world: &World<'_>,
+    sink: &mut dyn Sink,
+    count: &mut u64,
+) -> Result<(), WalkError> {
     const WHAT: &str = "runtime.allm";
     let place = |path: &str| world.structs.place("runtime.m", path);
     let (id, procid, next) = (place("id")?, place("procid")?, place("alllink")?);
-    let mut m = world.ptr(world.global("runtime.allm")?, WHAT)?;
-    let mut count = 0;
-    while !m.is_nil() {
-        count += 1;
-        if count > limit::THREADS as u64 {
-            return Err(endless(WHAT, m));
-        }
+    let mut chain = Chain::new(world.ptr(world.global("runtime.allm")?, WHAT)?);
+    while let Some(m) = chain.at() {
         sink.record(&Record::OsThread(OsThread {
             address: m.get(),
             // An int64, written as the seed does: sign-extended to 64 bits.
             id: world.field(m, id, WHAT)?,
             os_id: world.field(m, procid, WHAT)?,
         }))?;
-        m = Addr::new(world.field(m, next, WHAT)?);
+        *count += 1;
+        chain.follow(Addr::new(world.field(m, next, WHAT)?), WHAT)?;
     }
-    Ok(count)
+    Ok(())
 }
 
 /// The segments of `dumproots`: data and bss of the first module.
-pub(crate) fn write_segments(world: &World<'_>, sink: &mut dyn Sink) -> Result<(), WalkError> {
+pub(crate) fn write_segments(
+    world: &World<'_>,
+    sink: &mut dyn Sink,
+    gaps: &mut Gaps,
+) -> Result<(), WalkError> {
     let Some(module) = world.modules.first() else {
         return Ok(());
     };
-    write_segment(world, LargeKind::Data, module.data, module.data_mask, sink)?;
-    write_segment(world, LargeKind::Bss, module.bss, module.bss_mask, sink)
+    let mut write = |kind, segment: (Addr, Addr), mask| -> Result<(), WalkError> {
+        let begun = Segment::read(world, kind, segment, mask);
+        match gaps.unless("the data or bss segment", segment.0, begun)? {
+            Some(segment) => segment.write(world, sink),
+            None => Ok(()),
+        }
+    };
+    write(LargeKind::Data, module.data, module.data_mask)?;
+    write(LargeKind::Bss, module.bss, module.bss_mask)
 }
 
-fn write_segment(
-    world: &World<'_>,
+/// A segment that is about to be written.
+struct Segment<'t> {
     kind: LargeKind,
-    (start, end): (Addr, Addr),
-    (bits, mask): (u64, Addr),
-    sink: &mut dyn Sink,
-) -> Result<(), WalkError> {
-    const WHAT: &str = "the data or bss segment";
-    let implausible = |found, expected| WalkError::Implausible {
-        what: WHAT,
-        at: start,
-        found,
-        expected,
-    };
-    let size = end.since(start).filter(|size| *size <= limit::SEGMENT);
-    let size = size.ok_or_else(|| implausible(end.get(), "an end not far behind its start"))?;
-    if bits > size.div_ceil(world.model.word_size()) {
-        return Err(implausible(bits, "a mask with a bit for each of its words"));
-    }
-    let mask = world.bytes(mask, bits.div_ceil(8), limit::SEGMENT, "its pointer mask")?;
-    let fields = Fields::Bits {
-        bits: &mask,
-        len: bits as usize,
-        word: world.model.word,
-    };
-    let large = Large {
-        kind,
-        address: start.get(),
-        size,
-        fields,
-    };
+    start: Addr,
+    size: u64,
+    bits: u64,
+    mask: Vec<u8>,
     // Straight from the target: the cache of pages is for small reads.
-    Ok(sink.large(&large, &mut Pieces::new(world.target, start, size))?)
+    pieces: Pieces<'t>,
+}
+
+impl<'t> Segment<'t> {
+    const WHAT: &'static str = "the data or bss segment";
+
+    fn read(
+        world: &World<'t>,
+        kind: LargeKind,
+        (start, end): (Addr, Addr),
+        (bits, mask): (u64, Addr),
+    ) -> Result<Segment<'t>, WalkError> {
+        let implausible = |found, expected| WalkError::Implausible {
+            what: Self::WHAT,
+            at: start,
+            found,
+            expected,
+        };
+        let size = end.since(start).filter(|size| *size <= limit::SEGMENT);
+        let size = size.ok_or_else(|| implausible(end.get(), "an end not far behind its start"))?;
+        if bits > size.div_ceil(world.model.word_size()) {
+            return Err(implausible(bits, "a mask with a bit for each of its words"));
+        }
+        let mask = world.bytes(mask, bits.div_ceil(8), limit::SEGMENT, "its pointer mask")?;
+        let pieces = Pieces::new(world.target, start, size);
+        if size > 0 {
+            pieces.probe().doing(Self::WHAT)?;
+        }
+        Ok(Segment {
+            kind,
+            start,
+            size,
+            bits,
+            mask,
+            pieces,
+        })
+    }
+
+    fn write(self, world: &World<'_>, sink: &mut dyn Sink) -> Result<(), WalkError> {
+        let large = Large {
+            kind: self.kind,
+            address: self.start.get(),
+            size: self.size,
+            fields: Fields::Bits {
+                bits: &self.mask,
+                len: self.bits as usize,
+                word: world.model.word,
+            },
+        };
+        self.pieces.write(&large, Self::WHAT, sink)
+    }
 }
 
 /// Where a block of finalizers that are ready to run has what.
@@ -223,13 +279,8 @@ pub(crate) fn write_finalizer_queue(
             sink.record(&Record::QueuedFinalizer(*finalizer))?;
         }
     }
-    let mut at = global("runtime.allfin")?;
-    let mut blocks = 0;
-    while !at.is_nil() {
-        blocks += 1;
-        if blocks > limit::CHAIN {
-            return Err(endless(WHAT, at));
-        }
+    let mut chain = Chain::new(global("runtime.allfin")?);
+    while let Some(at) = chain.at() {
         let count = field(at, layout.cnt)?;
         if count > layout.fin.count {
             return Err(WalkError::Implausible {
@@ -255,16 +306,7 @@ pub(crate) fn write_finalizer_queue(
                 sink.record(&Record::QueuedFinalizer(*finalizer))?;
             }
         }
-        at = Addr::new(field(at, layout.alllink)?);
+        chain.follow(Addr::new(field(at, layout.alllink)?), WHAT)?;
     }
     Ok(())
-}
-
-fn endless(what: &'static str, at: Addr) -> WalkError {
-    WalkError::Implausible {
-        what,
-        at,
-        found: at.get(),
-        expected: "an end of the chain",
-    }
 }

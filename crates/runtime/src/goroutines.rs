@@ -16,7 +16,6 @@
 //!   signal handler), its record has no frames, and that is a gap.
 //! - Dead goroutines are left out, which is what the runtime does.
 
-mod chain;
 mod context;
 mod layout;
 mod system;
@@ -27,10 +26,11 @@ use std::fmt;
 use goheap_format::{Goroutine, Record};
 use goheap_memory::Addr;
 
-use self::chain::Chain;
 use self::context::{Context, ThreadStacks};
 use self::layout::{G, Layout, M};
 use self::system::SystemGoroutines;
+use crate::arena::Arenas;
+use crate::chain::Chain;
 use crate::gap::Gaps;
 use crate::stack::Sites;
 use crate::stack_frame::FrameWriter;
@@ -139,6 +139,7 @@ pub struct GoroutineSummary {
 /// The layouts or symbols lack what is needed, `allgs` makes no sense, or the sink fails.
 pub(crate) fn write_goroutines(
     world: &World<'_>,
+    arenas: &Arenas,
     sink: &mut dyn Sink,
 ) -> Result<GoroutineSummary, WalkError> {
     let sites = Sites::new(world);
@@ -151,6 +152,7 @@ pub(crate) fn write_goroutines(
         system: SystemGoroutines::new(world, &sites)?,
         threads: ThreadStacks::new(world.target.threads()),
         frame_writer: FrameWriter::new(world),
+        room: arenas.total(),
         sink,
         summary: GoroutineSummary::default(),
     };
@@ -187,6 +189,8 @@ struct Walk<'w, 's> {
     system: SystemGoroutines<'s>,
     threads: ThreadStacks,
     frame_writer: FrameWriter<'w>,
+    /// Bytes that further frames may have: stacks lie in the heap's arenas, and do not overlap.
+    room: u64,
     sink: &'s mut dyn Sink,
     summary: GoroutineSummary,
 }
@@ -279,7 +283,16 @@ impl Walk<'_, '_> {
                 }
             };
             match self.frame_writer.record(&frame) {
-                Ok(record) => self.sink.record(&Record::StackFrame(record))?,
+                Ok(record) => {
+                    let len = record.contents.len() as u64;
+                    let Some(room) = self.room.checked_sub(len) else {
+                        let why = "all stacks together have more bytes than the heap's arenas";
+                        self.gap(g, "frames of a goroutine", why);
+                        return Ok(());
+                    };
+                    self.room = room;
+                    self.sink.record(&Record::StackFrame(record))?;
+                }
                 Err(error) => {
                     self.gap(g, "frames of a goroutine", error);
                     return Ok(());

@@ -67,6 +67,7 @@
 
 mod arena;
 mod bits;
+mod chain;
 mod dump;
 mod error;
 mod gap;

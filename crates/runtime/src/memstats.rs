@@ -25,10 +25,11 @@ use goal::Pacer;
 /// A counter cannot be read, or a layout is missing.
 pub fn read_mem_stats(world: &World<'_>) -> Result<MemStats, WalkError> {
     let mut counters = HeapCounters::read(world)?;
+    let arenas = Arenas::new(world)?;
     flush::flush_all_mcaches(
         world,
-        &Arenas::new(world)?,
-        &SpanTable::new(world)?,
+        &arenas,
+        &SpanTable::new(world, &arenas)?,
         &Specials::new(world)?,
         &mut counters,
     )?;

@@ -3,6 +3,7 @@
 use goheap_image::pclntab::{Func, FuncTable, TextOffset};
 use goheap_memory::Addr;
 
+use crate::chain::Chain;
 use crate::{WalkError, World, limit};
 
 /// One module (`runtime.moduledata`): the program itself, or a plugin.
@@ -45,8 +46,9 @@ impl Module {
     pub(crate) fn read_all(world: &World<'_>) -> Result<Vec<Module>, WalkError> {
         let next = world.structs.place("runtime.moduledata", "next")?;
         let mut modules = Vec::new();
-        let mut at = world.global("runtime.firstmoduledata")?;
-        while !at.is_nil() {
+        let mut chain = Chain::new(world.global("runtime.firstmoduledata")?);
+        let mut room = limit::PCLNTAB;
+        while let Some(at) = chain.at() {
             if modules.len() >= limit::MODULES {
                 return Err(WalkError::Implausible {
                     what: "moduledata.next",
@@ -55,13 +57,17 @@ impl Module {
                     expected: "an end of the chain",
                 });
             }
-            modules.push(Module::read(world, at)?);
-            at = Addr::new(world.field(at, next, "moduledata.next")?);
+            let module = Module::read(world, at, room)?;
+            room = room.saturating_sub(module.pclntab.len() as u64);
+            modules.push(module);
+            let next = Addr::new(world.field(at, next, "moduledata.next")?);
+            chain.follow(next, "moduledata.next")?;
         }
         Ok(modules)
     }
 
-    fn read(world: &World<'_>, at: Addr) -> Result<Module, WalkError> {
+    /// Reads the module at `at`, with a pclntab of at most `room` bytes.
+    fn read(world: &World<'_>, at: Addr, room: u64) -> Result<Module, WalkError> {
         const MODULEDATA: &str = "runtime.moduledata";
         let word = |path: &str| -> Result<u64, WalkError> {
             let place = world.structs.place(MODULEDATA, path)?;
@@ -79,12 +85,20 @@ impl Module {
             .offset(functions_len)
             .since(header)
             .unwrap_or(u64::MAX);
-        let pclntab = world.bytes(header, pclntab_len, limit::PCLNTAB, "pclntab")?;
+        let pclntab = world.bytes(header, pclntab_len, room, "pclntab")?;
 
         let (sections_at, section_count) = slice("textsectmap")?;
         let mut sections = Vec::new();
+        if section_count > limit::TEXT_SECTIONS {
+            return Err(WalkError::Implausible {
+                what: "length of moduledata.textsectmap",
+                at,
+                found: section_count,
+                expected: "fewer sections",
+            });
+        }
         // A single section is the common case and needs no map (runtime/symtab.go: textOff).
-        if (2..1 << 16).contains(&section_count) {
+        if section_count > 1 {
             let size = world.structs.size("runtime.textsect")?;
             for i in 0..section_count {
                 let section = sections_at.offset(i * size);

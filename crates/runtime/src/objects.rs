@@ -40,7 +40,7 @@ pub struct ObjectSummary {
 /// Walks all objects.
 pub(crate) struct Objects<'a, 'w> {
     pub(crate) world: &'a World<'w>,
-    pub(crate) spans: &'a SpanTable,
+    pub(crate) spans: &'a SpanTable<'a>,
     pub(crate) arenas: &'a Arenas,
     pub(crate) specials: &'a Specials,
     pub(crate) effects: &'a SweepEffects,
@@ -64,6 +64,8 @@ struct Pass<'p, 'w, 't> {
     word_bits: WordBits,
     bitmap: Vec<u8>,
     no_more: Vec<u8>,
+    /// Bytes that further spans may have.
+    room: u64,
 }
 
 impl Objects<'_, '_> {
@@ -81,17 +83,30 @@ impl Objects<'_, '_> {
             word_bits: WordBits::default(),
             bitmap: Vec::new(),
             no_more: Vec::new(),
+            room: self.arenas.total(),
         };
         let mut with_specials = Vec::new();
         let mut batch: Vec<Batched> = Vec::new();
         let mut buffer = Vec::new();
         let mut len = 0;
         for i in 0..self.spans.len() {
-            let span = match self.spans.get(self.world, i) {
+            let at = match self.spans.address(self.world, i) {
+                Ok(at) => at,
+                Err(error) => {
+                    let lost = self.spans.len() - i;
+                    pass.gaps.add(
+                        "spans",
+                        Addr::NIL,
+                        format_args!("{lost} of {} are lost: {error}", self.spans.len()),
+                    );
+                    break;
+                }
+            };
+            let span = match self.spans.read(self.world, at) {
                 Ok(Some(span)) => span,
                 Ok(None) => continue,
                 Err(error) => {
-                    pass.gaps.add("a span", Addr::NIL, error);
+                    pass.gaps.add("a span", at, error);
                     continue;
                 }
             };
@@ -106,6 +121,16 @@ impl Objects<'_, '_> {
             pass.summary.unswept_spans += u64::from(state.swept_here);
             if state.released {
                 continue;
+            }
+            // Spans do not overlap, so that they fit into the arenas all together. A damaged list may
+            // name the same ones again and again.
+            match pass.room.checked_sub(span.bytes) {
+                Some(room) => pass.room = room,
+                None => {
+                    let why = "all spans together have more bytes than the heap's arenas";
+                    pass.gaps.add("objects of a span", span.base, why);
+                    continue;
+                }
             }
             pass.summary.spans += 1;
             if !state.specials.is_empty() {
@@ -252,6 +277,11 @@ impl Objects<'_, '_> {
         if !state.is_dumped(span, 0) {
             return Ok(());
         }
+        let pieces = Pieces::new(self.world.target, span.base, span.elem_size);
+        if let Err(fault) = pieces.probe() {
+            pass.gaps.add("objects of a span", span.base, fault);
+            return Ok(());
+        }
         self.read_bitmap(pass, span);
         let span_bits = SpanBits {
             span,
@@ -274,8 +304,7 @@ impl Objects<'_, '_> {
             size: span.elem_size,
             fields: pass.word_bits.fields(self.world.model.word),
         };
-        let mut pieces = Pieces::new(self.world.target, span.base, span.elem_size);
-        pass.sink.large(&large, &mut pieces)?;
+        pieces.write(&large, "a large object", pass.sink)?;
         pass.summary.objects += 1;
         pass.summary.bytes += span.elem_size;
         Ok(())

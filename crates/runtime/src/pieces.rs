@@ -2,9 +2,10 @@
 
 use std::io;
 
-use goheap_memory::{Addr, Target};
+use goheap_memory::{Addr, Fault, Target};
 
-use crate::sink::Contents;
+use crate::sink::{Contents, Large};
+use crate::{Sink, WalkError};
 
 /// Bytes of a piece.
 const PIECE: u64 = 1 << 20;
@@ -15,6 +16,8 @@ pub(crate) struct Pieces<'t> {
     at: Addr,
     left: u64,
     buffer: Vec<u8>,
+    /// Why the contents have ended too early.
+    fault: Option<Fault>,
 }
 
 impl<'t> Pieces<'t> {
@@ -25,6 +28,32 @@ impl<'t> Pieces<'t> {
             at,
             left: len,
             buffer: vec![0; len.min(PIECE) as usize],
+            fault: None,
+        }
+    }
+
+    /// Whether the first byte and the last are there. A core that was cut off lacks the last, and
+    /// that is better known before a record has begun than in the middle of it.
+    pub(crate) fn probe(&self) -> Result<(), Fault> {
+        let last = self.left.saturating_sub(1);
+        self.target.read(self.at, &mut [0])?;
+        self.target.read(self.at.offset(last), &mut [0])
+    }
+
+    /// Hands the record `large` with these contents to `sink`.
+    ///
+    /// # Errors
+    /// The sink's, or a fault in the middle of `what` it is.
+    pub(crate) fn write(
+        mut self,
+        large: &Large<'_>,
+        what: &'static str,
+        sink: &mut dyn Sink,
+    ) -> Result<(), WalkError> {
+        let written = sink.large(large, &mut self);
+        match self.fault {
+            Some(fault) => Err(WalkError::Fault { what, fault }),
+            None => Ok(written?),
         }
     }
 }
@@ -37,7 +66,10 @@ impl Contents for Pieces<'_> {
         }
         let piece = &mut self.buffer[..len];
         // Half of the record may be written by now, so this ends the dump: whole or not at all.
-        self.target.read(self.at, piece).map_err(io::Error::other)?;
+        if let Err(fault) = self.target.read(self.at, piece) {
+            self.fault = Some(fault);
+            return Err(io::Error::other("the contents cannot be read"));
+        }
         self.at = self.at.offset(len as u64);
         self.left -= len as u64;
         Ok(Some(piece))

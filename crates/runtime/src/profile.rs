@@ -6,7 +6,8 @@ use goheap_format::{MemProf, ProfFrame, Record};
 use goheap_golang::Place;
 use goheap_memory::Addr;
 
-use crate::{Sink, WalkError, World, limit};
+use crate::chain::Chain;
+use crate::{Sink, WalkError, World};
 
 /// The most frames of a bucket. `debug.profstackdepth` may not be set higher (runtime/mprof.go,
 /// go1.23: `maxProfStackDepth`); up to go1.22 it is 32.
@@ -34,8 +35,8 @@ pub fn write_mem_profile(world: &World<'_>, sink: &mut dyn Sink) -> Result<(), W
     const RECORD: &str = "runtime.memRecord";
     let structs = &world.structs;
     // An atomic.UnsafePointer is a struct of one word.
-    let mut at = world.ptr(world.global("runtime.mbuckets")?, "runtime.mbuckets")?;
-    if at.is_nil() {
+    let first = world.ptr(world.global("runtime.mbuckets")?, "runtime.mbuckets")?;
+    if first.is_nil() {
         return Ok(());
     }
     let layout = Bucket {
@@ -46,16 +47,15 @@ pub fn write_mem_profile(world: &World<'_>, sink: &mut dyn Sink) -> Result<(), W
         allocs: structs.place(RECORD, "active.allocs")?,
         frees: structs.place(RECORD, "active.frees")?,
     };
-    let mut seen = 0;
-    while !at.is_nil() {
-        seen += 1;
+    let mut chain = Chain::new(first);
+    while let Some(at) = chain.at() {
         let frames = world.field(at, layout.nstk, WHAT)?;
-        if seen > limit::CHAIN || frames > FRAMES {
+        if frames > FRAMES {
             return Err(WalkError::Implausible {
                 what: WHAT,
                 at,
                 found: frames,
-                expected: "at most 1024 frames, and an end of the list",
+                expected: "at most 1024 frames",
             });
         }
         let word = world.model.word_size();
@@ -76,7 +76,7 @@ pub fn write_mem_profile(world: &World<'_>, sink: &mut dyn Sink) -> Result<(), W
             allocs: world.field(counts, layout.allocs, WHAT)?,
             frees: world.field(counts, layout.frees, WHAT)?,
         }))?;
-        at = Addr::new(world.field(at, layout.allnext, WHAT)?);
+        chain.follow(Addr::new(world.field(at, layout.allnext, WHAT)?), WHAT)?;
     }
     Ok(())
 }

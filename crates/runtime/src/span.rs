@@ -3,6 +3,7 @@
 use goheap_golang::{HeapBits, LayoutError, Place, Structs};
 use goheap_memory::{Addr, DataModel, Memory};
 
+use crate::arena::Arenas;
 use crate::error::Doing;
 use crate::{WalkError, World, limit};
 
@@ -163,15 +164,16 @@ impl Span {
 
 /// All spans, in the order of `mheap_.allspans`.
 #[derive(Debug)]
-pub(crate) struct SpanTable {
+pub(crate) struct SpanTable<'a> {
     layout: SpanLayout,
+    arenas: &'a Arenas,
     model: DataModel,
     list: Addr,
     count: u64,
 }
 
-impl SpanTable {
-    pub(crate) fn new(world: &World<'_>) -> Result<SpanTable, WalkError> {
+impl<'a> SpanTable<'a> {
+    pub(crate) fn new(world: &World<'_>, arenas: &'a Arenas) -> Result<Self, WalkError> {
         let heap = world.global("runtime.mheap_")?;
         let allspans = world.structs.offset("runtime.mheap", "allspans")?;
         let (list, count) = world.slice(heap.offset(allspans), "mheap_.allspans")?;
@@ -185,6 +187,7 @@ impl SpanTable {
         }
         Ok(SpanTable {
             layout: SpanLayout::new(&world.structs, world.features.heap_bits)?,
+            arenas,
             model: world.model,
             list,
             count,
@@ -195,11 +198,10 @@ impl SpanTable {
         self.count
     }
 
-    /// Reads span number `index`; `None` if it is not in use.
-    pub(crate) fn get(&self, world: &World<'_>, index: u64) -> Result<Option<Span>, WalkError> {
+    /// The `mspan` of span number `index`.
+    pub(crate) fn address(&self, world: &World<'_>, index: u64) -> Result<Addr, WalkError> {
         let at = self.list.offset(index.wrapping_mul(self.model.word_size()));
-        let span = world.ptr(at, "an entry of mheap_.allspans")?;
-        self.read(world, span)
+        world.ptr(at, "an entry of mheap_.allspans")
     }
 
     /// Reads the span whose `mspan` is at `at`; `None` if it is not in use.
@@ -232,19 +234,28 @@ impl SpanTable {
                 .large_type
                 .map_or(Addr::NIL, |place| Addr::new(field(place))),
         };
+        if !span.base.get().is_multiple_of(PAGE) || !self.arenas.cover(span.base, span.bytes) {
+            return Err(WalkError::Implausible {
+                what: "the first page of an mspan",
+                at,
+                found: span.base.get(),
+                expected: "its pages inside of the heap's arenas",
+            });
+        }
         let plausible = span.elem_size > 0
-            && span.bytes > 0
-            && span.bytes < 1 << 48
-            && span.base.get().is_multiple_of(PAGE)
-            && span.base.get().checked_add(span.bytes).is_some()
+            && span.elem_size <= span.bytes
             && span.nelems <= span.dumped_elems()
-            && (span.size_class() == 0 || span.bytes <= 1 << 20);
+            // A span of class 0 has one object (runtime/mheap.go: `mheap.initSpan`).
+            && match span.size_class() {
+                0 => span.nelems <= 1,
+                _ => span.bytes <= 1 << 20,
+            };
         if !plausible {
             return Err(WalkError::Implausible {
-                what: "an mspan",
+                what: "the element size of an mspan",
                 at,
                 found: span.elem_size,
-                expected: "an element size that fits its pages",
+                expected: "one that fits its pages and its class",
             });
         }
         Ok(Some(span))

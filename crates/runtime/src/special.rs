@@ -3,8 +3,9 @@
 use goheap_golang::{Place, SpecialKinds};
 use goheap_memory::Addr;
 
+use crate::chain::Chain;
 use crate::span::Span;
-use crate::{WalkError, World, limit};
+use crate::{WalkError, World};
 
 /// What a special is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,17 +84,15 @@ impl Specials {
     pub(crate) fn list(&self, world: &World<'_>, span: &Span) -> Result<Vec<Special>, WalkError> {
         const WHAT: &str = "a special of a span";
         let mut list = Vec::new();
-        let mut at = span.specials;
-        // An object has at most a few specials of a kind, and a span at most so many objects.
-        let most = (span.bytes as usize).min(limit::CHAIN);
-        while !at.is_nil() {
+        let mut chain = Chain::new(span.specials);
+        while let Some(at) = chain.at() {
             let offset = world.field(at, self.offset, WHAT)?;
-            if list.len() >= most || offset >= span.bytes {
+            if offset >= span.bytes {
                 return Err(WalkError::Implausible {
-                    what: "the list of specials of a span",
+                    what: "the offset of a special",
                     at,
                     found: offset,
-                    expected: "an offset inside of the span, and an end of the list",
+                    expected: "one inside of its span",
                 });
             }
             let kind = world.field(at, self.kind, WHAT)? as u8;
@@ -105,7 +104,8 @@ impl Specials {
                 _ => SpecialKind::Other,
             };
             list.push(Special { at, offset, kind });
-            at = Addr::new(world.field(at, self.next, WHAT)?);
+            let next = Addr::new(world.field(at, self.next, WHAT)?);
+            chain.follow(next, "the list of specials of a span")?;
         }
         Ok(list)
     }

@@ -4,13 +4,14 @@
 //! (runtime/heapdump.go: `mdump`). From outside nothing can be swept, so this works out what the
 //! sweep would leave (runtime/mgcsweep.go: `sweepLocked.sweep`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use goheap_golang::IsFree;
 use goheap_memory::{Addr, Memory};
 
 use crate::bits::{INLINE_MARKS, has_inline_marks};
 use crate::error::Doing;
+use crate::gap::Gaps;
 use crate::span::{Span, SpanTable};
 use crate::special::{Special, SpecialKind, Specials};
 use crate::{WalkError, World, limit};
@@ -172,14 +173,19 @@ impl SweepEffects {
     /// of `allspans` (runtime/heapdump.go: `mdump`).
     pub(crate) fn of(
         world: &World<'_>,
-        spans: &SpanTable,
+        spans: &SpanTable<'_>,
         specials: &Specials,
         heap_sweepgen: u32,
+        gaps: &mut Gaps,
     ) -> Result<SweepEffects, WalkError> {
         let mut effects = SweepEffects::default();
         let mut waiting = Vec::new();
         for i in 0..spans.len() {
-            if let Ok(Some(span)) = spans.get(world, i)
+            // What cannot be read is a gap when it comes to objects.
+            let Ok(at) = spans.address(world, i) else {
+                break;
+            };
+            if let Ok(Some(span)) = spans.read(world, at)
                 && !span.specials.is_nil()
                 && needs_sweep(&span, heap_sweepgen)
             {
@@ -189,39 +195,52 @@ impl SweepEffects {
         if waiting.is_empty() {
             return Ok(effects);
         }
-        let cached = cached_spans(world)?;
+        // Without the mcaches only the order of what is queued may be another one.
+        let allp = world.global("runtime.allp")?;
+        let cached = gaps.unless(
+            "the order of the finalizer queue",
+            allp,
+            cached_spans(world),
+        )?;
+        let cached = cached.unwrap_or_default();
         let stale = |span: &Span| span.sweepgen == heap_sweepgen.wrapping_add(1);
         waiting.sort_by_key(|span| {
-            let place = cached
-                .iter()
-                .position(|at| *at == span.at)
-                .filter(|_| stale(span));
+            let place = cached.get(&span.at).filter(|_| stale(span));
             (place.is_none(), place)
         });
         for span in &waiting {
-            let state = SpanState::of(world, specials, span, heap_sweepgen)?;
+            // This too is a gap when it comes to objects.
+            let Ok(state) = SpanState::of(world, specials, span, heap_sweepgen) else {
+                continue;
+            };
             for special in &state.taken {
-                match special.kind {
-                    SpecialKind::Finalizer => {
-                        let object = object_of(span, special);
-                        effects
-                            .queued
-                            .push(specials.finalizer(world, special, object)?);
-                    }
-                    SpecialKind::Cleanup => {
-                        effects
-                            .queued
-                            .extend(specials.queued_cleanup(world, special)?);
-                    }
-                    SpecialKind::WeakHandle => {
-                        effects.cleared.push(specials.weak_handle(world, special)?);
-                    }
-                    SpecialKind::Profile | SpecialKind::Other => {}
-                }
+                let taken = effects.take(world, specials, span, special);
+                gaps.unless("what a sweep makes of a special", special.at, taken)?;
             }
         }
         effects.cleared.sort_unstable();
         Ok(effects)
+    }
+
+    /// Adds what the sweep makes of `special`, which it takes off.
+    fn take(
+        &mut self,
+        world: &World<'_>,
+        specials: &Specials,
+        span: &Span,
+        special: &Special,
+    ) -> Result<(), WalkError> {
+        match special.kind {
+            SpecialKind::Finalizer => {
+                let object = object_of(span, special);
+                self.queued
+                    .push(specials.finalizer(world, special, object)?);
+            }
+            SpecialKind::Cleanup => self.queued.extend(specials.queued_cleanup(world, special)?),
+            SpecialKind::WeakHandle => self.cleared.push(specials.weak_handle(world, special)?),
+            SpecialKind::Profile | SpecialKind::Other => {}
+        }
+        Ok(())
     }
 
     /// Clears what the sweep clears in `contents`, which lie at `base`.
@@ -239,14 +258,15 @@ impl SweepEffects {
     }
 }
 
-/// The spans in the mcaches, in the order in which these are flushed (runtime/mcache.go:
-/// `releaseAll`, for each p of `allp`).
-fn cached_spans(world: &World<'_>) -> Result<Vec<Addr>, WalkError> {
+/// The spans in the mcaches, with their places in the order in which these are flushed
+/// (runtime/mcache.go: `releaseAll`, for each p of `allp`).
+fn cached_spans(world: &World<'_>) -> Result<HashMap<Addr, usize>, WalkError> {
     const WHAT: &str = "an mcache";
     let (allp, count) = world.slice(world.global("runtime.allp")?, "runtime.allp")?;
     let mcache = world.structs.place("runtime.p", "mcache")?;
     let alloc = world.structs.elements("runtime.mcache", "alloc")?;
-    let mut spans = Vec::new();
+    let mut spans = HashMap::new();
+    let mut place = 0;
     for i in 0..count.min(limit::PROCS) {
         let p = world.ptr(allp.offset(i * world.model.word_size()), "runtime.allp")?;
         let cache = Addr::new(world.field(p, mcache, "p.mcache")?);
@@ -254,7 +274,11 @@ fn cached_spans(world: &World<'_>) -> Result<Vec<Addr>, WalkError> {
             continue;
         }
         for class in 0..alloc.count {
-            spans.push(world.ptr(cache.offset(alloc.offset + class * alloc.stride), WHAT)?);
+            let at = alloc.offset.wrapping_add(class.wrapping_mul(alloc.stride));
+            spans
+                .entry(world.ptr(cache.offset(at), WHAT)?)
+                .or_insert(place);
+            place += 1;
         }
     }
     Ok(spans)

@@ -11,24 +11,22 @@ use crate::{Module, WalkError};
 pub mod limit {
     /// Bytes of a string that the runtime itself made (a name, a version).
     pub const STRING: u64 = 1 << 20;
-    /// Bytes of one module's pclntab.
+    /// Bytes of all modules' pclntabs.
     pub const PCLNTAB: u64 = 1 << 30;
     /// Bytes of one module's data or bss.
     pub const SEGMENT: u64 = 1 << 36;
     /// Modules of a program.
     pub const MODULES: usize = 1 << 10;
+    /// Entries of a module's `textsectmap`.
+    pub const TEXT_SECTIONS: u64 = 1 << 16;
     /// Entries of `allgs`.
     pub const GOROUTINES: u64 = 1 << 28;
-    /// Entries of `allm`.
-    pub const THREADS: usize = 1 << 20;
     /// Slots of `itabTable`.
     pub const ITABS: u64 = 1 << 26;
     /// Entries of `allp`: GOMAXPROCS.
     pub const PROCS: u64 = 1 << 16;
     /// Entries of `mheap_.allspans`.
     pub const SPANS: u64 = 1 << 32;
-    /// Records in a chain (specials of a span, defers of a goroutine, buckets).
-    pub const CHAIN: usize = 1 << 28;
 }
 
 /// A stopped Go program whose runtime has been found.

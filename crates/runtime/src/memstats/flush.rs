@@ -8,10 +8,11 @@ use goheap_memory::Addr;
 use super::counters::{At, HeapCounters};
 use super::proc::{Flusher, all_procs};
 use crate::arena::Arenas;
+use crate::chain::Chain;
 use crate::span::{PAGE, Span, SpanTable};
 use crate::special::{SpecialKind, Specials};
 use crate::sweep::SpanState;
-use crate::{WalkError, World, limit};
+use crate::{WalkError, World};
 
 /// Bytes that the runtime maps for mark bits at a time (runtime/mheap.go: `gcBitsChunkBytes`, all
 /// versions).
@@ -24,7 +25,7 @@ const GC_OFF: u64 = 0;
 pub(super) fn flush_all_mcaches(
     world: &World<'_>,
     arenas: &Arenas,
-    spans: &SpanTable,
+    spans: &SpanTable<'_>,
     specials: &Specials,
     counters: &mut HeapCounters,
 ) -> Result<(), WalkError> {
@@ -44,7 +45,7 @@ pub(super) fn flush_all_mcaches(
 struct Flush<'f, 'w, 't> {
     world: &'w World<'t>,
     arenas: &'f Arenas,
-    spans: &'f SpanTable,
+    spans: &'f SpanTable<'f>,
     specials: &'f Specials,
     counters: &'f mut HeapCounters,
     flusher: Flusher<'w, 't>,
@@ -76,7 +77,7 @@ impl<'f, 'w, 't> Flush<'f, 'w, 't> {
     fn new(
         world: &'w World<'t>,
         arenas: &'f Arenas,
-        spans: &'f SpanTable,
+        spans: &'f SpanTable<'f>,
         specials: &'f Specials,
         procs: &[Addr],
         counters: &'f mut HeapCounters,
@@ -290,22 +291,13 @@ impl<'f, 'w, 't> Flush<'f, 'w, 't> {
         } = self.layout.stack_cache;
         for order in 0..count {
             let list = cache.offset(offset + order * stride);
-            let mut stack = Addr::new(world.field(list, self.layout.stack_list, WHAT)?);
-            let mut seen = 0;
-            while !stack.is_nil() {
-                seen += 1;
-                if seen > limit::CHAIN {
-                    return Err(WalkError::Implausible {
-                        what: WHAT,
-                        at: list,
-                        found: stack.get(),
-                        expected: "an end of the list",
-                    });
-                }
+            let first = Addr::new(world.field(list, self.layout.stack_list, WHAT)?);
+            let mut chain = Chain::new(first);
+            while let Some(stack) = chain.at() {
                 // A free stack's first word is the next one (runtime/mcache.go: `gclink`).
                 let next = world.ptr(stack, WHAT)?;
                 self.free_stack(stack)?;
-                stack = next;
+                chain.follow(next, WHAT)?;
             }
         }
         Ok(())
