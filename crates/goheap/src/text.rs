@@ -113,10 +113,12 @@ pub(crate) fn stdout() -> impl Write {
     io::BufWriter::new(anstream::AutoStream::auto(io::stdout()))
 }
 
-/// Says one line to standard error.
+/// Says one line to standard error. All of it is made printable: a process may call itself what it
+/// likes, and the errors of the libraries repeat it.
 pub(crate) fn say(line: fmt::Arguments<'_>) {
+    let line = line.to_string();
     // Nobody is left to tell if this fails.
-    let _ = writeln!(anstream::stderr(), "{line}");
+    let _ = writeln!(anstream::stderr(), "{}", printable(line.as_bytes()));
 }
 
 /// What became of writing an answer. That a reader has had enough (`| head`) ends the command, but

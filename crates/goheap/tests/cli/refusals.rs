@@ -67,6 +67,20 @@ fn no_such_process() {
 }
 
 #[test]
+fn a_process_cannot_talk_to_the_terminal_by_its_name() {
+    let folder = folder();
+    let program = folder.path().join("red\x1b[31m");
+    symlink("/bin/sleep", &program).unwrap();
+    let mut ended = Ends::start(Command::new(&program).arg0("sleep").arg("60"));
+    ended.0.kill().unwrap();
+    let status = format!("/proc/{}/status", ended.pid());
+    wait_until("its end", || {
+        fs::read_to_string(&status).is_ok_and(|status| status.contains("State:\tZ"))
+    });
+    dump(&ended.pid()).refused(&["(red\\u{1b}[31m) has ended"]);
+}
+
+#[test]
 fn not_go() {
     let sleep = Ends::start(Command::new("sleep").arg("100"));
     dump(&sleep.pid()).refused(&[&sleep.pid(), "sleep", "not a Go program"]);
