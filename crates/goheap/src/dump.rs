@@ -1,5 +1,6 @@
 //! `goheap dump`: the heap dump of a process or a core, as a file or on standard output.
 
+use std::ffi::OsStr;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -124,6 +125,9 @@ pub(crate) fn capture(
     })
 }
 
+/// Names that promise a compression which the file would not have.
+const OTHER_COMPRESSIONS: [&str; 6] = ["gz", "bz2", "xz", "lz4", "br", "zip"];
+
 /// Where a dump goes.
 enum Destination {
     File(OutputFile),
@@ -151,11 +155,14 @@ impl Destination {
                 .map(Destination::Stdout)
                 .map_err(CommandError::Stdout);
         }
+        let extension = output.extension().and_then(OsStr::to_str);
+        if extension.is_some_and(|extension| OTHER_COMPRESSIONS.contains(&extension)) {
+            return Err(CommandError::OtherCompression {
+                path: output.to_owned(),
+            });
+        }
         let file = OutputFile::create(output).map_err(CommandError::Output)?;
-        if output
-            .extension()
-            .is_some_and(|extension| extension == "zst")
-        {
+        if extension == Some("zst") {
             let compressed = SeekableWriter::new(file, LEVEL).map_err(|source| {
                 let path = output.to_owned();
                 CommandError::Write {

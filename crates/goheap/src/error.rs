@@ -89,6 +89,12 @@ pub(crate) enum CommandError {
     Program { of: String, source: ProgramError },
     #[error("{of}: {source}")]
     Walk { of: String, source: WalkError },
+    #[error(
+        "{}: goheap compresses by zstd alone; name the file .zst, or without an ending like this \
+         for a dump that is not compressed",
+        Shown(path)
+    )]
+    OtherCompression { path: PathBuf },
     #[error("{}", OutputReason(.0))]
     Output(OutputError),
     #[error("{}: {}", ShownOut(path), WriteReason(source))]

@@ -185,6 +185,7 @@ fn destinations_that_cannot_be() {
             &["/dev/full", "byte 0", "no space left"],
         ),
         (path(".."), &["not the name of a file"]),
+        (path("x.heapdump.gz"), &["x.heapdump.gz", "zstd", ".zst"]),
     ] {
         let said = goheap(["dump", &pid, "--exact", "-o", output.to_str().unwrap()]);
         said.refused(words);
