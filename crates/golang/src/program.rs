@@ -35,7 +35,8 @@ pub enum ProgramError {
     Image(#[from] ImageError),
     /// It was stripped.
     #[error(
-        "the executable has no {0}, and goheap cannot do without yet: build without -ldflags=-s -w, or give an unstripped build of the same program by --exe"
+        "the executable has no {0}, and goheap cannot do without yet: give the file from before \
+         strip with --exe PATH, or build without -ldflags=\"-s -w\""
     )]
     Stripped(&'static str),
 }
