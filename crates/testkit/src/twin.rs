@@ -13,13 +13,14 @@ use crate::second_reader::{self, Dump, ReadError, Record, Value};
 use crate::symbols::Symbols;
 
 /// Whether so many bytes may be what lists of spans took: a block for each 512 spans (a list node, a
-/// counter, the spans), and with a list's first block its spine of 256 words (runtime/mspanset.go,
-/// go1.19 to go1.27: spanSetBlock, spanSetInitSpineCap).
+/// counter, the spans) unless one lies in the pool, and with a list's first block its spine of 256
+/// words (runtime/mspanset.go, go1.19 to go1.27: spanSetBlock, spanSetInitSpineCap).
 fn is_span_set_growth(bytes: u64) -> bool {
     const BLOCK: u64 = 16 + 8 + 512 * 8;
     const SPINE: u64 = 256 * 8;
     const MOST: u64 = 8;
-    (1..=MOST).any(|blocks| (0..=blocks).any(|spines| blocks * BLOCK + spines * SPINE == bytes))
+    let made = |blocks| (0..=MOST).any(|spines| blocks * BLOCK + spines * SPINE == bytes);
+    bytes > 0 && (0..=MOST).any(made)
 }
 
 /// What may differ between two dumps of one instant.
