@@ -56,6 +56,9 @@
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 
+// Only the command prints.
+#![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
+
 mod error;
 mod fields;
 mod header;

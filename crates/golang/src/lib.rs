@@ -65,6 +65,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+// Purity by lint: no files, no processes, no environment (clippy.toml), and nothing is printed.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::disallowed_types,
+        clippy::disallowed_methods,
+        clippy::print_stdout,
+        clippy::print_stderr
+    )
+)]
+
 mod arch;
 mod features;
 mod layout;

@@ -38,6 +38,17 @@
 //! assert!(error.to_string().starts_with("not an ELF file"));
 //! ```
 
+// Purity by lint: no files, no processes, no environment (clippy.toml), and nothing is printed.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::disallowed_types,
+        clippy::disallowed_methods,
+        clippy::print_stdout,
+        clippy::print_stderr
+    )
+)]
+
 mod addr;
 mod build_info;
 mod bytes;

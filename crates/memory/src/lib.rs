@@ -35,6 +35,17 @@
 //! # Ok::<(), goheap_memory::Fault>(())
 //! ```
 
+// Purity by lint: no files, no processes, no environment (clippy.toml), and nothing is printed.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::disallowed_types,
+        clippy::disallowed_methods,
+        clippy::print_stdout,
+        clippy::print_stderr
+    )
+)]
+
 mod addr;
 mod cache;
 mod core;

@@ -44,6 +44,9 @@
 //! # fn main() {}
 //! ```
 
+// Only the command prints.
+#![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
+
 mod map;
 
 #[cfg(target_os = "linux")]

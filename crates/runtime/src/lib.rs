@@ -65,6 +65,17 @@
 //! assert!(error.to_string().starts_with("go1.99 is not a Go version that goheap knows"));
 //! ```
 
+// Purity by lint: no files, no processes, no environment (clippy.toml), and nothing is printed.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::disallowed_types,
+        clippy::disallowed_methods,
+        clippy::print_stdout,
+        clippy::print_stderr
+    )
+)]
+
 mod arena;
 mod bits;
 mod chain;
