@@ -39,15 +39,7 @@ impl Input {
             source,
         };
         if path == Path::new("-") {
-            let stream = open_stream(io::stdin().lock()).map_err(failed)?;
-            let compression = stream.compression();
-            let bytes = Bytes::Stream(Box::new(stream));
-            return Ok(Input {
-                path,
-                bytes,
-                len: None,
-                compression,
-            });
+            return Input::of_stream(path, None, io::stdin().lock());
         }
         let mut file = File::open(&path).map_err(failed)?;
         let data = file.metadata().map_err(failed)?;
@@ -55,15 +47,7 @@ impl Input {
             return Err(failed(io::ErrorKind::IsADirectory.into()));
         }
         if !data.is_file() {
-            let stream = open_stream(file).map_err(failed)?;
-            let compression = stream.compression();
-            let bytes = Bytes::Stream(Box::new(stream));
-            return Ok(Input {
-                path,
-                bytes,
-                len: None,
-                compression,
-            });
+            return Input::of_stream(path, None, file);
         }
         let mut start = Vec::new();
         file.by_ref()
@@ -71,33 +55,41 @@ impl Input {
             .read_to_end(&mut start)
             .map_err(failed)?;
         file.rewind().map_err(failed)?;
+        let len = Some(data.len());
         let compression = Compression::of(&start);
-        let bytes = match compression {
-            Compression::None => Bytes::Mapped(map_opened(&file).map_err(failed)?),
-            _ => Bytes::Stream(Box::new(open_stream(file).map_err(failed)?)),
-        };
+        if compression != Compression::None {
+            return Input::of_stream(path, len, file);
+        }
         Ok(Input {
+            bytes: Bytes::Mapped(map_opened(&file).map_err(failed)?),
             path,
-            bytes,
-            len: Some(data.len()),
+            len,
             compression,
         })
     }
 
     /// What is a dump, and in memory: the demo's recorded one.
+    ///
+    /// # Errors
+    /// It begins as a compressed stream, and is none.
     pub(crate) fn embedded(name: &str, data: &'static [u8]) -> Result<Input, CommandError> {
-        let path = PathBuf::from(name);
-        let stream = open_stream(data).map_err(|source| CommandError::Open {
-            path: path.clone(),
-            source,
-        })?;
-        let compression = stream.compression();
-        Ok(Input {
-            path,
-            bytes: Bytes::Stream(Box::new(stream)),
-            len: Some(data.len() as u64),
-            compression,
-        })
+        Input::of_stream(PathBuf::from(name), Some(data.len() as u64), data)
+    }
+
+    fn of_stream(
+        path: PathBuf,
+        len: Option<u64>,
+        stream: impl Read + 'static,
+    ) -> Result<Input, CommandError> {
+        match open_stream(stream) {
+            Ok(stream) => Ok(Input {
+                path,
+                len,
+                compression: stream.compression(),
+                bytes: Bytes::Stream(Box::new(stream)),
+            }),
+            Err(source) => Err(CommandError::Open { path, source }),
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
