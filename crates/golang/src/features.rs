@@ -10,6 +10,10 @@ pub struct Features {
     /// Spans of small objects have their mark bits inside (green tea collector):
     /// runtime/mgcmark_greenteagc.go, go1.25.
     pub inline_marks: bool,
+    /// Arenas of user arenas are in the table of arenas but in no list of them: `sysAlloc` is told
+    /// not to register them (runtime/arena.go, go1.20 to go1.24, with GOEXPERIMENT=arenas; go1.25
+    /// lists them in `mheap_.userArenaArenas`).
+    pub unlisted_user_arenas: bool,
     /// How `mspan.isFree` decides.
     pub is_free: IsFree,
     /// Numbers of the kinds of specials.
@@ -138,6 +142,7 @@ impl Features {
                 25 => version.experiment("greenteagc"),
                 26.. => !version.experiment("nogreenteagc"),
             },
+            unlisted_user_arenas: (20..=24).contains(&minor) && version.experiment("arenas"),
             is_free: match minor {
                 ..=24 => IsFree::FreeIndexForScan,
                 25.. => IsFree::FreeIndex,

@@ -36,6 +36,77 @@ struct Bitmap {
     no_more: Option<Place>,
 }
 
+/// `mheap_.arenas`: arenas by index, in two levels.
+struct Table {
+    heap: Addr,
+    level1: Elements,
+    /// Slots of a second level.
+    level2: u64,
+}
+
+/// What errors say that they are about.
+const TABLE: &str = "mheap_.arenas";
+
+impl Table {
+    /// The arenas of the list (of `arenaIdx`, a uint) at `place` of `mheap_`.
+    fn listed(&self, world: &World<'_>, place: Place) -> Result<Vec<(u64, Addr)>, WalkError> {
+        let word = world.model.word_size();
+        let at = self.heap.offset(place.offset);
+        let (indexes, count) = world.slice(at, TABLE)?;
+        let implausible = |found| WalkError::Implausible {
+            what: TABLE,
+            at,
+            found,
+            expected: "a list of arenas",
+        };
+        if count > MOST {
+            return Err(implausible(count));
+        }
+        let mut list = Vec::new();
+        for i in 0..count {
+            let index = world.word(indexes.offset(i * word), TABLE)?;
+            let (l1, l2) = (index / self.level2, index % self.level2);
+            if l1 >= self.level1.count {
+                return Err(implausible(index));
+            }
+            let table = self.second_level(world, l1)?;
+            list.push((index, world.ptr(table.offset(l2 * word), TABLE)?));
+        }
+        Ok(list)
+    }
+
+    /// All arenas, by looking into every slot: 32 MiB of them, most of it never touched.
+    fn scan(&self, world: &World<'_>) -> Result<Vec<(u64, Addr)>, WalkError> {
+        const CHUNK: u64 = 1 << 20;
+        let word = world.model.word_size();
+        let mut list = Vec::new();
+        let mut chunk = vec![0; CHUNK as usize];
+        for l1 in 0..self.level1.count.min(MOST) {
+            let table = self.second_level(world, l1)?;
+            let size = self.level2.min(MOST) * word;
+            let mut done = 0;
+            while done < size && !table.is_nil() {
+                let part = &mut chunk[..(size - done).min(CHUNK) as usize];
+                // Straight from the target: it would throw everything else out of the cache.
+                world.target.read(table.offset(done), part).doing(TABLE)?;
+                for (i, slot) in part.chunks_exact(word as usize).enumerate() {
+                    let arena = Addr::new(world.model.uint(slot));
+                    if !arena.is_nil() {
+                        list.push((l1 * self.level2 + done / word + i as u64, arena));
+                    }
+                }
+                done += part.len() as u64;
+            }
+        }
+        Ok(list)
+    }
+
+    fn second_level(&self, world: &World<'_>, l1: u64) -> Result<Addr, WalkError> {
+        let at = self.level1.offset + l1 * self.level1.stride;
+        world.ptr(self.heap.offset(at), TABLE)
+    }
+}
+
 impl Arenas {
     pub(crate) fn new(world: &World<'_>) -> Result<Arenas, WalkError> {
         const HEAP_ARENA: &str = "runtime.heapArena";
@@ -68,20 +139,33 @@ impl Arenas {
             spans: spans.offset,
             bitmap,
         };
-        if arenas.bytes == 0 {
+        // The smallest anywhere are of 4 MiB (runtime/malloc.go: `logHeapArenaBytes`).
+        if arenas.bytes < 1 << 22 {
             return Err(WalkError::Implausible {
                 what: "heapArena.spans",
                 at: heap,
                 found: spans.count,
-                expected: "pages",
+                expected: "512 pages or more",
             });
         }
         // The table has a slot for every arena that there could be, so take those that the heap
         // lists. `heapArenas` and `userArenaArenas` are what go1.25 made of `allArenas`.
-        let all = structs.first("runtime.mheap", &["allArenas", "heapArenas"])?;
-        arenas.add(world, heap, level1, all)?;
-        if let Some(user) = structs.optional("runtime.mheap", "userArenaArenas") {
-            arenas.add(world, heap, level1, user)?;
+        let table = Table {
+            heap,
+            level1,
+            // What the first level does not tell apart (runtime/malloc.go: arenaIdx).
+            level2: (1_u64 << 48)
+                .div_ceil(arenas.bytes)
+                .div_ceil(level1.count.max(1)),
+        };
+        if world.features.unlisted_user_arenas {
+            arenas.list = table.scan(world)?;
+        } else {
+            let all = structs.first("runtime.mheap", &["allArenas", "heapArenas"])?;
+            arenas.list = table.listed(world, all)?;
+            if let Some(user) = structs.optional("runtime.mheap", "userArenaArenas") {
+                arenas.list.extend(table.listed(world, user)?);
+            }
         }
         arenas.list.sort_unstable();
         arenas.list.dedup();
@@ -100,43 +184,6 @@ impl Arenas {
             });
         }
         Ok(arenas)
-    }
-
-    /// Adds the arenas of the list (of `arenaIdx`, a uint) at `place` of `mheap_`.
-    fn add(
-        &mut self,
-        world: &World<'_>,
-        heap: Addr,
-        level1: Elements,
-        place: Place,
-    ) -> Result<(), WalkError> {
-        const WHAT: &str = "mheap_.arenas";
-        let word = world.model.word_size();
-        let (indexes, count) = world.slice(heap.offset(place.offset), WHAT)?;
-        let implausible = |found| WalkError::Implausible {
-            what: WHAT,
-            at: heap.offset(place.offset),
-            found,
-            expected: "a list of arenas",
-        };
-        if count > MOST {
-            return Err(implausible(count));
-        }
-        // Second-level tables cover what the first level does not (runtime/malloc.go: arenaIdx).
-        let level2 = (1_u64 << 48)
-            .div_ceil(self.bytes)
-            .div_ceil(level1.count.max(1));
-        for i in 0..count {
-            let index = world.word(indexes.offset(i * word), WHAT)?;
-            let (l1, l2) = (index / level2, index % level2);
-            if l1 >= level1.count {
-                return Err(implausible(index));
-            }
-            let table = world.ptr(heap.offset(level1.offset + l1 * level1.stride), WHAT)?;
-            let arena = world.ptr(table.offset(l2 * word), WHAT)?;
-            self.list.push((index, arena));
-        }
-        Ok(())
     }
 
     /// Lowest and highest address of all arenas, as `dumpparams` tells them: 0 and 0 if there are
