@@ -38,7 +38,10 @@ pub(crate) fn read_runs<'r>(
     let mut from = at;
     while !rest.is_empty() {
         let held = run(from).map_err(fault)?;
+        // A run that claims to go on behind the end of the address space ends there.
+        let room = (u64::MAX - from.get()).saturating_add(1);
         let count = held.len().min(rest.len());
+        let count = usize::try_from(room).map_or(count, |room| count.min(room));
         let (now, later) = rest.split_at_mut(count);
         now.copy_from_slice(&held[..count]);
         // An empty run would be an error of the source; it must not hang here.

@@ -76,7 +76,11 @@ fn check_read(memory: &impl Memory, at: Addr, len: usize) -> Option<Vec<u8>> {
     let wraps = at.get().checked_add(len as u64).is_none();
     match outcome {
         Ok(()) => {
-            assert!(!failed && whole == parts);
+            assert!(
+                !failed && whole == parts,
+                "at {at} len {len}: failed {failed}, differ at {:?}",
+                whole.iter().zip(&parts).position(|(a, b)| a != b)
+            );
             Some(whole)
         }
         Err(fault) => {
