@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use goheap_image::layout::{Shape, TypeLayout};
-use goheap_image::pclntab::{Func, FuncId, FuncTable, TextOffset};
+use goheap_image::pclntab::{Func, FuncId, FuncIds, FuncTable, TextOffset};
 use goheap_image::{Executable, FileAddr};
 use goheap_testkit::toolchains;
 
@@ -189,9 +189,14 @@ fn describe(func: &Func<'_>, pc: TextOffset, gofunc: FileAddr) -> String {
 
 /// Each special function has the id of its name, and no other function has one.
 fn check_func_ids(version: &str, table: &FuncTable<'_>) {
+    let numbering = match minor(version) {
+        ..=21 => FuncIds::Go119,
+        22..=24 => FuncIds::Go122,
+        25.. => FuncIds::Go125,
+    };
     let mut found = 0;
     for func in table.funcs() {
-        let id = FuncId::from_raw(func.func_id(), minor(version));
+        let id = FuncId::from_raw(func.func_id(), numbering);
         let id = id.unwrap_or_else(|| panic!("go{version}: {func:?} has id {}", func.func_id()));
         match id {
             FuncId::normal | FuncId::wrapper => continue,

@@ -1,7 +1,7 @@
 //! What must hold of any bytes that are read as a function table. The fuzz target `pclntab` checks
 //! the same.
 
-use goheap_image::pclntab::{Func, FuncId, FuncTable, TextOffset};
+use goheap_image::pclntab::{Func, FuncId, FuncIds, FuncTable, TextOffset};
 
 /// Asks everything of the table at many program counters. Whether it is a table at all.
 pub(crate) fn check(bytes: &[u8]) -> bool {
@@ -47,8 +47,8 @@ fn ask(func: &Func<'_>, pc: TextOffset) {
         func.flag(),
         func.start_line(),
     );
-    for minor in 18..29 {
-        let _ = FuncId::from_raw(func.func_id(), minor);
+    for ids in [FuncIds::Go119, FuncIds::Go122, FuncIds::Go125] {
+        let _ = FuncId::from_raw(func.func_id(), ids);
     }
     let _ = func.sp_delta(pc);
     if let Ok((file, _line)) = func.file_line(pc) {
