@@ -69,10 +69,10 @@ impl Subject {
                 };
                 let read_from = exe.map_or_else(|| live.executable_link(), Path::to_owned);
                 let executable = parse_exe(data, &read_from, live.name())?;
+                let mut facts = Facts::of(live.name(), live.executable(), &executable);
                 if exe.is_some() {
-                    check_build(&executable, &live, &read_from, live.name())?;
+                    facts.caveat = check_build(&executable, &live, &read_from, live.name())?;
                 }
-                let facts = Facts::of(live.name(), live.executable(), &executable);
                 Ok(Subject {
                     from: From::Process(live),
                     executable,
@@ -104,14 +104,18 @@ impl Subject {
                     })?,
                 };
                 let executable = parse_exe(data, &read_from, &name)?;
-                check_build(&executable, &core, &read_from, &name)?;
-                let mut facts = Facts::of(&name, told.as_deref(), &executable);
-                facts.caveat = core.cut_off().map(|cut| {
+                let unsure = check_build(&executable, &core, &read_from, &name)?;
+                let cut_off = core.cut_off().map(|cut| {
                     format!(
                         "the core is cut off: it has {} of the {} bytes that its headers promise",
                         cut.len, cut.promised
                     )
                 });
+                let mut facts = Facts::of(&name, told.as_deref(), &executable);
+                facts.caveat = match (cut_off, unsure) {
+                    (Some(cut_off), Some(unsure)) => Some(format!("{cut_off}; {unsure}")),
+                    (cut_off, unsure) => cut_off.or(unsure),
+                };
                 Ok(Subject {
                     from: From::Core(core),
                     executable,
@@ -227,28 +231,32 @@ fn parse_exe(data: Mapped, path: &Path, of: &str) -> Result<Executable<Mapped>, 
     Ok(executable)
 }
 
-/// Makes sure that the file is of the build that runs in `target`.
+/// Makes sure that the file is of the build that runs in `target`, or says that nobody can tell.
 fn check_build<T: Target + ?Sized>(
     executable: &Executable<Mapped>,
     target: &T,
     path: &Path,
     of: &str,
-) -> Result<(), CommandError> {
+) -> Result<Option<String>, CommandError> {
     let file = BuildIds {
         gnu: executable.gnu_build_id().map(<[u8]>::to_vec),
         go: executable.go_build_id().map(|id| id.as_bytes().to_vec()),
     };
-    // Where the target's own ids cannot be read (a core without the executable's first page), there
-    // is nothing to compare; the walk checks what it reads.
-    let Ok(notes) = loaded_notes(target) else {
-        return Ok(());
+    // A core without the executable's first page has no ids, and a program may be linked without.
+    let same = match loaded_notes(target) {
+        Ok(notes) => BuildIds::of(&notes).same_build(&file),
+        Err(_) => None,
     };
-    match BuildIds::of(&notes).same_build(&file) {
+    match same {
+        Some(true) => Ok(None),
         Some(false) => Err(CommandError::OtherBuild {
             path: path.to_owned(),
             of: of.to_owned(),
         }),
-        Some(true) | None => Ok(()),
+        None => Ok(Some(format!(
+            "{of} does not tell which build it runs, so {} is believed to be that one",
+            crate::error::Shown(path)
+        ))),
     }
 }
 
