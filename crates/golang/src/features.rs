@@ -1,5 +1,7 @@
 //! The one place where versions are compared: what behaves how, as values to match on.
 
+use goheap_image::pclntab::FuncIds;
+
 use crate::{GoVersion, VersionError};
 
 /// How the runtime of a version behaves, as far as its memory tells it apart.
@@ -31,6 +33,9 @@ pub struct Features {
     pub maps: Maps,
     /// How far below the memory limit the collector aims.
     pub limit_headroom: LimitHeadroom,
+    /// How the functions that the unwinder treats specially are numbered (internal/abi/symtab.go,
+    /// go1.21: `FuncID`; runtime/symtab.go in go1.19).
+    pub func_ids: FuncIds,
 }
 
 /// Where a type descriptor says that the data word of an interface holds the value itself.
@@ -195,6 +200,11 @@ impl Features {
             limit_headroom: match minor {
                 ..=20 => LimitHeadroom::Fixed,
                 21.. => LimitHeadroom::Percent,
+            },
+            func_ids: match minor {
+                ..=21 => FuncIds::Go119,
+                22..=24 => FuncIds::Go122,
+                25.. => FuncIds::Go125,
             },
         })
     }

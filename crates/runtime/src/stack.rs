@@ -97,7 +97,7 @@ impl<'w> Sites<'w> {
     }
 
     fn func_id(&self, func: &Func<'_>) -> FuncId {
-        FuncId::from_raw(func.func_id(), self.world.version.minor).unwrap_or(FuncId::normal)
+        FuncId::from_raw(func.func_id(), self.world.features.func_ids).unwrap_or(FuncId::normal)
     }
 
     fn describe(&self, found: &FoundFunc<'_>, pc: Addr) -> Result<Site, UnwindError> {

@@ -125,16 +125,26 @@ const GO_1_25: &[FuncId] = &[
     wrapper,
 ];
 
+/// A numbering of the special functions. Which one a Go version has, its features tell
+/// (`goheap_golang::Features::func_ids`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FuncIds {
+    /// That of go1.19 to go1.21.
+    Go119,
+    /// That of go1.22 to go1.24.
+    Go122,
+    /// That of go1.25 to go1.27.
+    Go125,
+}
+
 impl FuncId {
-    /// The function of this number in the numbering of go1.`go_minor`. `None` for a number that the
-    /// version does not use, and for versions whose numbering is not known here: before go1.19 and
-    /// after go1.27.
-    pub fn from_raw(raw: u8, go_minor: u32) -> Option<FuncId> {
-        let list = match go_minor {
-            19..=21 => GO_1_19,
-            22..=24 => GO_1_22,
-            25..=27 => GO_1_25,
-            _ => return None,
+    /// The function of this number; `None` for a number that the numbering does not use.
+    pub fn from_raw(raw: u8, numbering: FuncIds) -> Option<FuncId> {
+        let list = match numbering {
+            FuncIds::Go119 => GO_1_19,
+            FuncIds::Go122 => GO_1_22,
+            FuncIds::Go125 => GO_1_25,
         };
         list.get(usize::from(raw)).copied()
     }

@@ -21,7 +21,7 @@ mod tests;
 use std::fmt;
 
 pub use func::Func;
-pub use func_id::FuncId;
+pub use func_id::{FuncId, FuncIds};
 use header::Header;
 
 use crate::bytes::Order;

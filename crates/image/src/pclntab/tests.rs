@@ -1,6 +1,6 @@
 //! Tables written by hand, in every form; tables of real programs are in `tests/go_programs.rs`.
 
-use super::{Func, FuncId, FuncTable, PclntabError, TextOffset};
+use super::{Func, FuncId, FuncIds, FuncTable, PclntabError, TextOffset};
 
 /// Writes a function table from scratch, by the description in runtime/symtab.go.
 struct Builder {
@@ -176,7 +176,10 @@ fn every_form_says_the_same() {
             (24, 5, 1)
         );
         assert_eq!(func.start_line(), (magic == GO_1_20).then_some(299));
-        assert_eq!(FuncId::from_raw(func.func_id(), 19), Some(FuncId::goexit));
+        assert_eq!(
+            FuncId::from_raw(func.func_id(), FuncIds::Go119),
+            Some(FuncId::goexit)
+        );
         let frames = [0x40, 0x47, 0x48, 0x57, 0x58, 0x5f].map(|pc| func.sp_delta(at(pc)));
         assert_eq!(frames, [Ok(0), Ok(0), Ok(32), Ok(32), Ok(0), Ok(0)]);
         assert!(matches!(
@@ -271,17 +274,17 @@ fn a_table_cannot_keep_a_reader_busy() {
 
 #[test]
 fn numbers_of_special_functions() {
-    let number = |minor, id| (0..=255).find(|&raw| FuncId::from_raw(raw, minor) == Some(id));
-    assert_eq!(number(19, FuncId::wrapper), Some(21));
-    assert_eq!(number(21, FuncId::runfinq), Some(16));
-    assert_eq!(number(21, FuncId::corostart), None);
-    assert_eq!(number(22, FuncId::goexit), Some(8));
-    assert_eq!(number(24, FuncId::wrapper), Some(22));
-    assert_eq!(number(25, FuncId::runfinq), None);
-    assert_eq!(number(27, FuncId::runFinalizers), Some(18));
-    assert_eq!(number(27, FuncId::wrapper), Some(23));
-    assert_eq!(FuncId::from_raw(0, 18), None);
-    assert_eq!(FuncId::from_raw(0, 28), None);
+    use FuncIds::{Go119, Go122, Go125};
+    let number = |ids, id| (0..=255).find(|&raw| FuncId::from_raw(raw, ids) == Some(id));
+    assert_eq!(number(Go119, FuncId::wrapper), Some(21));
+    assert_eq!(number(Go119, FuncId::runfinq), Some(16));
+    assert_eq!(number(Go119, FuncId::corostart), None);
+    assert_eq!(number(Go122, FuncId::goexit), Some(8));
+    assert_eq!(number(Go122, FuncId::wrapper), Some(22));
+    assert_eq!(number(Go125, FuncId::runfinq), None);
+    assert_eq!(number(Go125, FuncId::runFinalizers), Some(18));
+    assert_eq!(number(Go125, FuncId::wrapper), Some(23));
+    assert_eq!(FuncId::from_raw(24, Go125), None);
 }
 
 /// Whatever one byte is changed to, nothing panics.
