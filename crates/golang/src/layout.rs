@@ -65,7 +65,11 @@ pub enum LayoutError {
     },
 }
 
-/// Looks fields up by path.
+/// Bytes of the largest struct that is believed. `runtime.mheap` and `runtime.heapArena` are the
+/// largest that the runtime has, with some MiB.
+const LARGEST: u64 = 1 << 32;
+
+/// Looks fields up by path. What it finds lies inside of its struct, whatever the layouts say.
 ///
 /// A path is field names joined by dots, each with any number of constant indexes:
 /// `special.offset`, `central[3].mcentral.spanclass`. An embedded struct is a field called by its
@@ -141,17 +145,23 @@ impl<'l> Structs<'l> {
     /// As [`place`](Structs::place), and if it is no array.
     pub fn elements(&self, strukt: &str, path: &str) -> Result<Elements, LayoutError> {
         let (offset, layout, _name) = self.resolve(strukt, path)?;
-        match &layout.shape {
-            Shape::Array { element, count } => Ok(Elements {
+        let unexpected = |expected| LayoutError::Unexpected {
+            strukt: strukt.to_owned(),
+            path: path.to_owned(),
+            expected,
+        };
+        let Shape::Array { element, count } = layout.shape else {
+            return Err(unexpected("an array"));
+        };
+        let stride = self.layout(&element)?.size;
+        // Whoever goes through them counts on an end that memory bounds.
+        match count.checked_mul(stride) {
+            Some(bytes) if bytes <= layout.size && (stride > 0 || count == 0) => Ok(Elements {
                 offset,
-                count: *count,
-                stride: self.layout(element)?.size,
+                count,
+                stride,
             }),
-            _ => Err(LayoutError::Unexpected {
-                strukt: strukt.to_owned(),
-                path: path.to_owned(),
-                expected: "an array",
-            }),
+            _ => Err(unexpected("an array that has room for its elements")),
         }
     }
 
@@ -172,6 +182,7 @@ impl<'l> Structs<'l> {
     fn resolve(&self, strukt: &str, path: &str) -> Result<(u64, TypeLayout, String), LayoutError> {
         let mut name = strukt.to_owned();
         let mut layout = self.layout(strukt)?;
+        let whole = layout.size;
         let mut offset = 0_u64;
         for part in path.split('.') {
             let (field, indexes) = part
@@ -211,6 +222,14 @@ impl<'l> Structs<'l> {
                 layout = self.layout(&name)?;
                 offset = offset.wrapping_add(index.wrapping_mul(layout.size));
             }
+        }
+        let end = offset.checked_add(layout.size);
+        if whole > LARGEST || end.is_none_or(|end| end > whole) {
+            return Err(LayoutError::Unexpected {
+                strukt: strukt.to_owned(),
+                path: path.to_owned(),
+                expected: "a field inside of its struct",
+            });
         }
         Ok((offset, layout, name))
     }
