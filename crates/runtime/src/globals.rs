@@ -61,12 +61,13 @@ pub(crate) fn write_itabs(
         .structs
         .first("runtime.itab", &["_type", "Type"])
         .or_else(|_| world.structs.place("internal/abi.ITab", "Type"))?;
-    if size > limit::ITABS {
+    // It doubles from 512 on, for its size is a mask as well (runtime/iface.go: `itabAdd`).
+    if size > limit::ITABS || !size.is_power_of_two() {
         return Err(WalkError::Implausible {
             what: "size of runtime.itabTable",
             at: table,
             found: size,
-            expected: "a smaller table",
+            expected: "a power of two, and a smaller table",
         });
     }
     let types = world.types()?;

@@ -167,6 +167,17 @@ pub(crate) fn write_goroutines(
             expected,
         });
     }
+    // The runtime keeps the length a second time, and sets that when it has added one
+    // (runtime/proc.go: `allgadd`).
+    let known = world.global("runtime.allglen")?;
+    match world.word(known, "allglen") {
+        Ok(known) if known == count || known.checked_add(1) == Some(count) => {}
+        Ok(known) => {
+            let why = format_args!("allgs has {count} of them, allglen says {known}");
+            walk.summary.gaps.add("goroutines", at, why);
+        }
+        Err(error) => walk.summary.gaps.add("goroutines", known, error),
+    }
     for i in 0..count {
         let entry = allgs.offset(i * world.model.word_size());
         match world.ptr(entry, "allgs") {

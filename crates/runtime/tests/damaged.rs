@@ -15,7 +15,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use goheap_format::Record;
-use goheap_golang::ElfProgram;
+use goheap_golang::{ElfProgram, Structs};
 use goheap_image::Executable;
 use goheap_memory::{Addr, Fault, Machine, Mapping, Memory, Recorded, Recorder, Target, Thread};
 use goheap_process::{Process, StopOptions, map_file};
@@ -230,6 +230,63 @@ impl Subject {
         }
     }
 
+    /// Each of the runtime's long chains with its first link leading back to itself, and lists that
+    /// are far longer than there is memory.
+    fn circles(&self) -> Vec<(&'static str, Damaged<'_>)> {
+        let elf = ElfProgram::new(&self.executable, &self.recorded).unwrap();
+        let structs = Structs::new(&elf);
+        let global = |name: &str| goheap_golang::Program::address(&elf, name).unwrap();
+        let first = |name: &str| Addr::new(word(&self.recorded, global(name)).unwrap());
+        // go1.25 renamed the block of finalizers.
+        let finalizers = structs
+            .offset("runtime.finblock", "alllink")
+            .or_else(|_| structs.offset("runtime.finBlock", "alllink"));
+        let offset = |strukt, path| structs.offset(strukt, path).unwrap();
+        let circle = |at: Addr, link: u64| (at.offset(link), at.get());
+        let damages = [
+            (
+                "allm",
+                circle(first("runtime.allm"), offset("runtime.m", "alllink")),
+            ),
+            (
+                "allfin",
+                circle(first("runtime.allfin"), finalizers.unwrap()),
+            ),
+            (
+                "mbuckets",
+                circle(
+                    first("runtime.mbuckets"),
+                    offset("runtime.bucket", "allnext"),
+                ),
+            ),
+            (
+                "modules",
+                circle(
+                    global("runtime.firstmoduledata"),
+                    offset("runtime.moduledata", "next"),
+                ),
+            ),
+            (
+                "allspans",
+                (
+                    global("runtime.mheap_").offset(offset("runtime.mheap", "allspans") + 8),
+                    u64::from(u32::MAX),
+                ),
+            ),
+            ("allgs", (global("runtime.allgs").offset(8), 1 << 27)),
+        ];
+        damages
+            .into_iter()
+            .map(|(what, (at, value))| {
+                let damaged = Damaged {
+                    whole: &self.recorded,
+                    words: BTreeMap::from([(at, value)]),
+                };
+                (what, damaged)
+            })
+            .collect()
+    }
+
     fn damage(&self, seed: u64) -> (Damaged<'_>, String) {
         let mut random = Random(seed);
         let mut damaged = Damaged {
@@ -316,6 +373,23 @@ fn a_walk_over_damage_ends_soon_and_takes_little_memory() {
     for version in versions() {
         let program = build(version, "everything", &BuildOptions::default()).unwrap();
         let subject = Subject::record(&program);
+        for (what, damaged) in subject.circles() {
+            let begin = Instant::now();
+            *WATCHED.lock().unwrap() = Some((begin, format!("go{version}, {what}")));
+            let mut sink = Count {
+                most: subject.output * 2,
+                ..Count::default()
+            };
+            let end = walk(&damaged, &subject.executable, &mut sink);
+            *WATCHED.lock().unwrap() = None;
+            let noticed = end.map_or_else(|_| !sink.too_much, |end| end.gaps.count() > 0);
+            if !noticed || begin.elapsed() > LONGEST {
+                failures.push(format!(
+                    "go{version}: {what} goes on, {:?}",
+                    begin.elapsed()
+                ));
+            }
+        }
         let (mut whole, mut with_gaps, mut refused) = (0, 0, 0);
         let before = peak();
         let mut most = before;
