@@ -23,6 +23,8 @@ pub struct Features {
     /// A dead object's cleanups go to the queue of finalizers, with no object (runtime/mheap.go,
     /// go1.24: `freeSpecial`); from go1.25 on they have a queue of their own.
     pub cleanups_queue_as_finalizers: bool,
+    /// How a pointer and a tag share a word.
+    pub tagged_pointers: TaggedPointers,
     /// What `dumpparams` calls the number of processors.
     pub ncpu: &'static str,
     /// Where a type descriptor says that an interface holds the value itself.
@@ -104,6 +106,26 @@ pub enum IsFree {
     FreeIndex,
 }
 
+/// How a pointer and a tag share a word: the pointer without the bits that its alignment leaves
+/// clear stands in the upper part (runtime/tagptr_64bit.go, go1.19: `addrBits`; go1.25: one bit
+/// more, and runtime/tagptr.go: `tagAlign`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TaggedPointers {
+    /// Bits of an address.
+    pub address_bits: u32,
+    /// What such a pointer is aligned to, in bytes.
+    pub align: u64,
+}
+
+impl TaggedPointers {
+    /// The pointer in `word`, on amd64, where it is sign-extended.
+    pub fn untag(self, word: u64) -> u64 {
+        let align = self.align.trailing_zeros();
+        let tag = 64_u32.saturating_sub(self.address_bits) + align;
+        ((word.cast_signed() >> tag.min(63)) << align).cast_unsigned()
+    }
+}
+
 /// Numbers of the kinds of specials that a dump knows (runtime/mheap.go: `_KindSpecialFinalizer`
 /// and those behind it).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,6 +201,16 @@ impl Features {
                 },
             },
             cleanups_queue_as_finalizers: minor == 24,
+            tagged_pointers: match minor {
+                ..=24 => TaggedPointers {
+                    address_bits: 48,
+                    align: 8,
+                },
+                25.. => TaggedPointers {
+                    address_bits: 49,
+                    align: 512,
+                },
+            },
             ncpu: match minor {
                 ..=24 => "runtime.ncpu",
                 25.. => "runtime.numCPUStartup",

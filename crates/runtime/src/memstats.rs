@@ -15,6 +15,7 @@ mod counters;
 mod flush;
 mod goal;
 mod proc;
+mod span_sets;
 
 use counters::{Cycles, HeapCounters};
 use goal::Pacer;

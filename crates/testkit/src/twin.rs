@@ -12,17 +12,6 @@ use std::fmt;
 use crate::second_reader::{self, Dump, ReadError, Record, Value};
 use crate::symbols::Symbols;
 
-/// Whether so many bytes may be what lists of spans took: a block for each 512 spans (a list node, a
-/// counter, the spans) unless one lies in the pool, and with a list's first block its spine of 256
-/// words (runtime/mspanset.go, go1.19 to go1.27: spanSetBlock, spanSetInitSpineCap).
-fn is_span_set_growth(bytes: u64) -> bool {
-    const BLOCK: u64 = 16 + 8 + 512 * 8;
-    const SPINE: u64 = 256 * 8;
-    const MOST: u64 = 8;
-    let made = |blocks| (0..=MOST).any(|spines| blocks * BLOCK + spines * SPINE == bytes);
-    bytes > 0 && (0..=MOST).any(made)
-}
-
 /// What may differ between two dumps of one instant.
 #[derive(Debug, Clone, Default)]
 pub struct Allowed {
@@ -32,9 +21,6 @@ pub struct Allowed {
     pub tmpbuf: Option<u64>,
     /// Ranges of memory whose bytes do not count (the pointers in them do): start, length, by start.
     pub ignored: Vec<(u64, u64)>,
-    /// Whether the runtime's lists of spans may have grown before it took its memstats: the memory of
-    /// their blocks goes over from OtherSys to GCSys.
-    pub span_set_blocks: bool,
     /// The goroutine that dumps, by its `g`: it is running until the runtime's writer lets it wait.
     pub dumping: Option<u64>,
 }
@@ -298,17 +284,6 @@ impl Comparison<'_> {
                 if own_buffer
                     && self.tmpbuf_length > 0
                     && y.checked_sub(*x) == Some(self.tmpbuf_length)
-                {
-                    return true;
-                }
-                let moved = match field {
-                    "GCSys" => x.checked_sub(*y),
-                    "OtherSys" => y.checked_sub(*x),
-                    _ => None,
-                };
-                if kind == "memstats"
-                    && self.allowed.span_set_blocks
-                    && moved.is_some_and(is_span_set_growth)
                 {
                     return true;
                 }

@@ -254,23 +254,6 @@ fn only_the_dumping_goroutine_may_be_running() {
 }
 
 #[test]
-fn growth_of_lists_of_spans_is_forgiven_at_the_entry() {
-    let allowed = Allowed {
-        span_set_blocks: true,
-        ..Allowed::default()
-    };
-    let dump = |gc, other| Dump::new().memstats(9, gc, other);
-    assert!(found(dump(4120 * 2, 0), dump(0, 4120 * 2), &allowed).is_empty());
-    assert!(found(dump(6168, 0), dump(0, 6168), &allowed).is_empty());
-    assert!(found(dump(2048, 0), dump(0, 2048), &allowed).is_empty());
-    assert_eq!(found(dump(4121, 0), dump(0, 4121), &allowed).len(), 2);
-    assert_eq!(
-        found(dump(4120, 0), dump(0, 4120), &Allowed::default()).len(),
-        2
-    );
-}
-
-#[test]
 fn what_is_no_dump_is_refused_where_sense_ends() {
     let wrong = |at, within, why| Err(ReadError { at, within, why });
     assert_eq!(

@@ -7,6 +7,7 @@ use goheap_memory::Addr;
 
 use super::counters::{At, HeapCounters};
 use super::proc::{Flusher, all_procs};
+use super::span_sets::{SpanSets, Swept};
 use crate::arena::Arenas;
 use crate::chain::Chain;
 use crate::span::{PAGE, Span, SpanTable};
@@ -49,6 +50,7 @@ struct Flush<'f, 'w, 't> {
     specials: &'f Specials,
     counters: &'f mut HeapCounters,
     flusher: Flusher<'w, 't>,
+    span_sets: SpanSets<'w, 't>,
     heap_sweepgen: u32,
     gc_off: bool,
     layout: Layout,
@@ -94,6 +96,7 @@ impl<'f, 'w, 't> Flush<'f, 'w, 't> {
                 what: "runtime.gcphase",
                 fault,
             })?;
+        let heap_sweepgen = heap.get("sweepgen")? as u32;
         Ok(Flush {
             world,
             arenas,
@@ -101,7 +104,8 @@ impl<'f, 'w, 't> Flush<'f, 'w, 't> {
             specials,
             counters,
             flusher: Flusher::find(world, procs)?,
-            heap_sweepgen: heap.get("sweepgen")? as u32,
+            span_sets: SpanSets::new(world, heap_sweepgen)?,
+            heap_sweepgen,
             gc_off: phase == GC_OFF,
             layout: Layout {
                 alloc: structs.elements(MCACHE, "alloc")?,
@@ -133,8 +137,7 @@ impl<'f, 'w, 't> Flush<'f, 'w, 't> {
                 .world
                 .ptr(cache.offset(offset + index * stride), WHAT)?;
             if at != self.empty {
-                // The index is the span class, twice the size class and the noscan bit.
-                self.uncache(at, index >> 1)?;
+                self.uncache(at, index)?;
             }
         }
         let tiny = self.world.field(cache, self.layout.tiny_allocs, WHAT)?;
@@ -142,6 +145,8 @@ impl<'f, 'w, 't> Flush<'f, 'w, 't> {
         Ok(())
     }
 
+    /// `mcentral.uncacheSpan` of a span of the class whose number is `class`: the size class twice,
+    /// and the noscan bit.
     fn uncache(&mut self, at: Addr, class: u64) -> Result<(), WalkError> {
         const WHAT: &str = "a span in an mcache";
         let Some(span) = self.spans.read(self.world, at)? else {
@@ -159,14 +164,14 @@ impl<'f, 'w, 't> Flush<'f, 'w, 't> {
             .counters
             .total_alloc
             .wrapping_add(used.wrapping_mul(span.elem_size));
-        if let Some(class) = self.counters.classes.get_mut(class as usize) {
+        if let Some(class) = self.counters.classes.get_mut((class >> 1) as usize) {
             class.allocs = class.allocs.wrapping_add(used);
         }
         // A span that was cached before the last collection began has not been swept.
         if span.sweepgen == self.heap_sweepgen.wrapping_add(1) {
-            self.sweep(&span, allocated, class)?;
+            return self.sweep(&span, allocated, class);
         }
-        Ok(())
+        self.push(&span, allocated, class)
     }
 
     /// `sweepLocked.sweep(false)` of a span of small objects (runtime/mgcsweep.go).
@@ -187,7 +192,7 @@ impl<'f, 'w, 't> Flush<'f, 'w, 't> {
             .count() as u64;
         self.new_mark_bits(span.nelems)?;
         let freed = allocated.wrapping_sub(live);
-        if let Some(class) = self.counters.classes.get_mut(class as usize) {
+        if let Some(class) = self.counters.classes.get_mut((class >> 1) as usize) {
             class.frees = class.frees.wrapping_add(freed);
         }
         self.counters.total_free = self
@@ -199,8 +204,19 @@ impl<'f, 'w, 't> Flush<'f, 'w, 't> {
             self.counters.heap_free = self.counters.heap_free.wrapping_add(span.bytes);
             self.flusher
                 .free_mspan(self.layout.mspan_size, self.counters);
+            return Ok(());
         }
-        Ok(())
+        self.push(span, live, class)
+    }
+
+    /// The span goes into its class's list of swept spans with room, or without.
+    fn push(&mut self, span: &Span, allocated: u64, class: u64) -> Result<(), WalkError> {
+        let list = match span.nelems > allocated {
+            true => Swept::Partial,
+            false => Swept::Full,
+        };
+        self.span_sets
+            .push(class, list, &mut self.flusher, self.counters)
     }
 
     /// `newMarkBits` (runtime/mheap.go): a swept span gets fresh mark bits, for which a chunk may

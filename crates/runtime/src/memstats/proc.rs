@@ -9,6 +9,10 @@ use crate::{WalkError, World, limit};
 /// `persistentChunkSize`, all versions).
 const PERSISTENT_CHUNK: u64 = 256 << 10;
 
+/// A permanent struct of so many bytes or more is mapped by itself (runtime/malloc.go: `maxBlock`,
+/// all versions).
+const PERSISTENT_MOST: u64 = 64 << 10;
+
 /// Addresses of all Ps whose mcaches `flushallmcaches` flushes: those below `gomaxprocs`.
 pub(super) fn all_procs(world: &World<'_>) -> Result<Vec<Addr>, WalkError> {
     const WHAT: &str = "runtime.allp";
@@ -96,6 +100,11 @@ impl<'w, 't> Flusher<'w, 't> {
 
     /// `persistentalloc(size, align, &memstats.gcMiscSys)`.
     pub(super) fn alloc_persistent(&mut self, size: u64, align: u64, counters: &mut HeapCounters) {
+        if size >= PERSISTENT_MOST {
+            counters.gc_misc_sys = counters.gc_misc_sys.wrapping_add(size);
+            counters.mapped_ready = counters.mapped_ready.wrapping_add(size);
+            return;
+        }
         let off = self
             .chunk_used
             .and_then(|off| off.checked_next_multiple_of(align.max(1)))
@@ -108,7 +117,8 @@ impl<'w, 't> Flusher<'w, 't> {
             None => {
                 counters.other_sys = counters.other_sys.wrapping_add(PERSISTENT_CHUNK);
                 counters.mapped_ready = counters.mapped_ready.wrapping_add(PERSISTENT_CHUNK);
-                0
+                // A chunk begins with a link to the one before it.
+                8_u64.checked_next_multiple_of(align.max(1)).unwrap_or(8)
             }
         };
         self.chunk_used = Some(start.saturating_add(size));
