@@ -117,11 +117,33 @@ impl Input {
                 Err(error) => visit.refused(error, &path),
             },
             Bytes::Stream(stream) => match StreamReader::new(stream) {
-                Ok(reader) => visit.visit(reader, &path),
+                Ok(reader) => visit.visit(reader.limit(longest_record(available())), &path),
                 Err(error) => visit.refused(error, &path),
             },
         }
     }
+}
+
+/// Bytes of the longest record that is gathered of a stream: its buffer may be twice as long, and is
+/// then half of the memory that is `available`. A hundred kilobytes, compressed, can claim any length.
+fn longest_record(available: Option<u64>) -> u64 {
+    /// What is gathered in any case, and where nobody tells how much memory there is.
+    const LEAST: u64 = 256 << 20;
+    const UNKNOWN: u64 = 4 << 30;
+    available.map_or(UNKNOWN, |bytes| (bytes / 4).max(LEAST))
+}
+
+/// Memory that can be had without swapping, in bytes, where the system tells (proc(5): meminfo).
+fn available() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.split_whitespace()
+        .next()?
+        .parse::<u64>()
+        .ok()?
+        .checked_mul(1024)
 }
 
 /// What is done with the records of a dump, whichever reader they come from.
@@ -178,5 +200,18 @@ pub(crate) fn read_error(source: ReadError, path: &Path) -> CommandError {
             todo: "goheap info and goheap dump take a core",
         },
         source => CommandError::Read { path, source },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::longest_record;
+
+    #[test]
+    fn a_record_takes_no_more_than_half_of_the_memory() {
+        assert_eq!(longest_record(Some(64 << 30)), 16 << 30);
+        assert_eq!(longest_record(Some(8 << 30)), 2 << 30);
+        assert_eq!(longest_record(Some(0)), 256 << 20);
+        assert_eq!(longest_record(None), 4 << 30);
     }
 }
