@@ -150,7 +150,7 @@ impl Subject {
                 let stopped = live.stop()?;
                 let walked = walk(&stopped, &program, sink);
                 let pause = stopped.resume();
-                let summary = walked.map_err(|source| self.walk_error(source))?;
+                let summary = walked.map_err(|source| self.walk_error(source, &program))?;
                 Ok(Walked {
                     summary,
                     pause: Some(pause),
@@ -160,7 +160,7 @@ impl Subject {
                 let spliced = Spliced::new(core, self.read_only_layers(core));
                 let program = self.program(&spliced)?;
                 let walked = walk(&spliced, &program, sink);
-                let summary = walked.map_err(|source| self.walk_error(source))?;
+                let summary = walked.map_err(|source| self.walk_error(source, &program))?;
                 Ok(Walked {
                     summary,
                     pause: None,
@@ -195,10 +195,15 @@ impl Subject {
             .collect()
     }
 
-    fn walk_error(&self, source: WalkError) -> CommandError {
-        CommandError::Walk {
-            of: self.facts.name.clone(),
-            source,
+    fn walk_error(&self, source: WalkError, program: &ElfProgram<'_, Mapped>) -> CommandError {
+        let of = self.facts.name.clone();
+        match (source, program.take_damage()) {
+            // The layout is missing because the DWARF that has it is damaged.
+            (WalkError::Layout(_), Some(damage)) => CommandError::Program {
+                of,
+                source: damage.into(),
+            },
+            (source, _) => CommandError::Walk { of, source },
         }
     }
 }

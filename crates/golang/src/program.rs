@@ -25,6 +25,7 @@ pub struct ElfProgram<'e, D> {
     dwarf: Dwarf<'e>,
     bias: u64,
     layouts: RefCell<HashMap<String, Option<TypeLayout>>>,
+    damage: RefCell<Option<ImageError>>,
 }
 
 /// Why an executable cannot describe a program.
@@ -59,7 +60,14 @@ impl<'e, D: Deref<Target = [u8]>> ElfProgram<'e, D> {
             dwarf,
             bias: load_bias(executable, target),
             layouts: RefCell::new(HashMap::new()),
+            damage: RefCell::new(None),
         })
+    }
+
+    /// What was wrong with the DWARF when a layout was first not found because of it; then the
+    /// layout's absence is only the symptom. Told once.
+    pub fn take_damage(&self) -> Option<ImageError> {
+        self.damage.borrow_mut().take()
     }
 }
 
@@ -79,8 +87,10 @@ impl<D: Deref<Target = [u8]>> Layouts for ElfProgram<'_, D> {
         if let Some(known) = self.layouts.borrow().get(name) {
             return known.clone();
         }
-        // Damaged DWARF means that the type is not known: the caller names what it misses.
-        let layout = self.dwarf.type_layout(name).ok().flatten();
+        let layout = self.dwarf.type_layout(name).unwrap_or_else(|damage| {
+            self.damage.borrow_mut().get_or_insert(damage);
+            None
+        });
         self.layouts
             .borrow_mut()
             .insert(name.to_owned(), layout.clone());
