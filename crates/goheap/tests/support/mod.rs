@@ -4,6 +4,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use goheap_format::verify::verify;
+use goheap_format::{Reader, Writer};
 use goheap_testkit::quiescent::Quiescent;
 use goheap_testkit::symbols::Symbols;
 use goheap_testkit::twin::{self, Allowed, Difference};
@@ -110,6 +112,22 @@ pub(crate) fn quiescent_twin(version: &str, variant_name: &str) {
         &differences,
     );
     assert!(second_reader::read(&goheap).expect("a dump").end == goheap.len());
+    format_holds(&runtime);
+    format_holds(&goheap);
+}
+
+/// What goheap's own reader and writer make of a real dump: it is sound, and what is read and
+/// written again is the same to the byte.
+fn format_holds(dump: &[u8]) {
+    let mut reader = Reader::new(dump).expect("a header");
+    let mut writer = Writer::new(Vec::with_capacity(dump.len()));
+    for record in &mut reader {
+        writer.write(&record.expect("a record")).expect("a Vec");
+    }
+    let again = writer.finish().expect("a whole dump");
+    assert!(again == dump, "write(read(x)) differs from x");
+    let verdict = verify(Reader::new(dump).expect("a header"));
+    assert!(verdict.is_sound(), "{:?}", verdict.problems);
 }
 
 /// Tests for every claimed version. What is named behind `whole` runs by default on the oldest, the
