@@ -11,7 +11,7 @@ use goheap_runtime::{Sink, Summary, WalkError, World, dump};
 
 use crate::error::CommandError;
 use crate::live::Live;
-use crate::source::Source;
+use crate::source::{Source, begins_like_a_dump};
 
 /// A program that is about to be walked: its source and its executable are open, and nothing is
 /// stopped yet.
@@ -122,7 +122,10 @@ impl Subject {
                     facts,
                 })
             }
-            Source::Dump(path) => Err(CommandError::AlreadyADump { path: path.clone() }),
+            Source::Dump(path) if begins_like_a_dump(path) => {
+                Err(CommandError::AlreadyADump { path: path.clone() })
+            }
+            Source::Dump(path) => Err(CommandError::NoCore { path: path.clone() }),
         }
     }
 

@@ -47,6 +47,11 @@ pub(crate) enum CommandError {
         Shown(path)
     )]
     AlreadyADump { path: PathBuf },
+    #[error(
+        "{} is no core file: it does not begin with ELF's magic number; goheap dump takes a process id or a core",
+        Shown(path)
+    )]
+    NoCore { path: PathBuf },
     #[error("--exe is for a process or a core; a dump needs no executable")]
     ExeOfDump,
     #[error("{} is {found}, not a heap dump; {todo}", Shown(path))]

@@ -56,6 +56,20 @@ enum FileKind {
     Other,
 }
 
+/// Bytes that tell the kind of a file.
+const HEAD: u64 = 18;
+
+/// Whether the file begins as a dump does, or as a compressed file, which may well be one.
+pub(crate) fn begins_like_a_dump(path: &Path) -> bool {
+    let mut head = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head));
+    // "go1.7 heap dump\n"; the magic numbers of zstd and gzip.
+    read.is_ok()
+        && (head.starts_with(b"go1.")
+            || head.starts_with(b"\x28\xb5\x2f\xfd")
+            || head.starts_with(b"\x1f\x8b"))
+}
+
 fn kind_of(path: &Path) -> Result<FileKind, CommandError> {
     let open = |source| CommandError::Open {
         path: path.to_owned(),
@@ -72,7 +86,7 @@ fn kind_of(path: &Path) -> Result<FileKind, CommandError> {
     }
     let mut head = Vec::new();
     file.by_ref()
-        .take(18)
+        .take(HEAD)
         .read_to_end(&mut head)
         .map_err(open)?;
     // e_type is the half-word at 16, in the byte order that byte 5 tells (elf.h: ET_CORE is 4).
@@ -124,14 +138,20 @@ mod tests {
             Source::of(program.path().as_ref()),
             Err(CommandError::Executable { .. })
         ));
-        for other in [
-            &b""[..],
-            b"\x7fELF",
-            b"go1.7 heap dump\n",
-            b"\x28\xb5\x2f\xfd",
+        for (contents, like_a_dump) in [
+            (&b""[..], false),
+            (b"#!/bin/sh\n", false),
+            (b"go1.7 heap dump\n", true),
+            (b"\x28\xb5\x2f\xfd", true),
         ] {
-            let other = file(other);
-            let _told = Source::of(other.path().as_ref());
+            let other = file(contents);
+            let path = other.path();
+            assert_eq!(
+                Source::of(path.as_ref()).unwrap(),
+                Source::Dump(path.to_owned())
+            );
+            assert_eq!(begins_like_a_dump(path), like_a_dump, "{contents:?}");
         }
+        assert!(Source::of(file(b"\x7fELF").path().as_ref()).is_err());
     }
 }
