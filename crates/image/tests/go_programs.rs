@@ -180,10 +180,12 @@ fn describe(func: &Func<'_>, pc: TextOffset, gofunc: FileAddr) -> String {
     fields.push(func.func_id().to_string());
     fields.push(func.flag().to_string());
     fields.push(func.start_line().unwrap_or(-1).to_string());
-    fields.extend((0..9).map(|index| match func.funcdata(index) {
-        None => "-".to_owned(),
-        Some(offset) => gofunc.offset(offset.into()).get().to_string(),
-    }));
+    fields.extend(
+        (0..9).map(|index| match func.funcdata(index).expect("FUNCDATA") {
+            None => "-".to_owned(),
+            Some(offset) => gofunc.offset(offset.into()).get().to_string(),
+        }),
+    );
     fields.join("\t")
 }
 

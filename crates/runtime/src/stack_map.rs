@@ -98,7 +98,8 @@ impl Maps {
         pc: Addr,
         funcdata: u8,
     ) -> Result<Option<Maps>, UnwindError> {
-        let Some(offset) = found.func.funcdata(funcdata) else {
+        let table = |source| UnwindError::Table { pc, source };
+        let Some(offset) = found.func.funcdata(funcdata).map_err(table)? else {
             return Ok(None);
         };
         let at = found.module.gofunc.offset(u64::from(offset));

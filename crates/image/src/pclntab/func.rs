@@ -143,12 +143,20 @@ impl<'d> Func<'d> {
 
     /// Where the `FUNCDATA` of this number lies, in bytes from `moduledata.gofunc`. `None` if the
     /// function has none, and before go1.18, where the table holds addresses.
-    pub fn funcdata(&self, index: u8) -> Option<u32> {
+    ///
+    /// # Errors
+    /// When it has one, but the list is cut off before it.
+    pub fn funcdata(&self, index: u8) -> Result<Option<u32>, PclntabError> {
         if index >= self.nfuncdata || self.table.header.absolute_pcs {
-            return None;
+            return Ok(None);
         }
-        let offset = self.trailing(u64::from(self.npcdata) + u64::from(index))?;
-        (offset != u32::MAX).then_some(offset)
+        let offset = self
+            .trailing(u64::from(self.npcdata) + u64::from(index))
+            .ok_or(PclntabError::Dangling {
+                what: "the list of FUNCDATA",
+                entry: self.entry,
+            })?;
+        Ok((offset != u32::MAX).then_some(offset))
     }
 
     /// File and line of `pc`, as `runtime.funcline1` has them: those of the table of this function,
