@@ -35,6 +35,7 @@ func main() {
 	go obey(func() {
 		close(stop)
 		untilUnswept()
+		fillCaches()
 	})
 	<-make(chan struct{})
 }
@@ -59,6 +60,18 @@ func untilUnswept() {
 }
 
 var garbage []byte
+var pointers []*int
+
+// fillCaches makes objects that the processor's cache knows of and no counter yet, tiny ones among
+// them, so that the flush before the statistics has something to count.
+func fillCaches() {
+	for i := 0; i < 20; i++ {
+		for size := 3; size < 1000; size *= 2 {
+			garbage = make([]byte, size)
+			pointers = make([]*int, size/8+1)
+		}
+	}
+}
 
 //go:noinline
 func spin(seed int) {

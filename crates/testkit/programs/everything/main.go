@@ -30,6 +30,7 @@ func main() {
 	allowTracers()
 	buildMaps()
 	buildTypes()
+	buildItabs()
 	buildSizes()
 	buildValues()
 	startWaiters()

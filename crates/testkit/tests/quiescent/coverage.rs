@@ -143,7 +143,7 @@ pub(crate) fn check(version: &str, dump: &Dump, bytes: &[u8]) {
         ("panic", 15),
         ("finalizer", 50),
         ("queuedfinalizer", 250),
-        ("itab", 40),
+        ("itab", 1000),
         ("osthread", 20),
         ("memprof", 1),
         ("allocsample", 1),
