@@ -89,7 +89,11 @@ func tree(depth int) *node {
 	return &node{left: tree(depth - 1), right: tree(depth - 1)}
 }
 
+// weaken makes a weak pointer, in the versions that have them.
+var weaken func(*noted) interface{}
+
 func churn(seed int, stop chan struct{}) {
+	handles := make([]interface{}, 2000)
 	ring := make([]interface{}, 500)
 	x := uint32(seed + 1)
 	for i := 0; ; i++ {
@@ -113,6 +117,10 @@ func churn(seed int, stop chan struct{}) {
 			n := &noted{name: string(rune('a' + x%26)), data: make([]byte, size/10)}
 			runtime.SetFinalizer(n, func(n *noted) { n.data = nil })
 			ring[i%len(ring)] = n
+			if weaken != nil {
+				// The handle outlives what it leads to: the sweep that finds that dead clears it.
+				handles[i%len(handles)] = weaken(n)
+			}
 		case 4:
 			ring[i%len(ring)] = map[int]string{size: "x"}
 		case 5:

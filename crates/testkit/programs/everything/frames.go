@@ -2,6 +2,7 @@ package main
 
 import (
 	"reflect"
+	"runtime"
 	"sort"
 	"strings"
 	"sync"
@@ -17,6 +18,7 @@ func startFrames() {
 	go openDefers(true, new(int))
 	go mixedDefers(5)
 	go heapDefers(3)
+	go adjacent(new(int))
 	go deferredNow()
 	go func() {
 		s := []string{"c", "b", "a", "d"}
@@ -190,3 +192,14 @@ func stackGrower(n int) {
 	<-forever
 	p[0] = 1
 }
+
+// adjacent waits in the first of two calls with nothing between them: a return address that is
+// already the second one's, where p is dead.
+func adjacent(p *int) {
+	park()
+	runtime.KeepAlive(p)
+	park()
+}
+
+//go:noinline
+func park() { <-forever }
