@@ -59,6 +59,7 @@
 // Only the command prints.
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
 
+pub mod annex;
 mod error;
 mod fields;
 mod header;

@@ -46,10 +46,10 @@ pub(crate) enum Command {
 /// whatever becomes of goheap. The file is there whole (mode 0600) or not at all.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
-    goheap dump 4711 --exact -o app.heapdump\n  \
-    goheap dump 4711 --exact -o app.heapdump.zst      compressed, still readable in parts\n  \
-    goheap dump core.4711 --exe ./app --exact -o app.heapdump\n  \
-    goheap dump 4711 --exact -o - | ssh me@home 'cat > app.heapdump'")]
+    goheap dump 4711 -o app.heapdump\n  \
+    goheap dump 4711 -o app.heapdump.zst      compressed, still readable in parts\n  \
+    goheap dump core.4711 --exe ./app -o app.heapdump\n  \
+    goheap dump 4711 -o - | ssh me@home 'cat > app.heapdump'")]
 pub(crate) struct DumpArgs {
     /// A process id, or a core file
     #[arg(value_name = "PID|CORE")]
@@ -59,7 +59,7 @@ pub(crate) struct DumpArgs {
     #[arg(short, long, value_name = "FILE|-")]
     pub(crate) output: PathBuf,
 
-    /// Byte for byte what Go's own debug.WriteHeapDump would write (required in this version)
+    /// Byte for byte what Go's own debug.WriteHeapDump would write (its faults included)
     #[arg(long)]
     pub(crate) exact: bool,
 

@@ -7,7 +7,7 @@ use goheap_golang::{ElfProgram, load_bias};
 use goheap_image::Executable;
 use goheap_memory::{BuildIds, Core, Layer, Spliced, Target, loaded_notes};
 use goheap_process::{Mapped, map_file};
-use goheap_runtime::{Sink, Summary, WalkError, World, dump};
+use goheap_runtime::{Fidelity, Sink, Summary, WalkError, World, dump};
 
 use crate::error::CommandError;
 use crate::live::Live;
@@ -146,12 +146,16 @@ impl Subject {
     ///
     /// # Errors
     /// It does not stop; the walk or the sink fails.
-    pub(crate) fn walk(&self, sink: &mut dyn Sink) -> Result<Walked, CommandError> {
+    pub(crate) fn walk(
+        &self,
+        fidelity: Fidelity,
+        sink: &mut dyn Sink,
+    ) -> Result<Walked, CommandError> {
         match &self.from {
             From::Process(live) => {
                 let program = self.program(live)?;
                 let stopped = live.stop()?;
-                let walked = walk(&stopped, &program, sink);
+                let walked = walk(&stopped, &program, fidelity, sink);
                 let pause = stopped.resume();
                 let summary = walked.map_err(|source| self.walk_error(source, &program))?;
                 Ok(Walked {
@@ -162,7 +166,7 @@ impl Subject {
             From::Core(core) => {
                 let spliced = Spliced::new(core, self.read_only_layers(core));
                 let program = self.program(&spliced)?;
-                let walked = walk(&spliced, &program, sink);
+                let walked = walk(&spliced, &program, fidelity, sink);
                 let summary = walked.map_err(|source| self.walk_error(source, &program))?;
                 Ok(Walked {
                     summary,
@@ -214,10 +218,11 @@ impl Subject {
 fn walk(
     target: &dyn Target,
     program: &ElfProgram<'_, Mapped>,
+    fidelity: Fidelity,
     sink: &mut dyn Sink,
 ) -> Result<Summary, WalkError> {
     let world = World::open(target, program)?;
-    dump(&world, sink)
+    dump(&world, fidelity, sink)
 }
 
 fn map_exe(path: &Path) -> Result<Mapped, CommandError> {

@@ -8,6 +8,8 @@ use std::process::{self, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use goheap_runtime::Fidelity;
+
 use crate::args::DemoArgs;
 use crate::dump;
 use crate::error::{CommandError, Shown};
@@ -153,11 +155,8 @@ fn live_demo(args: &DemoArgs, go: &toolchain::Go, out: &mut dyn Write) -> Result
 
     let kept = args.output.as_deref();
     let file = kept.map_or_else(|| scratch.path().join("leak.heapdump"), Path::to_owned);
-    step(
-        out,
-        &format!("goheap dump {pid} --exact -o {}", Shown(&file)),
-    )?;
-    let outcome = dump::capture(&Source::Process(pid), None, &file)?;
+    step(out, &format!("goheap dump {pid} -o {}", Shown(&file)))?;
+    let outcome = dump::capture(&Source::Process(pid), None, Fidelity::Mended, &file)?;
     text::done(outcome.print(out).and_then(|()| out.flush()))?;
     leaking.end();
 
@@ -211,7 +210,7 @@ fn try_next(out: &mut dyn Write, kept: Option<&Path>) -> Result<(), CommandError
     )?;
     say(
         out,
-        format_args!("  goheap dump $(pidof YOUR-PROGRAM) --exact -o my.heapdump.zst"),
+        format_args!("  goheap dump $(pidof YOUR-PROGRAM) -o my.heapdump.zst"),
     )
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use goheap_format::output::{Durability, OutputError, OutputFile};
 use goheap_format::{Record, SeekableWriter, Start, WriteError, Writer};
-use goheap_runtime::{Contents, Large, LargeKind, Sink, Summary};
+use goheap_runtime::{Contents, Fidelity, Large, LargeKind, Sink, Summary};
 use serde::Serialize;
 
 use crate::args::DumpArgs;
@@ -29,12 +29,13 @@ const SCHEMA: &str = "goheap.dump/1";
 const LEVEL: i32 = 1;
 
 pub(crate) fn run(args: &DumpArgs) -> Result<ExitCode, CommandError> {
-    if !args.exact {
-        return Err(CommandError::NeedsExact);
-    }
     let source = Source::of(&args.source)?;
     live::install_interrupts()?;
-    let outcome = capture(&source, args.exe.exe.as_deref(), &args.output)?;
+    let fidelity = match args.exact {
+        true => Fidelity::Exact,
+        false => Fidelity::Mended,
+    };
+    let outcome = capture(&source, args.exe.exe.as_deref(), fidelity, &args.output)?;
     // What is said must not get into the data.
     let mut out: Box<dyn Write> = if outcome.to_stdout() {
         Box::new(anstream::stderr())
@@ -57,6 +58,7 @@ pub(crate) struct Outcome {
     of: String,
     /// Bytes of the dump, before compression.
     bytes: u64,
+    fidelity: Fidelity,
     summary: Summary,
     pause: Option<Duration>,
     elapsed: Duration,
@@ -70,6 +72,7 @@ pub(crate) struct Outcome {
 pub(crate) fn capture(
     source: &Source,
     exe: Option<&Path>,
+    fidelity: Fidelity,
     output: &Path,
 ) -> Result<Outcome, CommandError> {
     let begin = Instant::now();
@@ -88,7 +91,7 @@ pub(crate) fn capture(
         until_look: LOOK_EVERY,
         failure: None,
     };
-    let walked = subject.walk(&mut sink);
+    let walked = subject.walk(fidelity, &mut sink);
     if let Some(failure) = sink.failure.take() {
         return Err(match failure {
             Failure::Signal(signal) => CommandError::Interrupted(signal),
@@ -118,6 +121,7 @@ pub(crate) fn capture(
         output: output.to_owned(),
         of: subject.facts.name.clone(),
         bytes,
+        fidelity,
         summary,
         pause,
         elapsed: begin.elapsed(),
@@ -336,7 +340,7 @@ impl Outcome {
             schema: SCHEMA,
             output: text::json_text(self.output.as_os_str().as_encoded_bytes()),
             source: &self.of,
-            exact: true,
+            exact: self.fidelity == Fidelity::Exact,
             bytes: self.bytes,
             objects: objects.objects,
             object_bytes: objects.bytes,

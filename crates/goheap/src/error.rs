@@ -19,11 +19,6 @@ use crate::output::WriteFailed;
 /// error has the byte offset or the address.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CommandError {
-    #[error(
-        "this version writes exact dumps only: add --exact (a dump that mends the faults of the \
-         runtime's own is to come, and will be what dump does without it)"
-    )]
-    NeedsExact,
     #[error("there is no process {pid}")]
     NoSuchProcess { pid: String },
     #[cfg_attr(target_os = "linux", expect(dead_code, reason = "of other systems"))]

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use goheap_format::{Compression, Header, Record, RecordSource};
-use goheap_runtime::{Contents, Large, Sink};
+use goheap_runtime::{Contents, Fidelity, Large, Sink};
 
 use crate::args::InfoArgs;
 use crate::capture::{Facts, Subject, Walked};
@@ -81,7 +81,7 @@ impl Info {
             until_look: LOOK_EVERY,
             signal: None,
         };
-        let walked = subject.walk(&mut counting);
+        let walked = subject.walk(Fidelity::Mended, &mut counting);
         let Counting { census, signal, .. } = counting;
         if let Some(signal) = signal {
             return Err(CommandError::Interrupted(signal));

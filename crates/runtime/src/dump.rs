@@ -31,13 +31,26 @@ pub struct Summary {
     pub gaps: Gaps,
 }
 
-/// Walks `world` and writes what the runtime's own dumper would write of it at this instant,
-/// record by record.
+/// How close a dump keeps to the runtime's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fidelity {
+    /// Byte for byte what the runtime's own dumper would write, its faults included.
+    Exact,
+    /// Everything that is there and nothing else: without the faults of the runtime's dumper, and
+    /// with [notes](Sink::note) of what the format has no record for.
+    Mended,
+}
+
+/// Walks `world` and writes it record by record, in the order of the runtime's own dumper.
 ///
 /// # Errors
 /// The runtime's structures cannot be read or cannot be true, or the sink fails. What is merely
 /// missing is a gap of the summary.
-pub fn dump(world: &World<'_>, sink: &mut dyn Sink) -> Result<Summary, WalkError> {
+pub fn dump(
+    world: &World<'_>,
+    fidelity: Fidelity,
+    sink: &mut dyn Sink,
+) -> Result<Summary, WalkError> {
     let mut summary = Summary::default();
     let heap = world.global("runtime.mheap_")?;
     let sweepgen = world.structs.place("runtime.mheap", "sweepgen")?;
@@ -59,18 +72,19 @@ pub fn dump(world: &World<'_>, sink: &mut dyn Sink) -> Result<Summary, WalkError
         specials: &specials,
         effects: &effects,
         heap_sweepgen,
+        fidelity,
     };
     let (objects, with_specials) = objects.write(sink, &mut summary.gaps)?;
     summary.objects = objects;
 
-    summary.goroutines = write_goroutines(world, &arenas, sink)?;
+    summary.goroutines = write_goroutines(world, &arenas, fidelity, sink)?;
     summary
         .gaps
         .append(std::mem::take(&mut summary.goroutines.gaps));
     let threads = world.global("runtime.allm")?;
     let written = write_threads(world, sink, &mut summary.threads);
     summary.gaps.unless("threads", threads, written)?;
-    write_segments(world, sink, &mut summary.gaps)?;
+    write_segments(world, fidelity, sink, &mut summary.gaps)?;
 
     let each_special = |wanted: SpecialKind,
                         what: &'static str,

@@ -13,7 +13,7 @@ use crate::pieces::Pieces;
 use crate::sink::{Large, LargeKind};
 use crate::typecache::TypeCache;
 use crate::types::write_type;
-use crate::{Sink, Summary, WalkError, World, limit};
+use crate::{Fidelity, Sink, Summary, WalkError, World, limit};
 
 /// `dumpparams`.
 pub(crate) fn write_params(
@@ -121,14 +121,17 @@ pub(crate) fn write_threads(
     Ok(())
 }
 
-/// The segments of `dumproots`: data and bss of the first module.
+/// The segments of `dumproots`: data and bss of the first module, or of all modules in a mended
+/// dump.
 pub(crate) fn write_segments(
     world: &World<'_>,
+    fidelity: Fidelity,
     sink: &mut dyn Sink,
     gaps: &mut Gaps,
 ) -> Result<(), WalkError> {
-    let Some(module) = world.modules.first() else {
-        return Ok(());
+    let modules = match fidelity {
+        Fidelity::Exact => world.modules.get(..1).unwrap_or_default(),
+        Fidelity::Mended => &world.modules,
     };
     let mut write = |kind, segment: (Addr, Addr), mask| -> Result<(), WalkError> {
         let begun = Segment::read(world, kind, segment, mask);
@@ -137,8 +140,11 @@ pub(crate) fn write_segments(
             None => Ok(()),
         }
     };
-    write(LargeKind::Data, module.data, module.data_mask)?;
-    write(LargeKind::Bss, module.bss, module.bss_mask)
+    for module in modules {
+        write(LargeKind::Data, module.data, module.data_mask)?;
+        write(LargeKind::Bss, module.bss, module.bss_mask)?;
+    }
+    Ok(())
 }
 
 /// A segment that is about to be written.

@@ -36,7 +36,7 @@ use crate::stack::Sites;
 use crate::stack_frame::FrameWriter;
 use crate::unwind::Unwinder;
 use crate::wait_reason::WaitReasons;
-use crate::{Sink, WalkError, World, limit};
+use crate::{Fidelity, Sink, WalkError, World, limit};
 
 /// What a goroutine is doing (runtime/runtime2.go, go1.19 to go1.27: `_Gidle` and so on, without
 /// `_Gscan`; the numbers stay the same, and 10 and 11 came with go1.26). As text, it is what people
@@ -140,6 +140,7 @@ pub struct GoroutineSummary {
 pub(crate) fn write_goroutines(
     world: &World<'_>,
     arenas: &Arenas,
+    fidelity: Fidelity,
     sink: &mut dyn Sink,
 ) -> Result<GoroutineSummary, WalkError> {
     let sites = Sites::new(world);
@@ -153,6 +154,7 @@ pub(crate) fn write_goroutines(
         threads: ThreadStacks::new(world.target.threads()),
         frame_writer: FrameWriter::new(world),
         room: arenas.total(),
+        fidelity,
         sink,
         summary: GoroutineSummary::default(),
     };
@@ -202,6 +204,7 @@ struct Walk<'w, 's> {
     frame_writer: FrameWriter<'w>,
     /// Bytes that further frames may have: stacks lie in the heap's arenas, and do not overlap.
     room: u64,
+    fidelity: Fidelity,
     sink: &'s mut dyn Sink,
     summary: GoroutineSummary,
 }

@@ -24,13 +24,13 @@
 //! use goheap_format::Record;
 //! use goheap_golang::Program;
 //! use goheap_memory::Target;
-//! use goheap_runtime::{WalkError, World, dump};
+//! use goheap_runtime::{Fidelity, WalkError, World, dump};
 //!
 //! /// Counts the objects of a stopped program, and their bytes.
 //! fn objects(target: &dyn Target, program: &impl Program) -> Result<(u64, u64), WalkError> {
 //!     let world = World::open(target, program)?;
 //!     let (mut count, mut bytes) = (0, 0);
-//!     dump(&world, &mut |record: &Record<'_>| {
+//!     dump(&world, Fidelity::Mended, &mut |record: &Record<'_>| {
 //!         if let Record::Object(object) = record {
 //!             count += 1;
 //!             bytes += object.contents.len() as u64;
@@ -104,7 +104,7 @@ mod wait_reason;
 mod word_bits;
 mod world;
 
-pub use dump::{Summary, dump};
+pub use dump::{Fidelity, Summary, dump};
 pub use error::WalkError;
 pub use gap::{Gap, Gaps};
 pub use goroutines::{GoroutineState, GoroutineSummary};

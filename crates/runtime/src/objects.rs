@@ -13,7 +13,7 @@ use crate::span::{Span, SpanTable};
 use crate::special::Specials;
 use crate::sweep::{SpanState, SweepEffects, clear_inline_marks};
 use crate::word_bits::WordBits;
-use crate::{Sink, WalkError, World};
+use crate::{Fidelity, Sink, WalkError, World};
 
 /// Spans are read in batches of about so many bytes: one system call for many of them, into a
 /// buffer that stays in the processor's cache.
@@ -45,6 +45,7 @@ pub(crate) struct Objects<'a, 'w> {
     pub(crate) specials: &'a Specials,
     pub(crate) effects: &'a SweepEffects,
     pub(crate) heap_sweepgen: u32,
+    pub(crate) fidelity: Fidelity,
 }
 
 /// A span of a batch.
@@ -236,7 +237,7 @@ impl Objects<'_, '_> {
         let size = span.elem_size as usize;
         for (index, object) in contents.chunks_exact(size).enumerate() {
             let index = index as u64;
-            if !state.is_dumped(span, index) {
+            if !state.is_dumped(span, index, self.fidelity) {
                 continue;
             }
             span_bits.object(
@@ -274,7 +275,7 @@ impl Objects<'_, '_> {
             );
             return Ok(());
         }
-        if !state.is_dumped(span, 0) {
+        if !state.is_dumped(span, 0, self.fidelity) {
             return Ok(());
         }
         let pieces = Pieces::new(self.world.target, span.base, span.elem_size);

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use goheap_format::annex::Note;
 use goheap_format::{Fields, Object, Record, Segment};
 
 /// Takes the records of a walk, in their order.
@@ -11,6 +12,15 @@ pub trait Sink {
     /// # Errors
     /// Whatever ends the walk: a full disk, an interrupt.
     fn record(&mut self, record: &Record<'_>) -> io::Result<()>;
+
+    /// Takes what a mended dump knows and no record has a place for. Whoever does not care for it
+    /// gets nothing of it.
+    ///
+    /// # Errors
+    /// As [`record`](Sink::record).
+    fn note(&mut self, _note: &Note<'_>) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Takes a record whose contents are too large to be held in memory: they come in pieces, from
     /// the first byte to the last. Whoever does not care for this gets one record, and holds it.

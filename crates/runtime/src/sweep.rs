@@ -14,7 +14,7 @@ use crate::error::Doing;
 use crate::gap::Gaps;
 use crate::span::{Span, SpanTable};
 use crate::special::{Special, SpecialKind, Specials};
-use crate::{WalkError, World, limit};
+use crate::{Fidelity, WalkError, World, limit};
 
 /// Which objects of a span exist, and which of its specials stay.
 #[derive(Debug)]
@@ -106,10 +106,18 @@ impl SpanState {
         })
     }
 
-    /// Whether the dumper writes object `index`: phantoms behind `nelems` always
-    /// (runtime/heapdump.go: `dumpobjs`, whose `freemark` stops there).
-    pub(crate) fn is_dumped(&self, span: &Span, index: u64) -> bool {
-        index >= span.nelems || index < self.below || bit(&self.allocated, index)
+    /// Whether there is an object at `index`.
+    pub(crate) fn exists(&self, span: &Span, index: u64) -> bool {
+        index < span.nelems && (index < self.below || bit(&self.allocated, index))
+    }
+
+    /// Whether the dumper writes object `index`: the runtime's own writes phantoms behind `nelems`
+    /// always (runtime/heapdump.go: `dumpobjs`, whose `freemark` stops there).
+    pub(crate) fn is_dumped(&self, span: &Span, index: u64, fidelity: Fidelity) -> bool {
+        match fidelity {
+            Fidelity::Exact => index >= span.nelems || self.exists(span, index),
+            Fidelity::Mended => self.exists(span, index),
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use goheap_golang::{ElfProgram, Structs};
 use goheap_image::Executable;
 use goheap_memory::{Addr, Fault, Machine, Mapping, Memory, Recorded, Recorder, Target, Thread};
 use goheap_process::{Process, StopOptions, map_file};
-use goheap_runtime::{Contents, Large, Sink, Summary, WalkError, World, dump};
+use goheap_runtime::{Contents, Fidelity, Large, Sink, Summary, WalkError, World, dump};
 use goheap_testkit::obedient::Obedient;
 use goheap_testkit::{BuildOptions, Program, build, toolchains};
 
@@ -328,7 +328,7 @@ fn walk(
     sink: &mut Count,
 ) -> Result<Summary, WalkError> {
     let elf = ElfProgram::new(executable, target).unwrap();
-    dump(&World::open(target, &elf)?, sink)
+    dump(&World::open(target, &elf)?, Fidelity::Mended, sink)
 }
 
 fn seeds() -> Range<u64> {

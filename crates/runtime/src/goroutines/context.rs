@@ -15,6 +15,14 @@ pub(super) enum Context {
     Registers(Saved),
 }
 
+impl Context {
+    /// Whether the innermost frame stands at a call, where its stack map holds. If not, each word of
+    /// it may be a pointer, and so may the thread's registers.
+    pub(super) fn at_call(self) -> bool {
+        matches!(self, Context::Saved(_))
+    }
+}
+
 /// The stack pointers of all threads, to find the one that runs on a given stack. (An `m` knows its
 /// thread by number, but a core from inside a container has other numbers.)
 #[derive(Debug)]

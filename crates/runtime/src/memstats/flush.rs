@@ -187,9 +187,7 @@ impl<'f, 'w, 't> Flush<'f, 'w, 't> {
                 SpecialKind::WeakHandle | SpecialKind::Profile | SpecialKind::Other => {}
             }
         }
-        let live = (0..span.nelems)
-            .filter(|i| state.is_dumped(span, *i))
-            .count() as u64;
+        let live = (0..span.nelems).filter(|i| state.exists(span, *i)).count() as u64;
         self.new_mark_bits(span.nelems)?;
         let freed = allocated.wrapping_sub(live);
         if let Some(class) = self.counters.classes.get_mut((class >> 1) as usize) {
