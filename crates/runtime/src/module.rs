@@ -11,6 +11,12 @@ use crate::{WalkError, World, limit};
 pub struct Module {
     /// Its `moduledata`.
     pub address: Addr,
+    /// What it is called: a plugin's path, or the name that the linker gave to a shared library.
+    /// Empty for the program itself.
+    pub name: Vec<u8>,
+    /// Whether it failed to load: the collector does not look at its globals
+    /// (runtime/symtab.go: `modulesinit`).
+    pub bad: bool,
     /// First address of its code; [`TextOffset`]s count from here.
     pub text: Addr,
     /// First address behind its code.
@@ -29,6 +35,8 @@ pub struct Module {
     pub types: (Addr, Addr),
     /// What funcdata offsets count from (`gofunc`).
     pub gofunc: Addr,
+    /// What the offsets of the pointer masks of stack objects count from (`rodata`).
+    pub rodata: Addr,
     sections: Vec<TextSection>,
     pclntab: Vec<u8>,
 }
@@ -113,8 +121,25 @@ impl Module {
                 });
             }
         }
+        // Names of modules are nice to have, so one that cannot be read is none.
+        let name = |path: &str| -> Vec<u8> {
+            let place = world.structs.optional(MODULEDATA, path);
+            let name = place.and_then(|place| world.string(at.offset(place.offset), "moduledata").ok());
+            name.unwrap_or_default()
+        };
+        let plugin = name("pluginpath");
+        let bad = match world.structs.optional(MODULEDATA, "bad") {
+            Some(place) => world.field(at, place, "moduledata.bad")? != 0,
+            None => false,
+        };
+
         Ok(Module {
             address: at,
+            name: match plugin.is_empty() {
+                true => name("modulename"),
+                false => plugin,
+            },
+            bad,
             text: addr("text")?,
             text_end: addr("etext")?,
             pcs: (addr("minpc")?, addr("maxpc")?),
@@ -124,6 +149,7 @@ impl Module {
             bss_mask: (word("gcbssmask.n")?, addr("gcbssmask.bytedata")?),
             types: (addr("types")?, addr("etypes")?),
             gofunc: addr("gofunc")?,
+            rodata: addr("rodata")?,
             sections,
             pclntab,
         })

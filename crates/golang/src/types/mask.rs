@@ -1,6 +1,6 @@
 //! Which words of a value are pointers.
 
-use goheap_memory::Memory;
+use goheap_memory::{Addr, Memory};
 
 use super::{Kind, MaskForm, Type, TypeError, Types, limit};
 
@@ -137,6 +137,36 @@ impl<M: Memory + ?Sized> Types<'_, M> {
             self.build(ty, &mut mask, 0, &mut budget)?;
         }
         Ok(mask)
+    }
+
+    /// Which words of a stack object are pointers: of its first `ptr_bytes` bytes, by the mask at
+    /// `gc_data`, or by the pointer program there (runtime/stack.go, go1.19:
+    /// `stackObjectRecord.useGCProg`; go1.24 has masks alone, however long).
+    ///
+    /// # Errors
+    /// It cannot be read, or the program contradicts itself.
+    pub fn read_stack_object_mask(
+        &self,
+        gc_data: Addr,
+        ptr_bytes: u64,
+        program: bool,
+    ) -> Result<GcMask, TypeError> {
+        self.read_gc_mask(&Type {
+            address: gc_data,
+            size: ptr_bytes,
+            ptr_bytes,
+            hash: 0,
+            kind: Kind::Struct,
+            direct_iface: false,
+            gc_data,
+            mask: match program {
+                true => MaskForm::Program,
+                false => MaskForm::Bits,
+            },
+            flags: 0,
+            name: 0,
+            ptr_to_this: 0,
+        })
     }
 
     fn mask_len(&self, ty: &Type) -> Result<u64, TypeError> {
