@@ -33,6 +33,8 @@ pub struct Features {
     pub large_masks: LargeMasks,
     /// What a map is.
     pub maps: Maps,
+    /// How a `runtime.mutex` says that it is held.
+    pub mutex: MutexKey,
     /// How far below the memory limit the collector aims.
     pub limit_headroom: LimitHeadroom,
     /// How the functions that the unwinder treats specially are numbered (internal/abi/symtab.go,
@@ -72,6 +74,27 @@ pub enum Maps {
     /// The same, with the keys of a group in front of its elements (internal/runtime/maps/group.go,
     /// go1.27: `GOEXPERIMENT=mapsplitgroup`).
     SwissSplit,
+}
+
+/// How a `runtime.mutex` says in its `key` that it is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MutexKey {
+    /// Held unless it is 0: 1 is held, 2 is held with others asleep (runtime/lock_futex.go, go1.19).
+    NotZero,
+    /// Held if bit 0 is set: what stands above it is about those that wait, who may do so while nobody
+    /// holds it (runtime/lock_spinbit.go, go1.24: `mutexLocked`).
+    LowestBit,
+}
+
+impl MutexKey {
+    /// Whether a mutex with this `key` is held.
+    pub fn is_held(self, key: u64) -> bool {
+        match self {
+            // A uint32 in a word (`key32`).
+            MutexKey::NotZero => key as u32 != 0,
+            MutexKey::LowestBit => key & 1 != 0,
+        }
+    }
 }
 
 /// How far below the memory limit `memoryLimitHeapGoal` stays.
@@ -228,6 +251,12 @@ impl Features {
                 24..=25 if version.experiment("noswissmap") => Maps::Buckets,
                 27.. if version.experiment("mapsplitgroup") => Maps::SwissSplit,
                 24.. => Maps::Swiss,
+            },
+            mutex: match minor {
+                ..=23 => MutexKey::NotZero,
+                // runtime/lock_futex_tristate.go; go1.25 has no choice any more.
+                24 if version.experiment("nospinbitmutex") => MutexKey::NotZero,
+                24.. => MutexKey::LowestBit,
             },
             limit_headroom: match minor {
                 ..=20 => LimitHeadroom::Fixed,

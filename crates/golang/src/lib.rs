@@ -86,8 +86,8 @@ mod version;
 
 pub use arch::arena_base_offset;
 pub use features::{
-    DirectIface, Features, HeapBits, IsFree, LargeMasks, LimitHeadroom, Maps, SpecialKinds,
-    TaggedPointers,
+    DirectIface, Features, HeapBits, IsFree, LargeMasks, LimitHeadroom, Maps, MutexKey,
+    SpecialKinds, TaggedPointers,
 };
 pub use layout::{Elements, LayoutError, Layouts, Place, Structs};
 pub use map::{MapEntry, MapError, MapGeometry, MapLayouts, SlotPlaces};

@@ -1,5 +1,6 @@
 //! What a walk could not see: partial truth is data.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use goheap_memory::Addr;
@@ -28,6 +29,7 @@ impl fmt::Display for Gap {
 pub struct Gaps {
     kept: Vec<Gap>,
     count: u64,
+    by_what: BTreeMap<&'static str, u64>,
 }
 
 impl Gaps {
@@ -37,6 +39,7 @@ impl Gaps {
     /// Adds one.
     pub fn add(&mut self, what: &'static str, at: Addr, why: impl fmt::Display) {
         self.count += 1;
+        *self.by_what.entry(what).or_default() += 1;
         if self.kept.len() < Self::KEPT {
             self.kept.push(Gap {
                 what,
@@ -70,6 +73,9 @@ impl Gaps {
     /// Adds those of a part of the walk.
     pub fn append(&mut self, more: Gaps) {
         self.count += more.count;
+        for (what, count) in more.by_what {
+            *self.by_what.entry(what).or_default() += count;
+        }
         let room = Self::KEPT.saturating_sub(self.kept.len());
         self.kept.extend(more.kept.into_iter().take(room));
     }
@@ -77,6 +83,11 @@ impl Gaps {
     /// How many there were.
     pub fn count(&self) -> u64 {
         self.count
+    }
+
+    /// How many there were of each name.
+    pub fn by_what(&self) -> &BTreeMap<&'static str, u64> {
+        &self.by_what
     }
 
     /// The first ones.

@@ -6,7 +6,9 @@
 //! # Start here
 //! [`World::open`] finds the runtime in a target; [`dump`] walks all of it and hands the records to a
 //! [`Sink`] (a closure is one). The [`Summary`] that comes back has counts, and the [`Gaps`]: what
-//! could not be seen.
+//! could not be seen. Of a process that is about to be stopped, the world is opened while it runs, and
+//! [`World::stopped`] makes it that of the stop; whether that came at a good moment, [`MomentCheck`]
+//! tells from few words.
 //!
 //! # Invariants
 //! - Nothing here compares versions: what differs is a feature or a layout.
@@ -87,6 +89,7 @@ mod goroutines;
 mod mask;
 mod memstats;
 mod module;
+mod moment;
 mod objects;
 mod pieces;
 mod profile;
@@ -110,6 +113,7 @@ pub use gap::{Gap, Gaps};
 pub use goroutines::{GoroutineState, GoroutineSummary};
 pub use memstats::read_mem_stats;
 pub use module::{FoundFunc, Module};
+pub use moment::{Hazard, Moment, MomentCheck, Reason};
 pub use objects::ObjectSummary;
 pub use profile::write_mem_profile;
 pub use sink::{Contents, Large, LargeKind, Sink};

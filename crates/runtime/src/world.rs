@@ -80,6 +80,41 @@ impl<'t> World<'t> {
         Ok(world)
     }
 
+    /// The same program at a stop, where `self` was opened while it ran: `target` is read anew, and
+    /// what does not change in a program's life is kept. That is its version, and its modules unless
+    /// there are others by now (plugins).
+    ///
+    /// # Errors
+    /// As those of [`open`](World::open).
+    pub fn stopped<'n>(self, target: &'n dyn Target) -> Result<World<'n>, WalkError>
+    where
+        't: 'n,
+    {
+        let mut world = World {
+            target,
+            memory: PageCache::new(target),
+            model: self.model,
+            program: self.program,
+            structs: self.structs,
+            version: self.version,
+            features: self.features,
+            modules: self.modules,
+        };
+        // A module is linked when it is whole, and behind those that were there
+        // (runtime/symtab.go: moduledataverify1; runtime/plugin.go: plugin_lastmoduleinit).
+        let next = world.structs.place("runtime.moduledata", "next")?;
+        let mut at = world.global("runtime.firstmoduledata")?;
+        let mut same = true;
+        for module in &world.modules {
+            same &= module.address == at;
+            at = Addr::new(world.field(module.address, next, "moduledata.next")?);
+        }
+        if !same || !at.is_nil() {
+            world.modules = Module::read_all(&world)?;
+        }
+        Ok(world)
+    }
+
     /// The live address of one of the runtime's globals.
     ///
     /// # Errors

@@ -1,0 +1,92 @@
+//! Whether a thread is copying the stack of a goroutine that does not run.
+//!
+//! A goroutine that outgrows its stack copies it itself, as `_Gcopystack` (runtime/stack.go:
+//! `newstack`). The collector's workers shrink the stacks of others while they scan them
+//! (runtime/mgcmark.go: `scanstack`, `shrinkstack`), and a goroutine that is asked to shrinks its own
+//! in its prologue; both under states that say nothing. No word tells of it, but the worker's own
+//! stack does: `copystack` is among its callers.
+
+use goheap_memory::{Addr, DataModel, Target, Thread};
+
+use crate::{WalkError, World};
+
+/// The functions that copy.
+#[derive(Debug)]
+pub(super) struct StackCopiers {
+    /// Start and end of each.
+    functions: Vec<(Addr, Addr)>,
+}
+
+/// How much of a thread's stack is looked at, in bytes. `copystack` and what it calls have some
+/// frames of a few hundred each.
+const MOST: u64 = 4096;
+
+/// How many frames are looked at.
+const FRAMES: usize = 24;
+
+impl StackCopiers {
+    pub(super) fn prepare(world: &World<'_>) -> Result<StackCopiers, WalkError> {
+        let mut functions = Vec::new();
+        for name in ["runtime.copystack", "runtime.shrinkstack"] {
+            // A function that is inlined everywhere is not there by its name.
+            let Some(entry) = world.program.address(name) else {
+                continue;
+            };
+            if let Some(found) = world.find_func(entry)? {
+                functions.push((found.entry(), found.module.text_address(found.func.end())));
+            }
+        }
+        Ok(StackCopiers { functions })
+    }
+
+    /// Whether `thread`, whose stack pointer is in `stack`, is in one of them or was called by one:
+    /// then where on the stack (or in the code) that was seen. Callers are found by the chain of frame
+    /// pointers, which Go's code keeps on amd64; a function that has not set up its own yet was called
+    /// by what lies on top of the stack.
+    pub(super) fn is_copying(
+        &self,
+        model: DataModel,
+        target: &dyn Target,
+        thread: &Thread,
+        stack: (Addr, Addr),
+    ) -> Option<Addr> {
+        let copies = |pc: u64| {
+            let pc = Addr::new(pc);
+            self.functions
+                .iter()
+                .any(|&(start, end)| start <= pc && pc < end)
+        };
+        let registers = &thread.registers;
+        if copies(registers.pc.get()) {
+            return Some(registers.pc);
+        }
+        let word = model.word_size();
+        let len = stack.1.since(registers.sp)?.min(MOST);
+        let mut bytes = vec![0; len as usize];
+        target.read(registers.sp, &mut bytes).ok()?;
+        let at = |offset: u64| {
+            let end = offset.checked_add(word)?;
+            Some(model.uint(bytes.get(offset as usize..end as usize)?))
+        };
+        for offset in [0, word] {
+            if at(offset).is_some_and(copies) {
+                return Some(registers.sp.offset(offset));
+            }
+        }
+        let mut frame = Addr::new(registers.get("rbp")?);
+        for _ in 0..FRAMES {
+            // Outside of what was read: the end of the chain, or of the window.
+            let offset = frame.since(registers.sp)?;
+            let (next, caller) = (at(offset)?, at(offset.checked_add(word)?)?);
+            if copies(caller) {
+                return Some(frame.offset(word));
+            }
+            // Callers lie above.
+            match Addr::new(next) {
+                next if next > frame => frame = next,
+                _ => return None,
+            }
+        }
+        None
+    }
+}
