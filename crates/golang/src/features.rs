@@ -40,6 +40,10 @@ pub struct Features {
     /// How the functions that the unwinder treats specially are numbered (internal/abi/symtab.go,
     /// go1.21: `FuncID`; runtime/symtab.go in go1.19).
     pub func_ids: FuncIds,
+    /// The collector looks for pointers in the vector registers of goroutines that were stopped
+    /// between two instructions, which are not on their stacks: runtime/preempt_xreg.go, go1.27:
+    /// `xRegScan`. (go1.26 keeps them there too, and does not look; before, they are on the stack.)
+    pub extended_registers_scanned: bool,
 }
 
 /// Where a type descriptor says that the data word of an interface holds the value itself.
@@ -267,6 +271,7 @@ impl Features {
                 22..=24 => FuncIds::Go122,
                 25.. => FuncIds::Go125,
             },
+            extended_registers_scanned: minor >= 27,
         })
     }
 }
