@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use goheap_runtime::Fidelity;
 
-use crate::args::DemoArgs;
+use crate::args::{DemoArgs, TRIES};
 use crate::dump;
 use crate::error::{CommandError, Shown};
 use crate::info::Info;
@@ -156,7 +156,8 @@ fn live_demo(args: &DemoArgs, go: &toolchain::Go, out: &mut dyn Write) -> Result
     let kept = args.output.as_deref();
     let file = kept.map_or_else(|| scratch.path().join("leak.heapdump"), Path::to_owned);
     step(out, &format!("goheap dump {pid} -o {}", Shown(&file)))?;
-    let outcome = dump::capture(&Source::Process(pid), None, Fidelity::Mended, &file)?;
+    let source = Source::Process(pid);
+    let outcome = dump::capture(&source, None, Fidelity::Mended, TRIES, &file)?;
     text::done(outcome.print(out).and_then(|()| out.flush()))?;
     leaking.end();
 

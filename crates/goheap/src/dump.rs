@@ -35,7 +35,8 @@ pub(crate) fn run(args: &DumpArgs) -> Result<ExitCode, CommandError> {
         true => Fidelity::Exact,
         false => Fidelity::Mended,
     };
-    let outcome = capture(&source, args.exe.exe.as_deref(), fidelity, &args.output)?;
+    let exe = args.exe.exe.as_deref();
+    let outcome = capture(&source, exe, fidelity, args.tries.tries, &args.output)?;
     // What is said must not get into the data.
     let mut out: Box<dyn Write> = if outcome.to_stdout() {
         Box::new(anstream::stderr())
@@ -59,13 +60,13 @@ pub(crate) struct Outcome {
     /// Bytes of the dump, before compression.
     bytes: u64,
     fidelity: Fidelity,
-    summary: Summary,
-    pause: Option<Duration>,
+    walked: Walked,
     elapsed: Duration,
     caveat: Option<String>,
 }
 
-/// Writes the dump of `source` to `output`.
+/// Writes the dump of `source` to `output`; a process is stopped up to `tries` times for a safe
+/// moment.
 ///
 /// # Errors
 /// Then the file is not there, and what stood in its place still is.
@@ -73,6 +74,7 @@ pub(crate) fn capture(
     source: &Source,
     exe: Option<&Path>,
     fidelity: Fidelity,
+    tries: u32,
     output: &Path,
 ) -> Result<Outcome, CommandError> {
     let begin = Instant::now();
@@ -91,14 +93,14 @@ pub(crate) fn capture(
         until_look: LOOK_EVERY,
         failure: None,
     };
-    let walked = subject.walk(fidelity, &mut sink);
+    let walked = subject.walk(fidelity, tries, &mut sink);
     if let Some(failure) = sink.failure.take() {
         return Err(match failure {
             Failure::Signal(signal) => CommandError::Interrupted(signal),
             Failure::Write(error) => write_error(error),
         });
     }
-    let Walked { summary, pause } = walked?;
+    let walked = walked?;
     let bytes = sink.writer.position();
     let sink_error = |source| match crate::output::signal_of(&source) {
         Some(signal) => CommandError::Interrupted(signal),
@@ -122,8 +124,7 @@ pub(crate) fn capture(
         of: subject.facts.name.clone(),
         bytes,
         fidelity,
-        summary,
-        pause,
+        walked,
         elapsed: begin.elapsed(),
         caveat: subject.facts.caveat.clone(),
     })
@@ -318,6 +319,9 @@ struct DumpValue<'a> {
     threads: u64,
     itabs: u64,
     pause_ns: Option<u128>,
+    stopped_ns: Option<u128>,
+    tries: Option<u32>,
+    safe_moment: bool,
     elapsed_ns: u128,
     caveat: Option<&'a str>,
     gaps: GapsValue,
@@ -335,7 +339,8 @@ impl Outcome {
             threads,
             itabs,
             ..
-        } = &self.summary;
+        } = &self.walked.summary;
+        let standstill = self.walked.standstill;
         DumpValue {
             schema: SCHEMA,
             output: text::json_text(self.output.as_os_str().as_encoded_bytes()),
@@ -352,10 +357,13 @@ impl Outcome {
             frames: goroutines.frames,
             threads: *threads,
             itabs: *itabs,
-            pause_ns: self.pause.map(|pause| pause.as_nanos()),
+            pause_ns: standstill.map(|standstill| standstill.pause.as_nanos()),
+            stopped_ns: standstill.map(|standstill| standstill.total.as_nanos()),
+            tries: standstill.map(|standstill| standstill.tries),
+            safe_moment: self.walked.safe_moment,
             elapsed_ns: self.elapsed.as_nanos(),
             caveat: self.caveat.as_deref(),
-            gaps: GapsValue::of(&self.summary.gaps),
+            gaps: GapsValue::of(&self.walked.summary.gaps),
         }
     }
 
@@ -368,24 +376,19 @@ impl Outcome {
         write!(
             out,
             "{name}: {} ({}), {}, {} written in {}",
-            units::counted(self.summary.objects.objects, "object"),
-            units::bytes(self.summary.objects.bytes),
-            units::counted(self.summary.goroutines.goroutines, "goroutine"),
+            units::counted(self.walked.summary.objects.objects, "object"),
+            units::bytes(self.walked.summary.objects.bytes),
+            units::counted(self.walked.summary.goroutines.goroutines, "goroutine"),
             units::bytes(self.bytes),
             units::duration(self.elapsed),
         )?;
-        if let Some(pause) = self.pause {
-            write!(
-                out,
-                "; {} stood still for {}",
-                self.of,
-                units::duration(pause)
-            )?;
+        if let Some(standstill) = self.walked.standstill {
+            write!(out, "; {} stood still for {standstill}", self.of)?;
         }
-        match self.summary.gaps.count() {
-            0 => writeln!(out, "; no gaps")?,
-            count => writeln!(out, "; {}", units::counted(count, "gap"))?,
+        if !self.walked.safe_moment {
+            write!(out, ", not at a safe moment")?;
         }
-        gaps::print(out, &self.summary.gaps, self.caveat.as_deref())
+        writeln!(out, "; {}", gaps::counted(&self.walked.summary.gaps))?;
+        gaps::print(out, &self.walked.summary.gaps, self.caveat.as_deref())
     }
 }

@@ -1,9 +1,12 @@
 //! What a walk could not see, as text and as JSON.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use goheap_runtime::Gaps;
 use serde::Serialize;
+
+use crate::units;
 
 /// How many gaps are shown to people.
 const SHOWN: usize = 10;
@@ -13,6 +16,8 @@ const SHOWN: usize = 10;
 pub(crate) struct GapsValue {
     /// All of them.
     count: u64,
+    /// How many of each name.
+    by_what: BTreeMap<&'static str, u64>,
     /// The first ones.
     first: Vec<GapValue>,
 }
@@ -33,9 +38,26 @@ impl GapsValue {
         });
         GapsValue {
             count: gaps.count(),
+            by_what: gaps.by_what().clone(),
             first: first.collect(),
         }
     }
+}
+
+/// How many gaps there are, and of what: `no gaps`, `3 gaps (2 a goroutine's frames, 1 the moment)`.
+pub(crate) fn counted(gaps: &Gaps) -> String {
+    if gaps.count() == 0 {
+        return "no gaps".to_owned();
+    }
+    let mut by_what: Vec<(&str, u64)> = gaps.by_what().iter().map(|(w, n)| (*w, *n)).collect();
+    // Most first; those of a number by name, as they come.
+    by_what.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+    let of = by_what
+        .iter()
+        .map(|(what, count)| format!("{} {what}", units::count(*count)))
+        .collect::<Vec<_>>()
+        .join(", ");
+    format!("{} ({of})", units::counted(gaps.count(), "gap"))
 }
 
 /// The first gaps, one a line.

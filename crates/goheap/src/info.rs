@@ -25,7 +25,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode, CommandError> {
     let info = match Source::of(&args.source)? {
         Source::Dump(_) if args.exe.exe.is_some() => return Err(CommandError::ExeOfDump),
         Source::Dump(path) => Info::of_dump(Input::open(path.as_os_str())?)?,
-        live => Info::of_program(&live, args.exe.exe.as_deref())?,
+        live => Info::of_program(&live, args.exe.exe.as_deref(), args.tries.tries)?,
     };
     let mut out = text::stdout();
     let written = match args.json {
@@ -72,7 +72,11 @@ impl Info {
     ///
     /// # Errors
     /// Those of opening, stopping and walking.
-    pub(crate) fn of_program(source: &Source, exe: Option<&Path>) -> Result<Info, CommandError> {
+    pub(crate) fn of_program(
+        source: &Source,
+        exe: Option<&Path>,
+        tries: u32,
+    ) -> Result<Info, CommandError> {
         live::install_interrupts()?;
         let subject = Subject::open(source, exe)?;
         let mut counting = Counting {
@@ -81,7 +85,7 @@ impl Info {
             until_look: LOOK_EVERY,
             signal: None,
         };
-        let walked = subject.walk(Fidelity::Mended, &mut counting);
+        let walked = subject.walk(Fidelity::Mended, tries, &mut counting);
         let Counting { census, signal, .. } = counting;
         if let Some(signal) = signal {
             return Err(CommandError::Interrupted(signal));

@@ -52,8 +52,17 @@ mod linux {
             &self.name
         }
 
-        pub(crate) fn stop(&self) -> Result<Stopped, CommandError> {
-            Ok(self.process.stop(&StopOptions::default())?)
+        /// Stops it, at most `tries` times, until it `suits`.
+        pub(crate) fn stop_when(
+            &self,
+            tries: u32,
+            suits: &mut dyn FnMut(&Stopped) -> bool,
+        ) -> Result<Stopped, CommandError> {
+            let options = StopOptions {
+                moments: tries,
+                ..StopOptions::default()
+            };
+            Ok(self.process.stop_when(&options, suits)?)
         }
 
         /// Bytes of its memory that are in RAM and its own; 0 if /proc does not tell.
@@ -131,6 +140,14 @@ mod other {
     pub(crate) struct Stopped(Infallible);
 
     impl Stopped {
+        pub(crate) fn tries(&self) -> u32 {
+            match self.0 {}
+        }
+
+        pub(crate) fn stopped_before(&self) -> Duration {
+            match self.0 {}
+        }
+
         pub(crate) fn resume(self) -> Duration {
             match self.0 {}
         }
@@ -157,7 +174,11 @@ mod other {
             match self.0 {}
         }
 
-        pub(crate) fn stop(&self) -> Result<Stopped, CommandError> {
+        pub(crate) fn stop_when(
+            &self,
+            _tries: u32,
+            _suits: &mut dyn FnMut(&Stopped) -> bool,
+        ) -> Result<Stopped, CommandError> {
             match self.0 {}
         }
 

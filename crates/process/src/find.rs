@@ -215,7 +215,25 @@ impl Process {
     /// [`ProcessError::AlreadyTraced`], [`ProcessError::Gone`], and [`ProcessError::Changed`] if it
     /// is not the process any more that was found. In each case nothing of it is held.
     pub fn stop(&self, options: &StopOptions) -> Result<Stopped, ProcessError> {
-        crate::stop::stop(self, options)
+        self.stop_when(options, &mut |_| true)
+    }
+
+    /// Stops all of its threads at a moment that suits: `suits` is asked at each stop, and where it
+    /// says no the threads run on for a little while before they are stopped again. After
+    /// [`StopOptions::moments`] stops, or [`StopOptions::moments_within`], the last one is kept whatever
+    /// `suits` said; [`Stopped::settled`] tells.
+    ///
+    /// What `suits` gets has threads, registers and memory as they stand; its mappings are those from
+    /// when the process was found, since to read them takes time.
+    ///
+    /// # Errors
+    /// As those of [`stop`](Process::stop).
+    pub fn stop_when(
+        &self,
+        options: &StopOptions,
+        suits: &mut dyn FnMut(&Stopped) -> bool,
+    ) -> Result<Stopped, ProcessError> {
+        crate::stop::stop_when(self, options, suits)
     }
 
     /// Makes sure that the number still belongs to this process and that it runs the same program.

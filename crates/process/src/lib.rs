@@ -5,7 +5,8 @@
 //! [`Process::find`] looks at a process through /proc and refuses what cannot be captured.
 //! [`Process::stop`] holds all its threads: the [`Stopped`] is a
 //! [`Target`](goheap_memory::Target), with registers, mappings and memory, and lets go when it is
-//! dropped. [`Process::memory`] reads without stopping. [`map_file`] is the one place in the house
+//! dropped. [`Process::stop_when`] does so at a moment that suits its caller, who is asked at each
+//! stop. [`Process::memory`] reads without stopping. [`map_file`] is the one place in the house
 //! where a file is mapped, and the one part of this crate that other systems than Linux have.
 //!
 //! # Invariants
@@ -18,7 +19,8 @@
 //! - `unsafe` is here and nowhere else in the house: in `sys` (system calls) and `map` (mmap).
 //!
 //! # Not here
-//! Whether it is a Go program, and where anything is in it: the callers', from the executable.
+//! Whether it is a Go program, where anything is in it, and whether a moment is a good one: the
+//! callers', from the executable.
 //! Core files and recordings: `goheap_memory`.
 //!
 //! # Example

@@ -30,6 +30,9 @@ pub(super) struct InfoValue {
     records: BTreeMap<&'static str, u64>,
     memstats: Option<MemStatsValue>,
     pause_ns: Option<u128>,
+    stopped_ns: Option<u128>,
+    tries: Option<u32>,
+    safe_moment: Option<bool>,
     caveat: Option<String>,
     gaps: Option<GapsValue>,
 }
@@ -92,7 +95,7 @@ struct GoroutinesValue {
 impl InfoValue {
     pub(super) fn of(info: &Info) -> InfoValue {
         let census = &info.census;
-        let (source, program, pause, caveat, gaps) = match &info.from {
+        let (source, program, walked, caveat, gaps) = match &info.from {
             From::Program {
                 source,
                 facts,
@@ -113,7 +116,7 @@ impl InfoValue {
                 (
                     source_value(source),
                     Some(program),
-                    walked.pause,
+                    Some(walked),
                     caveat,
                     Some(gaps),
                 )
@@ -136,6 +139,7 @@ impl InfoValue {
                 (SourceValue::Dump(value), None, None, None, None)
             }
         };
+        let standstill = walked.and_then(|walked| walked.standstill);
         InfoValue {
             schema: SCHEMA,
             source,
@@ -154,7 +158,10 @@ impl InfoValue {
                 .map(|kind| (kind.name(), census.count(kind)))
                 .into(),
             memstats: census.memstats.as_deref().map(MemStatsValue::of),
-            pause_ns: pause.map(|pause| pause.as_nanos()),
+            pause_ns: standstill.map(|standstill| standstill.pause.as_nanos()),
+            stopped_ns: standstill.map(|standstill| standstill.total.as_nanos()),
+            tries: standstill.map(|standstill| standstill.tries),
+            safe_moment: walked.map(|walked| walked.safe_moment),
             caveat,
             gaps,
         }

@@ -56,12 +56,15 @@ fn program(table: &mut Table, facts: &Facts, walked: &Walked) {
     if let Some(id) = &facts.go_build_id {
         row("build id", printable(id.as_bytes()).to_string());
     }
-    if let Some(pause) = walked.pause {
-        row("stood still for", units::duration(pause));
+    if let Some(standstill) = walked.standstill {
+        row("stood still for", standstill.to_string());
+    }
+    if !walked.safe_moment {
+        row("moment", "not a safe one".to_owned());
     }
     let gaps = match walked.summary.gaps.count() {
         0 => "none".to_owned(),
-        count => units::count(count),
+        _ => gaps::counted(&walked.summary.gaps),
     };
     row("gaps", gaps);
 }

@@ -28,7 +28,12 @@ fn what_makes_no_sense_is_refused_in_one_line() {
     for (args, words) in [
         (&["heap"][..], &["unrecognized subcommand", "'heap'"][..]),
         (&["dump"], &["required", "<PID|CORE>"]),
+        (&["dump", "1"], &["required", "--output"]),
         (&["dump", "1", "--exact"], &["required", "--output"]),
+        (
+            &["dump", "1", "-o", "x.heapdump", "--tries", "0"],
+            &["invalid value '0'", "--tries"],
+        ),
         (
             &["records", "x", "--kind", "thing"],
             &["invalid value 'thing'", "stackframe"],
@@ -38,9 +43,4 @@ fn what_makes_no_sense_is_refused_in_one_line() {
     ] {
         goheap(args).refused(words);
     }
-}
-
-#[test]
-fn a_dump_that_is_not_exact_is_still_to_come() {
-    goheap(["dump", "1", "-o", "x.heapdump"]).refused(&["add --exact", "to come"]);
 }

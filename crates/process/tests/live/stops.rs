@@ -218,6 +218,7 @@ fn a_thread_that_does_not_stop_holds_nobody_for_long() {
         deadline: Duration::from_millis(20),
         tries: 3,
         pause_between: Duration::from_millis(5),
+        ..StopOptions::default()
     };
     let error = target.find().stop(&impatient).unwrap_err();
     assert!(
@@ -233,6 +234,132 @@ fn a_thread_that_does_not_stop_holds_nobody_for_long() {
     };
     let stopped = target.find().stop(&patient).unwrap();
     assert!(stopped.tries() > 1);
+    // The tries that came to nothing held the other threads, and are told.
+    let least = StopOptions::default().deadline * (stopped.tries() - 1);
+    assert!(stopped.stopped_before() >= least);
     drop(stopped);
+    target.assert_runs();
+}
+
+#[test]
+fn a_moment_that_does_not_suit_is_given_up_for_another() {
+    let mut target = Target::start("births");
+    let process = target.find();
+    let mut seen = Vec::new();
+    let stopped = process
+        .stop_when(&StopOptions::default(), &mut |stopped| {
+            assert!(stopped.threads().len() > SPINNERS);
+            let mut word = [0; 16];
+            let buffer = Addr::new(target.ready[0]);
+            stopped.read(buffer, &mut word).unwrap();
+            assert_eq!(&word, PATTERN);
+            seen.push((stopped.tries(), stopped.since(), stopped.stopped_before()));
+            assert!(!stopped.settled());
+            seen.len() == 5
+        })
+        .unwrap();
+    assert!(stopped.settled());
+    assert_eq!(seen.len(), 5);
+    // A machine so busy that a try came too late has more of them.
+    assert!(stopped.tries() >= 5);
+    assert_eq!(seen.last().unwrap().0, stopped.tries());
+    assert_eq!(seen.last().unwrap().2, stopped.stopped_before());
+    for pair in seen.windows(2) {
+        let stood_still = pair[1].2 - pair[0].2;
+        let apart = pair[1].1.duration_since(pair[0].1);
+        assert!(stood_still > Duration::ZERO && pair[1].0 > pair[0].0);
+        // It ran in between, for as long as it had stood still.
+        let options = StopOptions::default();
+        assert!(apart >= stood_still + options.between_moments.max(stood_still));
+    }
+    stopped.resume();
+    target.assert_free();
+    target.assert_runs();
+}
+
+#[test]
+fn the_last_moment_is_kept_though_it_does_not_suit() {
+    let mut target = Target::start("counter");
+    let process = target.find();
+    let mut asked = 0;
+    let few = StopOptions {
+        moments: 3,
+        ..StopOptions::default()
+    };
+    let mut never = |_: &_| {
+        asked += 1;
+        false
+    };
+    let stopped = process.stop_when(&few, &mut never).unwrap();
+    assert!(!stopped.settled());
+    assert_eq!(asked, 3);
+    let mut word = [0; 16];
+    let buffer = Addr::new(target.ready[0]);
+    stopped.read(buffer, &mut word).unwrap();
+    assert_eq!(&word, PATTERN);
+    drop(stopped);
+    let brief = StopOptions {
+        moments: u32::MAX,
+        moments_within: Duration::from_millis(30),
+        ..StopOptions::default()
+    };
+    let stopped = process.stop_when(&brief, &mut |_| false).unwrap();
+    assert!(!stopped.settled());
+    drop(stopped);
+    target.assert_free();
+    target.assert_runs();
+}
+
+#[test]
+fn a_panic_while_a_moment_is_looked_at_lets_it_go() {
+    let mut target = Target::start("counter");
+    let process = target.find();
+    let outcome = panic::catch_unwind(AssertUnwindSafe(|| {
+        let mut bug = |_: &_| panic!("a bug in whoever looks");
+        process.stop_when(&StopOptions::default(), &mut bug)
+    }));
+    assert!(outcome.is_err());
+    target.assert_free();
+    target.assert_runs();
+}
+
+#[test]
+fn a_process_that_ends_between_two_moments_is_gone() {
+    let mut target = Target::start("counter");
+    let process = target.find();
+    let error = process
+        .stop_when(&StopOptions::default(), &mut |_| {
+            // It dies as soon as it is let go.
+            target.child.kill().unwrap();
+            false
+        })
+        .unwrap_err();
+    assert!(matches!(error, ProcessError::Gone { .. }), "{error}");
+    let status = target.child.wait().unwrap();
+    assert_eq!(
+        std::os::unix::process::ExitStatusExt::signal(&status),
+        Some(libc::SIGKILL)
+    );
+}
+
+#[test]
+fn a_process_in_job_stop_stays_in_it_through_all_moments() {
+    let mut target = Target::start("counter");
+    let pid = target.pid() as i32;
+    // SAFETY: kill has no preconditions.
+    assert_eq!(unsafe { libc::kill(pid, libc::SIGSTOP) }, 0);
+    eventually("it stops", || target.status("State").starts_with('T'));
+    let few = StopOptions {
+        moments: 10,
+        ..StopOptions::default()
+    };
+    let stopped = target.find().stop_when(&few, &mut |_| false).unwrap();
+    assert!(stopped.tries() >= 10);
+    drop(stopped);
+    target.assert_free();
+    std::thread::sleep(Duration::from_millis(20));
+    assert!(target.status("State").starts_with('T'));
+    // SAFETY: kill has no preconditions.
+    assert_eq!(unsafe { libc::kill(pid, libc::SIGCONT) }, 0);
     target.assert_runs();
 }

@@ -177,6 +177,7 @@ fn play() {
         (Some("vfork"), Some(millis)) => vfork(millis),
         (Some("holder"), Some(pid)) => holder(pid),
         (Some("juggler"), Some(pid)) => juggler(pid),
+        (Some("picky"), Some(pid)) => picky(pid),
         (Some("catcher"), _) => catcher(),
         (Some("interruptible"), Some(pid)) => interruptible(pid),
         other => panic!("no such role: {other:?}"),
@@ -323,6 +324,20 @@ fn juggler(pid: u32) {
     say("1");
     loop {
         stop(pid).expect("stop").resume();
+    }
+}
+
+/// Stops a process again and again, and is never content with the moment.
+fn picky(pid: u32) {
+    say("1");
+    let options = StopOptions {
+        moments: 1000,
+        ..StopOptions::default()
+    };
+    loop {
+        let process = Process::find(pid).expect("find");
+        let stopped = process.stop_when(&options, &mut |_| false);
+        stopped.expect("stop").resume();
     }
 }
 

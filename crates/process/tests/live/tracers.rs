@@ -60,6 +60,37 @@ fn signals_during_stops_are_delivered_once() {
 }
 
 #[test]
+fn signals_between_moments_are_delivered_once() {
+    let mut target = Target::start("counter");
+    assert_signals_arrive(&mut target, |pid| {
+        let until = Instant::now() + Duration::from_secs(2);
+        let mut moments = 0;
+        while Instant::now() < until {
+            let process = Process::find(pid).unwrap();
+            let mut never = |_: &_| {
+                moments += 1;
+                false
+            };
+            drop(process.stop_when(&StopOptions::default(), &mut never));
+        }
+        assert!(moments > 50, "only {moments} moments");
+    });
+}
+
+#[test]
+fn a_tracer_killed_between_moments_frees_the_target_and_loses_no_signal() {
+    let mut target = Target::start("counter");
+    assert_signals_arrive(&mut target, |pid| {
+        for round in 0..20 {
+            let mut tracer = Target::start(&format!("picky {pid}"));
+            thread::sleep(Duration::from_millis(2 + round % 7));
+            tracer.child.kill().unwrap();
+            tracer.child.wait().unwrap();
+        }
+    });
+}
+
+#[test]
 fn a_killed_tracer_frees_the_target_and_loses_no_signal() {
     let mut target = Target::start("counter");
     assert_signals_arrive(&mut target, |pid| {
