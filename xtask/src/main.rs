@@ -5,6 +5,8 @@ mod bench_dump;
 mod matrix;
 #[cfg(target_os = "linux")]
 mod measure;
+#[cfg(target_os = "linux")]
+mod moments;
 mod repository;
 #[cfg(target_os = "linux")]
 mod twin;
@@ -51,6 +53,9 @@ enum Task {
     /// Measure goheap's dump of a big heap against the program's own
     #[cfg(target_os = "linux")]
     BenchDump(bench_dump::Args),
+    /// Capture a loaded program many times, and see that nothing it holds is missing
+    #[cfg(target_os = "linux")]
+    Moments(moments::Args),
     /// Run a command and print what it took as JSON (bench-dump's own helper)
     #[cfg(target_os = "linux")]
     #[command(hide = true)]
@@ -93,6 +98,8 @@ fn run(task: Task) -> Result<bool> {
         Task::Compare { runtime, other } => twin::compare(&runtime, &other),
         #[cfg(target_os = "linux")]
         Task::BenchDump(args) => bench_dump::run(&args),
+        #[cfg(target_os = "linux")]
+        Task::Moments(args) => moments::run(&args),
         #[cfg(target_os = "linux")]
         Task::Measure { command } => measure::run(&command),
     }

@@ -13,6 +13,8 @@
 //! - [`entry`]: a program stopped at the entry of `runtime.readmemstats_m`, its collector on.
 //! - [`obedient`]: a program that runs on, for measuring.
 //! - [`second_reader`]: a dump as a list of records, read by a grammar.
+//! - [`reach`]: what is reachable in a dump; [`holders`]: are the lists of the program `holders`
+//!   whole and reachable; [`mod@capture`]: goheap's capture, by its binary.
 //! - [`twin`]: what differs between two dumps, and where.
 //!
 //! # Invariants
@@ -37,11 +39,13 @@
 //! # Ok::<(), second_reader::ReadError>(())
 //! ```
 
+pub mod capture;
 #[cfg(target_os = "linux")]
 pub mod core;
 #[cfg(target_os = "linux")]
 pub mod entry;
 mod error;
+pub mod holders;
 #[cfg(target_os = "linux")]
 pub mod obedient;
 #[cfg(target_os = "linux")]
@@ -49,6 +53,7 @@ pub mod procfs;
 pub mod program;
 #[cfg(target_os = "linux")]
 pub mod quiescent;
+pub mod reach;
 pub mod second_reader;
 pub mod symbols;
 #[cfg(target_os = "linux")]

@@ -20,7 +20,19 @@ impl Obedient {
     /// # Errors
     /// A program that ends, or is not ready in two minutes.
     pub fn start(program: &Program, arguments: &[&str]) -> Result<Obedient> {
-        let running = Running::start(program, arguments, &[], Stdio::null())?;
+        Obedient::start_in(program, arguments, &[])
+    }
+
+    /// The same with more in its environment.
+    ///
+    /// # Errors
+    /// As [`start`](Obedient::start).
+    pub fn start_in(
+        program: &Program,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Obedient> {
+        let running = Running::start(program, arguments, environment, Stdio::null())?;
         running.hear("ready", "be ready")?;
         Ok(Obedient { running })
     }
@@ -28,6 +40,11 @@ impl Obedient {
     /// The process.
     pub fn pid(&self) -> u32 {
         self.running.pid()
+    }
+
+    /// All that it has said so far, up to 64 KiB.
+    pub fn said(&self) -> String {
+        self.running.said()
     }
 
     /// Lets it write its own dump into a file; how long its `WriteHeapDump` took, as it says.

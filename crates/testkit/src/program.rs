@@ -18,6 +18,8 @@ pub struct BuildOptions {
     pub race: bool,
     /// `-buildmode=pie`.
     pub pie: bool,
+    /// `-buildmode=plugin`; it needs cgo, which is turned on for it.
+    pub plugin: bool,
     /// `-gcflags=all=...`: `-N -l` turns the optimiser off.
     pub gcflags: Option<&'static str>,
     /// GOEXPERIMENT.
@@ -94,6 +96,9 @@ pub fn build(version: &str, name: &str, options: &BuildOptions) -> Result<Progra
     if options.pie {
         go.arg("-buildmode=pie");
     }
+    if options.plugin {
+        go.arg("-buildmode=plugin");
+    }
     if let Some(flags) = options.gcflags {
         go.arg(format!("-gcflags=all={flags}"));
     }
@@ -105,7 +110,7 @@ pub fn build(version: &str, name: &str, options: &BuildOptions) -> Result<Progra
     }
     go.env(
         "CGO_ENABLED",
-        if options.cgo || options.race {
+        if options.cgo || options.race || options.plugin {
             "1"
         } else {
             "0"

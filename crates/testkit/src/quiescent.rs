@@ -74,6 +74,11 @@ impl Quiescent {
         &self.program
     }
 
+    /// All that it has said so far, up to 64 KiB.
+    pub fn said(&self) -> String {
+        self.running.said()
+    }
+
     /// What must be added to an address of the executable to get the one in the process.
     ///
     /// # Errors

@@ -159,7 +159,8 @@ impl Running {
         }
     }
 
-    fn said(&self) -> String {
+    /// All that it has said so far, up to 64 KiB.
+    pub(crate) fn said(&self) -> String {
         self.said
             .0
             .lock()
