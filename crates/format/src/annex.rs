@@ -1,156 +1,44 @@
 //! The annex: what goheap knows of a captured program and the runtime's format has no place for.
 //!
-//! The walk hands out [`Note`]s beside the records.
+//! It stands behind the EOF record, where the runtime's readers stop. The walk hands out [`Note`]s
+//! beside the records; [`AnnexWriter`] gathers them and writes them at the end, and [`AnnexReader`]
+//! reads them again. Each kind of note is a section: a table that tells the names and kinds of its
+//! own columns, so that a reader lists and skips sections that it does not know. The bytes are
+//! described in `docs/annex.md`.
 
-/// One thing that the annex says. Addresses are live ones, of the process that was captured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Note<'a> {
-    /// The program that was captured; one a dump.
-    Program(Program<'a>),
-    /// How it was captured; one a dump.
-    Capture(Capture<'a>),
-    /// What could not be seen.
-    Gap(Gap<'a>),
-    /// A module of the program.
-    Module(Module<'a>),
-    /// A global variable, as the symbol table names it.
-    Global(Global<'a>),
-    /// A span of the heap that is in use.
-    Span(Span),
-    /// A register of a thread.
-    Register(Register<'a>),
-    /// A cleanup (`runtime.AddCleanup`).
-    Cleanup(Cleanup),
-    /// The handle through which weak pointers to an object go.
-    WeakHandle(WeakHandle),
-}
+mod block;
+mod cursor;
+mod digest;
+mod error;
+mod note;
+mod reader;
+mod section;
+mod writer;
 
-/// The program that was captured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Program<'a> {
-    /// Version of goheap that wrote this.
-    pub goheap_version: &'a [u8],
-    /// Where its executable was, as the program saw it; empty if not known.
-    pub executable: &'a [u8],
-    /// Go's build id; empty if it has none.
-    pub go_build_id: &'a [u8],
-    /// The system linker's build id, in binary; empty if it has none.
-    pub gnu_build_id: &'a [u8],
-    /// Path of the main package; empty if not known.
-    pub main_package: &'a [u8],
-    /// Version of the main module; empty if not known.
-    pub main_version: &'a [u8],
-}
+pub use block::{Block, Notes, RowIter, Rows};
+pub use digest::{CaptureDigest, Digest, GapDigest, ProgramDigest};
+pub use error::{AnnexDefect, AnnexError};
+pub use note::{Capture, Cleanup, Gap, Global, Module, Note, Program, Register, Span, WeakHandle};
+pub use reader::{AnnexReader, Version};
+pub use section::{Column, ColumnKind, NoteKind, Value};
+pub use writer::AnnexWriter;
 
-/// How a program was captured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Capture<'a> {
-    /// What was captured, as it was called in messages: a process, or a core's path.
-    pub source: &'a [u8],
-    /// When, in nanoseconds since 1970 (UTC). Of a core: when it was read.
-    pub unix_ns: u64,
-    /// How: `stop` (stopped, and read while it stood still) or `core`.
-    pub method: &'a [u8],
-    /// How long the process stood still for the capture itself, in nanoseconds; `None` for a core.
-    pub pause_ns: Option<u64>,
-    /// How often it was stopped until the moment was a safe one, the last time included; 0 for a
-    /// core.
-    pub tries: u64,
-    /// Whether the moment was safe; if not, the gaps tell what that may mean.
-    pub safe_moment: bool,
-    /// How many gaps there are; the first ones are notes of their own.
-    pub gaps: u64,
-}
+/// What an annex begins with, before the numbers of its version and a line feed.
+pub const MAGIC: &[u8] = b"goheap annex ";
+/// What an annex ends with.
+pub const END_MAGIC: &[u8; 8] = b"goannex\n";
+/// The version that is written, and whose sections and columns are all known.
+pub const VERSION: Version = Version { major: 1, minor: 0 };
 
-/// What could not be seen, or was not believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gap<'a> {
-    /// What.
-    pub what: &'a [u8],
-    /// Where.
-    pub address: u64,
-    /// Why.
-    pub why: &'a [u8],
-}
-
-/// A module: the program itself, a plugin, a shared library of Go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Module<'a> {
-    /// Its `moduledata`.
-    pub address: u64,
-    /// Its name; the program itself has an empty one.
-    pub name: &'a [u8],
-    /// Start and end of its code.
-    pub text: (u64, u64),
-    /// Start and end of its data segment (globals with pointers and an initial value).
-    pub data: (u64, u64),
-    /// Start and end of its bss segment (globals with pointers and none).
-    pub bss: (u64, u64),
-    /// Start and end of its type descriptors.
-    pub types: (u64, u64),
-}
-
-/// A global variable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Global<'a> {
-    /// Where it is.
-    pub address: u64,
-    /// Its size in bytes.
-    pub size: u64,
-    /// Its name, as in the symbol table.
-    pub name: &'a [u8],
-}
-
-/// A span in use (`runtime.mspan`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span {
-    /// Its first byte.
-    pub base: u64,
-    /// Bytes of all its pages.
-    pub bytes: u64,
-    /// Bytes of an object.
-    pub elem_size: u64,
-    /// Objects that fit into it.
-    pub capacity: u64,
-    /// Objects that are in it.
-    pub objects: u64,
-    /// Size class and, in the lowest bit, whether its objects are free of pointers
-    /// (runtime/mheap.go: `spanClass`).
-    pub span_class: u8,
-    /// Whether it still waited for the sweeper.
-    pub unswept: bool,
-}
-
-/// A register of a thread.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Register<'a> {
-    /// The kernel's id of the thread.
-    pub thread: u64,
-    /// The goroutine whose code it ran, by address of its `g`; 0 if none.
-    pub g: u64,
-    /// Name of the register.
-    pub name: &'a [u8],
-    /// What is in it.
-    pub value: u64,
-}
-
-/// A cleanup (runtime/mcleanup.go, go1.24).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cleanup {
-    /// The object whose death it waits for; 0 if that has died and the cleanup waits to run.
-    pub object: u64,
-    /// Its closure, which holds what it was given.
-    pub closure: u64,
-    /// Entry of its code; 0 if that is not told.
-    pub code: u64,
-}
-
-/// A weak pointer's handle (runtime/mheap.go, go1.23: `specialWeakHandle`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WeakHandle {
-    /// The object that it leads to, and does not hold.
-    pub object: u64,
-    /// The word that leads there.
-    pub handle: u64,
-}
+/// Tag of a block, and of the end.
+const TAG_BLOCK: u64 = 1;
+const TAG_END: u64 = 0;
+/// How the rows of a block are stored.
+const STORED_PLAIN: u64 = 0;
+const STORED_ZSTD: u64 = 1;
+/// The most that a block may say of its length, in bytes: of its head, of its rows before
+/// compression, and of its rows as they are stored.
+const MAX_HEAD: u64 = 64 << 10;
+const MAX_ROWS: u64 = 16 << 20;
+/// The most columns that a section may have.
+const MAX_COLUMNS: u64 = 256;

@@ -10,6 +10,7 @@
 //!   [`open_stream`] undoes gzip and zstd first. [`RecordSource`] is what the two readers share.
 //! - [`output::OutputFile`] is a file that is whole or not there, [`SeekableWriter`] a compressed
 //!   one that a reader can begin in the middle of.
+//! - [`annex`]: what goheap appends behind the records, as [`annex::Note`]s.
 //! - [`verify::verify`] says whether a dump is whole and makes sense.
 //!
 //! # Invariants
@@ -24,8 +25,6 @@
 //! # Not here
 //! - What the numbers mean: Go's structs, types and versions are in `goheap-golang`.
 //! - Where the records of a live process come from: `goheap-runtime`.
-//! - What stands behind the EOF record (goheap's annex). It is no error, and at hand as
-//!   [`Reader::trailing`].
 //! - Opening files for reading, memory maps, standard output, progress: the command, `goheap`.
 //! - The formats of Go 1.3 and 1.4, which are refused by name.
 //!

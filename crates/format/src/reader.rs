@@ -1,5 +1,7 @@
 //! Reading a dump that lies in memory, or that is mapped into it.
 
+use std::io::Read;
+
 use crate::{Header, HeaderDefect, ReadError, Record, parse};
 
 /// Where records come from, one at a time: a [`Reader`] or a [`StreamReader`](crate::StreamReader).
@@ -29,6 +31,11 @@ pub trait RecordSource {
     /// # Errors
     /// Of the stream.
     fn trailing_len(&mut self) -> Result<u64, ReadError>;
+
+    /// What stands behind the EOF record, once that was read: the annex, where there is one
+    /// ([`AnnexReader::behind`](crate::annex::AnnexReader::behind) opens it). It can be had once,
+    /// for a stream is read for it; [`RecordSource::trailing_len`] counts it nevertheless.
+    fn behind(&mut self) -> impl Read;
 
     /// The same dump from its first record on, for a second pass; a stream has none.
     fn again(&self) -> Option<Self>
@@ -91,7 +98,7 @@ impl<'a> Reader<'a> {
     }
 
     /// What stands behind the EOF record (goheap's annex, where there is one), once that was read.
-    /// It begins at [`Reader::position`].
+    /// It begins at [`Reader::position`]. [`AnnexReader`](crate::annex::AnnexReader) reads it.
     pub fn trailing(&self) -> Option<&'a [u8]> {
         match self.state {
             State::Ended => self.data.get(self.at..),
@@ -168,6 +175,10 @@ impl RecordSource for Reader<'_> {
 
     fn trailing_len(&mut self) -> Result<u64, ReadError> {
         Ok(self.trailing().map_or(0, |rest| rest.len() as u64))
+    }
+
+    fn behind(&mut self) -> impl Read {
+        self.trailing().unwrap_or_default()
     }
 
     fn again(&self) -> Option<Self> {

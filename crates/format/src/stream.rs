@@ -36,6 +36,8 @@ pub struct StreamReader<R> {
     record: u64,
     state: State,
     limit: u64,
+    /// How many of the bytes behind the EOF record were read.
+    trailed: u64,
 }
 
 impl<R: Read> StreamReader<R> {
@@ -57,6 +59,7 @@ impl<R: Read> StreamReader<R> {
             record: Header::LEN as u64,
             state: State::Open,
             limit: LIMIT,
+            trailed: 0,
         };
         while stream.end < Header::LEN && stream.fill()? {}
         stream.header = read_header(stream.unread())?;
@@ -78,7 +81,8 @@ impl<R: Read> StreamReader<R> {
         if self.state != State::Ended {
             return None;
         }
-        let from = self.start + self.given;
+        let trailed = usize::try_from(self.trailed).unwrap_or(usize::MAX);
+        let from = (self.start + self.given).saturating_add(trailed);
         let mut rest = self.buffer;
         rest.truncate(self.end);
         rest.drain(..from.min(rest.len()));
@@ -224,19 +228,51 @@ impl<R: Read> RecordSource for StreamReader<R> {
         if self.state != State::Ended {
             return Ok(0);
         }
-        // The EOF record stays where it is, and all that comes behind it is written over.
-        let eof_end = self.start + self.given;
-        let mut len = (self.end - eof_end) as u64;
-        self.end = eof_end;
-        while self.fill()? {
-            let eof_end = self.start + self.given;
-            len += (self.end - eof_end) as u64;
-            self.end = eof_end;
+        // Read into a buffer of its own: the EOF record stays where it is.
+        let mut room = vec![0; 64 << 10];
+        loop {
+            match Behind(self).read(&mut room) {
+                Ok(0) => return Ok(self.trailed),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => {
+                    let offset = self.base + self.given as u64 + self.trailed;
+                    return Err(ReadError::Io { offset, source });
+                }
+            }
         }
-        Ok(len)
+    }
+
+    fn behind(&mut self) -> impl Read {
+        Behind(self)
     }
 
     fn again(&self) -> Option<Self> {
         None
+    }
+}
+
+/// What stands behind the EOF record of a stream.
+struct Behind<'s, R>(&'s mut StreamReader<R>);
+
+impl<R: Read> Read for Behind<'_, R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let stream = &mut *self.0;
+        if stream.state != State::Ended {
+            return Ok(0);
+        }
+        // First what came into the buffer together with the EOF record.
+        let eof_end = stream.start + stream.given;
+        let buffered = stream.buffer.get(eof_end..stream.end).unwrap_or_default();
+        let rest = usize::try_from(stream.trailed)
+            .ok()
+            .and_then(|from| buffered.get(from..))
+            .unwrap_or_default();
+        let count = match rest.is_empty() {
+            true => stream.input.read(out)?,
+            false => (&rest[..]).read(out)?,
+        };
+        stream.trailed += count as u64;
+        Ok(count)
     }
 }

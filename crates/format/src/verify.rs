@@ -6,17 +6,24 @@
 //! stands in its place.
 
 mod ranges;
+mod segments;
+mod spans;
 mod stacks;
+mod wrong;
 
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use crate::annex::{AnnexError, AnnexReader, Digest, Note, NoteKind};
 use crate::{
     Fields, Header, Params, ReadError, Record, RecordKind, RecordSource, Segment, TypeDescriptor,
 };
 use ranges::Ranges;
+use segments::Segments;
+use spans::{Runs, Spans};
 use stacks::Stacks;
+
+pub use wrong::{Problem, Wrong};
 
 /// How many problems are kept; the rest is counted.
 const MAX_PROBLEMS: usize = 100;
@@ -43,13 +50,18 @@ pub struct Verdict {
     pub trailing: u64,
     /// Bytes in the contents of all objects.
     pub object_bytes: u64,
+    /// What the annex says, as far as it could be read; `None` if there is none.
+    pub annex: Option<Digest>,
+    /// Why the annex could not be read to its end.
+    pub annex_error: Option<AnnexError>,
     counts: [u64; RecordKind::ALL.len()],
 }
 
 impl Verdict {
-    /// Whether the dump is whole and has no problem.
+    /// Whether the dump is whole and has no problem. Gaps that the annex tells of are none: they
+    /// are known.
     pub fn is_sound(&self) -> bool {
-        self.error.is_none() && self.problem_count == 0
+        self.error.is_none() && self.annex_error.is_none() && self.problem_count == 0
     }
 
     /// How many records of a kind there are.
@@ -66,146 +78,11 @@ impl Verdict {
     }
 }
 
-/// Something in a dump that is surely wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Problem {
-    /// Where its record begins, in bytes from the start of the dump. `None` where only the end of a
-    /// stream showed it, and the record is gone.
-    pub offset: Option<u64>,
-    /// What the record is.
-    pub kind: RecordKind,
-    /// What is wrong with it.
-    pub what: Wrong,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(offset) = self.offset {
-            write!(f, "byte {offset}: ")?;
-        }
-        write!(f, "{} record: {}", self.kind, self.what)
-    }
-}
-
-/// What is wrong. Addresses are those of the dumped process, lengths and offsets are in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Wrong {
-    /// A dump begins with its parameters.
-    #[error("stands before the params record, which comes first")]
-    BeforeParams,
-    /// There is one of these in a dump.
-    #[error("there was one before")]
-    Repeated,
-    /// There is one of these in a dump.
-    #[error("is missing")]
-    Missing,
-    /// Pointers have 4 or 8 bytes.
-    #[error("pointers of {0} bytes")]
-    PointerSize(u64),
-    /// The heap ends before it starts.
-    #[error("the heap begins at {start:#x} and ends at {end:#x}")]
-    HeapBounds {
-        /// Where it starts.
-        start: u64,
-        /// Where it ends.
-        end: u64,
-    },
-    /// An object that is not within the heap that the params record tells.
-    #[error("{len} bytes at {address:#x} are not within the heap")]
-    OutsideHeap {
-        /// Its address.
-        address: u64,
-        /// Its length.
-        len: u64,
-    },
-    /// Outside of the heap that the params record tells.
-    #[error("the object {0:#x} is not within the heap")]
-    NotInHeap(u64),
-    /// Not at the address of a word.
-    #[error("{0:#x} is not the address of a word")]
-    Unaligned(u64),
-    /// No object is of length 0.
-    #[error("the object at {0:#x} is empty")]
-    Empty(u64),
-    /// Two objects share bytes.
-    #[error("the object at {0:#x} overlaps another one")]
-    Overlap(u64),
-    /// A pointer that is not within the contents.
-    #[error("a pointer at {at} in contents of {len} bytes")]
-    PointerOutside {
-        /// Its offset.
-        at: u64,
-        /// Length of the contents.
-        len: u64,
-    },
-    /// A pointer between two words.
-    #[error("a pointer at {0}, which is not the offset of a word")]
-    PointerUnaligned(u64),
-    /// Pointers are listed in ascending order, each once.
-    #[error("a pointer at {at} is listed behind the one at {before}")]
-    PointerOrder {
-        /// Its offset.
-        at: u64,
-        /// Offset of the one before.
-        before: u64,
-    },
-    /// An itab's type has no record before it.
-    #[error("the type {0:#x} has no record before this one")]
-    UnknownType(u64),
-    /// A type is not what an earlier record of it said.
-    #[error("the type {0:#x} was described otherwise before")]
-    TypeChanged(u64),
-    /// Two records of one goroutine, thread or bucket.
-    #[error("{0:#x} has a record already")]
-    SeenBefore(u64),
-    /// A frame, defer or panic that follows no goroutine.
-    #[error("follows no goroutine")]
-    NoGoroutine,
-    /// Frames are numbered from 0.
-    #[error("the depth is {found}, not {expected}")]
-    Depth {
-        /// As it is.
-        found: u64,
-        /// As it should be.
-        expected: u64,
-    },
-    /// The child of a frame is the frame before it.
-    #[error("the child's stack pointer is {found:#x}, but the frame before is at {expected:#x}")]
-    Child {
-        /// As it is.
-        found: u64,
-        /// As it should be.
-        expected: u64,
-    },
-    /// A defer or panic of another goroutine than the one that it follows.
-    #[error("belongs to goroutine {found:#x}, but follows {expected:#x}")]
-    OtherGoroutine {
-        /// As it is.
-        found: u64,
-        /// As it should be.
-        expected: u64,
-    },
-    /// The record before links to another one.
-    #[error("{found:#x} is not what comes next; that is {expected:#x}")]
-    Chain {
-        /// As it is.
-        found: u64,
-        /// As it should be; 0 if the one before was the last.
-        expected: u64,
-    },
-    /// The last record of a list links to one that is not there.
-    #[error("the list goes on at {0:#x}, which has no record")]
-    ChainCut(u64),
-    /// A sample's bucket has no record.
-    #[error("the bucket {0:#x} has no record before this one")]
-    UnknownBucket(u64),
-}
-
 /// Reads a dump to its end, and what trails it, and says whether it is whole and makes sense.
 ///
-/// It keeps 8 bytes for each run of objects that lie side by side; for a heap of 28 million objects
-/// that is 224 MB at the very worst, and a few of them as a rule.
+/// It keeps 8 bytes for each run of objects that lie side by side (for a heap of 28 million objects
+/// that is 224 MB at the very worst, and a few of them as a rule), and 16 for each 8 KiB in which
+/// objects begin, to compare them with the annex.
 pub fn verify<S: RecordSource>(mut source: S) -> Verdict {
     let mut verifier = Verifier::new(source.header());
     loop {
@@ -221,6 +98,9 @@ pub fn verify<S: RecordSource>(mut source: S) -> Verdict {
         }
     }
     verifier.verdict.bytes = source.position();
+    if verifier.verdict.error.is_none() {
+        verifier.annex(&mut source);
+    }
     match source.trailing_len() {
         Ok(len) => verifier.verdict.trailing = len,
         Err(error) => {
@@ -229,7 +109,7 @@ pub fn verify<S: RecordSource>(mut source: S) -> Verdict {
     }
     let mut verdict = verifier.finish();
     if let Some(again) = source.again() {
-        locate_overlaps(&mut verdict.problems, again);
+        locate(&mut verdict.problems, again);
     }
     verdict
 }
@@ -242,6 +122,8 @@ pub struct Verifier {
     word: Option<u64>,
     heap: Option<(u64, u64)>,
     objects: Ranges,
+    runs: Runs,
+    segments: Segments,
     stacks: Stacks,
     types: HashMap<u64, u64>,
     goroutines: Seen,
@@ -262,11 +144,15 @@ impl Verifier {
                 bytes: 0,
                 trailing: 0,
                 object_bytes: 0,
+                annex: None,
+                annex_error: None,
                 counts: [0; RecordKind::ALL.len()],
             },
             word: None,
             heap: None,
             objects: Ranges::default(),
+            runs: Runs::default(),
+            segments: Segments::default(),
             stacks: Stacks::default(),
             types: HashMap::new(),
             goroutines: Seen::default(),
@@ -362,6 +248,58 @@ impl Verifier {
         }
     }
 
+    /// Reads the annex of a dump that was read to its EOF record, and compares the dump with it.
+    pub fn annex<S: RecordSource>(&mut self, source: &mut S) {
+        let mut reader = match AnnexReader::behind(source) {
+            Ok(Some(reader)) => reader,
+            // What other programs append is none of ours.
+            Ok(None) | Err(AnnexError::NotAnnex { .. }) => return,
+            Err(error) => {
+                self.verdict.annex_error = Some(error);
+                return;
+            }
+        };
+        let mut digest = Digest::default();
+        let mut spans = Spans::default();
+        let read = digest.read(&mut reader, |offset, note| {
+            if let Note::Span(span) = note {
+                spans.add(offset, span);
+            }
+        });
+        let end = reader.position();
+        match read.and_then(|()| reader.behind_end()) {
+            Ok(0) => {}
+            Ok(bytes) => self.annex_problem(end, Wrong::BehindAnnex(bytes)),
+            Err(error) => self.verdict.annex_error = Some(error),
+        }
+        for kind in [NoteKind::Program, NoteKind::Capture] {
+            if digest.rows(kind) > 1 {
+                self.annex_problem(end, Wrong::SecondRow(kind.name()));
+            }
+        }
+        let whole = self.verdict.annex_error.is_none();
+        if whole && digest.rows(NoteKind::Span) > 0 {
+            if self.runs.is_full() || spans.is_full() {
+                let what = "whether objects lie in the spans of the annex";
+                self.verdict.unchecked.push(what);
+            } else {
+                let runs = std::mem::take(&mut self.runs);
+                spans.compare(runs, |offset, kind, what| {
+                    self.add(Problem { offset, kind, what });
+                });
+            }
+        }
+        self.verdict.annex = Some(digest);
+    }
+
+    fn annex_problem(&mut self, offset: u64, what: Wrong) {
+        self.add(Problem {
+            offset: Some(offset),
+            kind: None,
+            what,
+        });
+    }
+
     /// What was found. [`Verdict::bytes`], [`Verdict::trailing`] and [`Verdict::error`] are for the
     /// one who read the records to set.
     pub fn finish(mut self) -> Verdict {
@@ -383,7 +321,7 @@ impl Verifier {
         for address in overlaps {
             self.add(Problem {
                 offset: None,
-                kind: RecordKind::Object,
+                kind: Some(RecordKind::Object),
                 what: Wrong::Overlap(address),
             });
         }
@@ -423,11 +361,17 @@ impl Verifier {
         } else if !self.objects.add(address, len) {
             self.problem(at, Wrong::Overlap(address));
         }
+        self.runs.add(address, len);
     }
 
     fn segment(&mut self, at: Place, segment: &Segment<'_>) {
-        self.once(at);
-        self.fields(at, &segment.fields, segment.contents.len() as u64);
+        // The runtime writes one of each. Programs with plugins have more, and goheap writes all.
+        let len = segment.contents.len() as u64;
+        if let Some(other) = self.segments.add(segment.address, len) {
+            let address = segment.address;
+            self.problem(at, Wrong::SegmentOverlap { address, other });
+        }
+        self.fields(at, &segment.fields, len);
     }
 
     fn fields(&mut self, at: Place, fields: &Fields<'_>, len: u64) {
@@ -512,7 +456,7 @@ impl Verifier {
     fn problem(&mut self, at: Place, what: Wrong) {
         self.add(Problem {
             offset: Some(at.offset),
-            kind: at.kind,
+            kind: Some(at.kind),
             what,
         });
     }
@@ -555,15 +499,19 @@ impl Seen {
     }
 }
 
-/// Overlaps show when all objects are known. A second pass tells where those objects' records are.
-fn locate_overlaps<S: RecordSource>(problems: &mut [Problem], mut source: S) {
+/// Some problems show when all objects are known. A second pass tells where those objects' records
+/// are.
+fn locate<S: RecordSource>(problems: &mut [Problem], mut source: S) {
+    let address = |problem: &Problem| match problem.what {
+        Wrong::Overlap(address) | Wrong::NoSpan(address) | Wrong::NotOfSpan { address, .. } => {
+            problem.offset.is_none().then_some(address)
+        }
+        _ => None,
+    };
     let mut wanted: HashMap<u64, Option<u64>> = problems
         .iter()
-        .filter(|problem| problem.offset.is_none())
-        .filter_map(|problem| match problem.what {
-            Wrong::Overlap(address) => Some((address, None)),
-            _ => None,
-        })
+        .filter_map(address)
+        .map(|address| (address, None))
         .collect();
     if wanted.is_empty() {
         return;
@@ -582,7 +530,7 @@ fn locate_overlaps<S: RecordSource>(problems: &mut [Problem], mut source: S) {
         }
     }
     for problem in problems {
-        if let (None, Wrong::Overlap(address)) = (problem.offset, problem.what) {
+        if let Some(address) = address(problem) {
             problem.offset = wanted.get(&address).copied().flatten();
         }
     }

@@ -26,7 +26,7 @@ fn verdict(records: &[Record<'_>]) -> Verdict {
     let mut places = Vec::new();
     let mut reader = Reader::new(&dump).unwrap();
     while let Some(record) = reader.next_record().unwrap() {
-        places.push((Some(reader.offset()), record.kind()));
+        places.push((Some(reader.offset()), Some(record.kind())));
     }
     for problem in &verdict.problems {
         let found = places.contains(&(problem.offset, problem.kind));
@@ -43,7 +43,10 @@ fn wrong(change: impl FnOnce(&mut Vec<Record<'static>>)) -> Vec<String> {
     verdict(&records)
         .problems
         .iter()
-        .map(|problem| format!("{} record: {}", problem.kind, problem.what))
+        .map(|problem| {
+            let kind = problem.kind.expect("a record");
+            format!("{kind} record: {}", problem.what)
+        })
         .collect()
 }
 

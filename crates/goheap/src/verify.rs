@@ -164,7 +164,7 @@ impl Checked {
                 value.problem_count = verdict.problem_count;
                 let problems = verdict.problems.iter().map(|problem| ProblemValue {
                     offset: problem.offset,
-                    kind: problem.kind.name(),
+                    kind: problem.kind.map_or("annex", RecordKind::name),
                     message: problem.what.to_string(),
                 });
                 value.problems = problems.collect();

@@ -1,0 +1,358 @@
+//! The sections of the annex that are known: their names, their columns, and notes as rows.
+
+use super::note::*;
+
+/// The kinds of notes, each of which has a section of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum NoteKind {
+    /// [`Note::Program`]
+    Program,
+    /// [`Note::Capture`]
+    Capture,
+    /// [`Note::Gap`]
+    Gap,
+    /// [`Note::Module`]
+    Module,
+    /// [`Note::Global`]
+    Global,
+    /// [`Note::Span`]
+    Span,
+    /// [`Note::Register`]
+    Register,
+    /// [`Note::Cleanup`]
+    Cleanup,
+    /// [`Note::WeakHandle`]
+    WeakHandle,
+}
+
+/// What the values of a column are. The discriminants are those of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum ColumnKind {
+    /// A number.
+    Uint = 1,
+    /// An address.
+    Address = 2,
+    /// Text, UTF-8 as a rule.
+    Text = 3,
+    /// Bytes that are no text.
+    Bytes = 4,
+    /// Yes or no.
+    Bool = 5,
+    /// A number, or none.
+    MaybeUint = 6,
+}
+
+impl ColumnKind {
+    /// The kind with that number.
+    pub fn from_number(number: u64) -> Option<Self> {
+        Some(match number {
+            1 => ColumnKind::Uint,
+            2 => ColumnKind::Address,
+            3 => ColumnKind::Text,
+            4 => ColumnKind::Bytes,
+            5 => ColumnKind::Bool,
+            6 => ColumnKind::MaybeUint,
+            _ => return None,
+        })
+    }
+}
+
+/// A column of a section, as the file tells of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: Vec<u8>,
+    /// Number of its kind.
+    pub number: u64,
+}
+
+impl Column {
+    /// What its values are; `None` if that is of a later version.
+    pub fn kind(&self) -> Option<ColumnKind> {
+        ColumnKind::from_number(self.number)
+    }
+}
+
+/// A value of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// A number.
+    Uint(u64),
+    /// An address.
+    Address(u64),
+    /// Text, UTF-8 as a rule.
+    Text(&'a [u8]),
+    /// Bytes that are no text.
+    Bytes(&'a [u8]),
+    /// Yes or no.
+    Bool(bool),
+    /// A number, or none.
+    MaybeUint(Option<u64>),
+    /// Of a kind that is not known.
+    Unknown,
+}
+
+impl<'a> Value<'a> {
+    fn number(self) -> u64 {
+        match self {
+            Value::Uint(number) | Value::Address(number) => number,
+            _ => 0,
+        }
+    }
+
+    fn bytes(self) -> &'a [u8] {
+        match self {
+            Value::Text(bytes) | Value::Bytes(bytes) => bytes,
+            _ => &[],
+        }
+    }
+
+    fn truth(self) -> bool {
+        matches!(self, Value::Bool(true))
+    }
+}
+
+/// The most columns that a known section has.
+pub(super) const MOST_COLUMNS: usize = 10;
+
+impl NoteKind {
+    /// All of them, in the order in which their sections are written.
+    pub const ALL: [NoteKind; 9] = [
+        NoteKind::Program,
+        NoteKind::Capture,
+        NoteKind::Gap,
+        NoteKind::Module,
+        NoteKind::Global,
+        NoteKind::Span,
+        NoteKind::Register,
+        NoteKind::Cleanup,
+        NoteKind::WeakHandle,
+    ];
+
+    /// Name of the section: lower case and without blanks; no [`RecordKind`](crate::RecordKind) has
+    /// one of these.
+    pub fn name(self) -> &'static str {
+        match self {
+            NoteKind::Program => "program",
+            NoteKind::Capture => "capture",
+            NoteKind::Gap => "gap",
+            NoteKind::Module => "module",
+            NoteKind::Global => "global",
+            NoteKind::Span => "span",
+            NoteKind::Register => "register",
+            NoteKind::Cleanup => "cleanup",
+            NoteKind::WeakHandle => "weakhandle",
+        }
+    }
+
+    /// The kind whose section has that name.
+    pub fn from_name(name: &[u8]) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.name().as_bytes() == name)
+    }
+
+    /// The columns of the section, in the order in which they are written.
+    pub fn columns(self) -> &'static [(&'static str, ColumnKind)] {
+        use ColumnKind::{Address, Bool, Bytes, MaybeUint, Text, Uint};
+        match self {
+            NoteKind::Program => &[
+                ("goheap_version", Text),
+                ("executable", Text),
+                ("go_build_id", Text),
+                ("gnu_build_id", Bytes),
+                ("main_package", Text),
+                ("main_version", Text),
+            ],
+            NoteKind::Capture => &[
+                ("source", Text),
+                ("unix_ns", Uint),
+                ("method", Text),
+                ("pause_ns", MaybeUint),
+                ("tries", Uint),
+                ("safe_moment", Bool),
+                ("gaps", Uint),
+            ],
+            NoteKind::Gap => &[("what", Text), ("address", Address), ("why", Text)],
+            NoteKind::Module => &[
+                ("address", Address),
+                ("name", Text),
+                ("text_start", Address),
+                ("text_end", Address),
+                ("data_start", Address),
+                ("data_end", Address),
+                ("bss_start", Address),
+                ("bss_end", Address),
+                ("types_start", Address),
+                ("types_end", Address),
+            ],
+            NoteKind::Global => &[("address", Address), ("size", Uint), ("name", Text)],
+            NoteKind::Span => &[
+                ("base", Address),
+                ("bytes", Uint),
+                ("elem_size", Uint),
+                ("capacity", Uint),
+                ("objects", Uint),
+                ("span_class", Uint),
+                ("unswept", Bool),
+            ],
+            NoteKind::Register => &[
+                ("thread", Uint),
+                ("g", Address),
+                ("name", Text),
+                ("value", Address),
+            ],
+            NoteKind::Cleanup => &[("object", Address), ("closure", Address), ("code", Address)],
+            NoteKind::WeakHandle => &[("object", Address), ("handle", Address)],
+        }
+    }
+
+    /// The note whose values are `value(i)` of this kind's columns; what a section lacks is
+    /// [`Value::Unknown`] and becomes 0, nothing or no.
+    pub(super) fn note<'a>(self, value: impl Fn(usize) -> Value<'a>) -> Note<'a> {
+        let number = |at| value(at).number();
+        let bytes = |at| value(at).bytes();
+        match self {
+            NoteKind::Program => Note::Program(Program {
+                goheap_version: bytes(0),
+                executable: bytes(1),
+                go_build_id: bytes(2),
+                gnu_build_id: bytes(3),
+                main_package: bytes(4),
+                main_version: bytes(5),
+            }),
+            NoteKind::Capture => Note::Capture(Capture {
+                source: bytes(0),
+                unix_ns: number(1),
+                method: bytes(2),
+                pause_ns: match value(3) {
+                    Value::MaybeUint(pause) => pause,
+                    _ => None,
+                },
+                tries: number(4),
+                safe_moment: value(5).truth(),
+                gaps: number(6),
+            }),
+            NoteKind::Gap => Note::Gap(Gap {
+                what: bytes(0),
+                address: number(1),
+                why: bytes(2),
+            }),
+            NoteKind::Module => Note::Module(Module {
+                address: number(0),
+                name: bytes(1),
+                text: (number(2), number(3)),
+                data: (number(4), number(5)),
+                bss: (number(6), number(7)),
+                types: (number(8), number(9)),
+            }),
+            NoteKind::Global => Note::Global(Global {
+                address: number(0),
+                size: number(1),
+                name: bytes(2),
+            }),
+            NoteKind::Span => Note::Span(Span {
+                base: number(0),
+                bytes: number(1),
+                elem_size: number(2),
+                capacity: number(3),
+                objects: number(4),
+                // The writer has it from a byte.
+                span_class: u8::try_from(number(5)).unwrap_or(u8::MAX),
+                unswept: value(6).truth(),
+            }),
+            NoteKind::Register => Note::Register(Register {
+                thread: number(0),
+                g: number(1),
+                name: bytes(2),
+                value: number(3),
+            }),
+            NoteKind::Cleanup => Note::Cleanup(Cleanup {
+                object: number(0),
+                closure: number(1),
+                code: number(2),
+            }),
+            NoteKind::WeakHandle => Note::WeakHandle(WeakHandle {
+                object: number(0),
+                handle: number(1),
+            }),
+        }
+    }
+}
+
+impl<'a> Note<'a> {
+    /// What it is.
+    pub fn kind(&self) -> NoteKind {
+        match self {
+            Note::Program(_) => NoteKind::Program,
+            Note::Capture(_) => NoteKind::Capture,
+            Note::Gap(_) => NoteKind::Gap,
+            Note::Module(_) => NoteKind::Module,
+            Note::Global(_) => NoteKind::Global,
+            Note::Span(_) => NoteKind::Span,
+            Note::Register(_) => NoteKind::Register,
+            Note::Cleanup(_) => NoteKind::Cleanup,
+            Note::WeakHandle(_) => NoteKind::WeakHandle,
+        }
+    }
+
+    /// Its values, in the order of [`NoteKind::columns`]; behind the last, [`Value::Unknown`].
+    pub(super) fn values(&self) -> [Value<'a>; MOST_COLUMNS] {
+        use Value::{Address, Bool, Bytes, MaybeUint, Text, Uint};
+        match *self {
+            Note::Program(p) => pad([
+                Text(p.goheap_version),
+                Text(p.executable),
+                Text(p.go_build_id),
+                Bytes(p.gnu_build_id),
+                Text(p.main_package),
+                Text(p.main_version),
+            ]),
+            Note::Capture(c) => pad([
+                Text(c.source),
+                Uint(c.unix_ns),
+                Text(c.method),
+                MaybeUint(c.pause_ns),
+                Uint(c.tries),
+                Bool(c.safe_moment),
+                Uint(c.gaps),
+            ]),
+            Note::Gap(g) => pad([Text(g.what), Address(g.address), Text(g.why)]),
+            Note::Module(m) => [
+                Address(m.address),
+                Text(m.name),
+                Address(m.text.0),
+                Address(m.text.1),
+                Address(m.data.0),
+                Address(m.data.1),
+                Address(m.bss.0),
+                Address(m.bss.1),
+                Address(m.types.0),
+                Address(m.types.1),
+            ],
+            Note::Global(g) => pad([Address(g.address), Uint(g.size), Text(g.name)]),
+            Note::Span(s) => pad([
+                Address(s.base),
+                Uint(s.bytes),
+                Uint(s.elem_size),
+                Uint(s.capacity),
+                Uint(s.objects),
+                Uint(s.span_class.into()),
+                Bool(s.unswept),
+            ]),
+            Note::Register(r) => {
+                pad([Uint(r.thread), Address(r.g), Text(r.name), Address(r.value)])
+            }
+            Note::Cleanup(c) => pad([Address(c.object), Address(c.closure), Address(c.code)]),
+            Note::WeakHandle(w) => pad([Address(w.object), Address(w.handle)]),
+        }
+    }
+}
+
+fn pad<const N: usize>(values: [Value<'_>; N]) -> [Value<'_>; MOST_COLUMNS] {
+    let mut all = [Value::Unknown; MOST_COLUMNS];
+    all[..N].copy_from_slice(&values);
+    all
+}
