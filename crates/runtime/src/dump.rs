@@ -7,7 +7,7 @@ use crate::gap::Gaps;
 use crate::globals::{
     write_finalizer_queue, write_itabs, write_params, write_segments, write_threads,
 };
-use crate::goroutines::{GoroutineSummary, write_goroutines};
+use crate::goroutines::{GoroutineSummary, HeapWords, write_goroutines};
 use crate::memstats::read_mem_stats;
 use crate::objects::{ObjectSummary, Objects};
 use crate::profile::write_mem_profile;
@@ -77,7 +77,8 @@ pub fn dump(
     let (objects, with_specials) = objects.write(sink, &mut summary.gaps)?;
     summary.objects = objects;
 
-    summary.goroutines = write_goroutines(world, &arenas, fidelity, sink)?;
+    let heap_words = HeapWords::new(world, &arenas, &spans, &specials, heap_sweepgen);
+    summary.goroutines = write_goroutines(world, &arenas, &heap_words, fidelity, sink)?;
     summary
         .gaps
         .append(std::mem::take(&mut summary.goroutines.gaps));

@@ -10,31 +10,44 @@
 //!   (runtime/heapdump.go: the `fallthrough` behind `dumpgoroutine`), and goheap goes on.
 //! - So is one that was preempted, that leaked, or whose stack is being copied or scanned: its saved
 //!   context is as good as that of one that waits. The status is written as it is, scan bit included.
-//! - A running goroutine is written with the frames that its thread's registers tell. If its thread
-//!   is on another stack (the scheduler's), the goroutine has left its context in `sched`, or in its
-//!   `m` if it went to ask the vDSO for the time. If there is none of these (it left its stack for a
-//!   signal handler), its record has no frames, and that is a gap.
+//! - A running goroutine is written with the frames that its thread tells (`context.rs` has the
+//!   rules). Where none of them finds its frames, its record has none, and that is a gap.
 //! - Dead goroutines are left out, which is what the runtime does.
+//!
+//! A mended dump has roots behind the goroutines that the runtime's own has not: what the threads'
+//! registers and the scheduler's stacks hold.
 
 mod context;
+mod heap_words;
+mod ids;
 mod layout;
+mod machine;
+mod registers;
+mod scheduler_stack;
+mod signal_frame;
 mod system;
+mod threads;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use goheap_format::{Goroutine, Record};
 use goheap_memory::Addr;
 
-use self::context::{Context, ThreadStacks};
-use self::layout::{G, Layout, M};
+use self::context::{Context, Contexts, Lost};
+pub(crate) use self::heap_words::HeapWords;
+use self::ids::Ids;
+use self::layout::{G, Layout};
+use self::machine::MLayout;
+use self::registers::Owner;
 use self::system::SystemGoroutines;
+use self::threads::Threads;
 use crate::arena::Arenas;
 use crate::chain::Chain;
 use crate::gap::Gaps;
 use crate::stack::Sites;
 use crate::stack_frame::FrameWriter;
-use crate::unwind::Unwinder;
+use crate::unwind::{Stack, Unwinder};
 use crate::wait_reason::WaitReasons;
 use crate::{Fidelity, Sink, WalkError, World, limit};
 
@@ -126,6 +139,8 @@ pub struct GoroutineSummary {
     pub frames: u64,
     /// How many running goroutines have the frames that their thread's registers tell.
     pub from_registers: u64,
+    /// How many roots were found in threads' registers and on their own stacks.
+    pub thread_roots: u64,
     /// What could not be seen.
     pub gaps: Gaps,
 }
@@ -140,23 +155,30 @@ pub struct GoroutineSummary {
 pub(crate) fn write_goroutines(
     world: &World<'_>,
     arenas: &Arenas,
+    heap: &HeapWords<'_, '_>,
     fidelity: Fidelity,
     sink: &mut dyn Sink,
 ) -> Result<GoroutineSummary, WalkError> {
     let sites = Sites::new(world);
     let layout = Layout::new(&world.structs)?;
+    let mut summary = GoroutineSummary::default();
+    let ms = MLayout::new(&world.structs)?.read_all(world, &mut summary.gaps)?;
+    let threads = Threads::new(world, ms, &mut summary.gaps);
     let mut walk = Walk {
         world,
         layout: &layout,
         sites: &sites,
         wait_reasons: WaitReasons::new(world)?,
         system: SystemGoroutines::new(world, &sites)?,
-        threads: ThreadStacks::new(world.target.threads()),
+        threads: &threads,
+        contexts: Contexts::new(world, &sites, &threads),
+        ids: Ids::new(world, &mut summary.gaps)?,
+        running: HashMap::new(),
         frame_writer: FrameWriter::new(world),
         room: arenas.total(),
         fidelity,
         sink,
-        summary: GoroutineSummary::default(),
+        summary,
     };
     let at = world.global("runtime.allgs")?;
     let (allgs, count) = world.slice(at, "allgs")?;
@@ -191,7 +213,18 @@ pub(crate) fn write_goroutines(
             }
         }
     }
+    if fidelity == Fidelity::Mended {
+        walk.thread_roots(heap)?;
+    }
     Ok(walk.summary)
+}
+
+/// A goroutine that some `m` says that it runs.
+#[derive(Debug, Clone, Copy)]
+struct Running {
+    id: u64,
+    stack: Stack,
+    state: GoroutineState,
 }
 
 struct Walk<'w, 's> {
@@ -200,7 +233,10 @@ struct Walk<'w, 's> {
     sites: &'s Sites<'w>,
     wait_reasons: WaitReasons<'w>,
     system: SystemGoroutines<'s>,
-    threads: ThreadStacks,
+    threads: &'s Threads,
+    contexts: Contexts<'s>,
+    ids: Ids,
+    running: HashMap<Addr, Running>,
     frame_writer: FrameWriter<'w>,
     /// Bytes that further frames may have: stacks lie in the heap's arenas, and do not overlap.
     room: u64,
@@ -233,15 +269,18 @@ impl Walk<'_, '_> {
                 return Ok(());
             }
         };
-        let m = match state {
-            GoroutineState::Running => self.layout.read_m(self.world, g.m),
-            _ => M::default(),
-        };
-        let context = self.threads.context(state, &g, &m);
-        let sp = match context {
-            Some(Context::Saved(at) | Context::Registers(at)) => at.sp,
-            None => g.sched.sp,
-        };
+        self.ids.check(&g, state, &mut self.summary.gaps);
+        if let Some((m, _)) = self.threads.running(address) {
+            ids::check_m(&g, state, m.address, &mut self.summary.gaps);
+            let running = Running {
+                id: g.id,
+                stack: g.stack,
+                state,
+            };
+            self.running.insert(address, running);
+        }
+        let context = self.contexts.of(state, &g);
+        let sp = context.map_or(g.sched.sp, |context| context.place().sp);
         let system = self.system.contains(&g);
         self.sink.record(&Record::Goroutine(Goroutine {
             address: address.get(),
@@ -270,16 +309,40 @@ impl Walk<'_, '_> {
         self.list(&g, g.panics, "panics of a goroutine", Layout::read_panic)
     }
 
-    fn frames(&mut self, g: &G, context: Option<Context>) -> Result<(), WalkError> {
+    /// Writes the roots that threads hold, and the notes of their registers.
+    fn thread_roots(&mut self, heap: &HeapWords<'_, '_>) -> Result<(), WalkError> {
+        for thread in &self.threads.list {
+            let m = thread.m.and_then(|m| self.threads.ms.get(m));
+            let running = m.and_then(|m| Some((m.curg, self.running.get(&m.curg)?)));
+            let on_its_stack = running.filter(|(_, g)| g.stack.contains(thread.code().sp));
+            let in_system_call = running.is_some_and(|(_, g)| g.state == GoroutineState::Syscall);
+            let owner = Owner {
+                thread,
+                g: on_its_stack.map(|(address, g)| (address, g.id)),
+                busy: m.is_some_and(|m| registers::is_busy(m, in_system_call)),
+            };
+            registers::note(&owner, self.sink)?;
+            let (Some(m), true) = (m, owner.busy) else {
+                continue;
+            };
+            let gaps = &mut self.summary.gaps;
+            registers::check_move(&owner, self.sites, heap, gaps);
+            self.summary.thread_roots += registers::write_roots(&owner, heap, self.sink)?;
+            self.summary.thread_roots +=
+                scheduler_stack::write_roots(self.world, &owner, m, heap, self.sink, gaps)?;
+        }
+        Ok(())
+    }
+
+    fn frames(&mut self, g: &G, context: Result<Context, Lost>) -> Result<(), WalkError> {
         let at = match context {
-            Some(Context::Saved(at)) => at,
-            Some(Context::Registers(at)) => {
+            Ok(Context::Saved(at)) => at,
+            Ok(Context::Registers(at)) => {
                 self.summary.from_registers += 1;
                 at
             }
-            None => {
-                let why = "it is running, and neither a thread nor the goroutine tells where";
-                self.gap(g, "frames of a goroutine", why);
+            Err(lost) => {
+                self.gap(g, "frames of a goroutine", lost);
                 return Ok(());
             }
         };

@@ -1,15 +1,37 @@
-//! Where the frames of a goroutine begin.
+//! Where the frames of a goroutine begin, at whatever instruction the process was stopped.
+//!
+//! The rules, for all of go1.19 to go1.27 on linux/amd64 (runtime/asm_amd64.s, sys_linux_amd64.s,
+//! time_linux_amd64.s, race_amd64.s, asan_amd64.s, msan_amd64.s, proc.go, signal_unix.go):
+//!
+//! - Whether a goroutine is on a processor is told by the `m` whose `curg` it is; its status comes
+//!   later or goes earlier (`execute`, `park_m`, `gcMarkTermination`, `coroswitch_m`).
+//! - Its thread's stack pointer in its stack: the registers tell. The function tables hold at every
+//!   instruction, prologues and epilogues included. The exceptions are few functions:
+//!   [`OwnStack`](Contexts::on_own_stack).
+//! - In a system call or in C (`_Gsyscall`): `syscallpc` and `syscallsp`. While these are being set
+//!   or cleared the status is another one, and the registers tell.
+//! - Its thread on the scheduler's stack: what it saved in `sched` on leaving (`mcall`, `systemstack`,
+//!   `morestack`, `asmcgocall`) holds until `gogo` or `systemstack` are back on its stack. All of
+//!   these switch the thread's own goroutine to `g0`. Other functions borrow the stack and switch
+//!   nothing: then `sched` is what some earlier system call left there, and where the goroutine
+//!   is must be learnt from `m.vdsoSP`, from R12 or from the borrowed stack.
+//! - Its thread in a signal handler: the same, by the registers that the kernel saved.
+//! - Not on a processor: `sched`, or `syscallpc` on its way back from a system call.
 
-use goheap_memory::Thread;
+use goheap_memory::Addr;
 
 use super::GoroutineState;
-use super::layout::{G, M, Saved};
-use crate::unwind::Stack;
+use super::layout::{G, Saved};
+use super::machine::M;
+use super::threads::{ThreadState, Threads};
+use crate::World;
+use crate::stack::Sites;
+use crate::unwind::{Code, Unwinder};
 
 /// Where the frames of a goroutine begin: a program counter and a stack pointer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Context {
-    /// Saved in its `g`.
+    /// Saved at a call.
     Saved(Saved),
     /// In its thread's registers.
     Registers(Saved),
@@ -21,66 +43,302 @@ impl Context {
     pub(super) fn at_call(self) -> bool {
         matches!(self, Context::Saved(_))
     }
+
+    /// The program counter and the stack pointer.
+    pub(super) fn place(self) -> Saved {
+        match self {
+            Context::Saved(at) | Context::Registers(at) => at,
+        }
+    }
 }
 
-/// The stack pointers of all threads, to find the one that runs on a given stack. (An `m` knows its
-/// thread by number, but a core from inside a container has other numbers.)
-#[derive(Debug)]
-pub(super) struct ThreadStacks {
-    /// In order of `sp`.
-    threads: Vec<Saved>,
+/// Why a goroutine's frames cannot be found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Lost {
+    #[error("its status is {0}, and no m says that it runs it")]
+    NoM(GoroutineState),
+    #[error("the m at {0} runs it, and no thread is that m's")]
+    NoThread(Addr),
+    #[error(
+        "thread {0} runs it and is in a signal handler, and what that interrupted is not found"
+    )]
+    Handler(u32),
+    #[error(
+        "thread {tid} is on its stack with {sp}, at {pc}, where the function tables do not tell how far the frame reaches"
+    )]
+    OwnStack { tid: u32, pc: Addr, sp: Addr },
+    #[error("thread {tid} left its stack at {pc} for code that does not tell where it left")]
+    Borrowed { tid: u32, pc: Addr },
+    #[error("the stack pointer that it saved, {sp}, is outside of its stack from {lo} to {hi}")]
+    Outside { sp: Addr, lo: Addr, hi: Addr },
 }
 
-impl ThreadStacks {
-    pub(super) fn new(threads: &[Thread]) -> Self {
-        let registers = threads.iter().map(|thread| &thread.registers);
-        let mut threads: Vec<Saved> = registers
-            .map(|registers| Saved {
-                pc: registers.pc,
-                sp: registers.sp,
-            })
-            .collect();
-        threads.sort_unstable_by_key(|thread| thread.sp);
-        ThreadStacks { threads }
+/// Functions that call into C or the vDSO on the scheduler's stack and leave the thread's goroutine
+/// and `sched` as they are. Their stack pointer is in R12 meanwhile.
+const BORROWERS: [&[u8]; 7] = [
+    b"racecall",
+    b"asancall",
+    b"msancall",
+    b"runtime.libfuzzerCall",
+    b"runtime.libfuzzerCall4",
+    b"runtime.nanotime1",
+    b"time.now",
+];
+
+/// Functions that call into the vDSO, whose caller `m.vdsoPC` and `m.vdsoSP` tell.
+const VDSO_CALLERS: [&[u8]; 4] = [
+    b"runtime.nanotime1",
+    b"time.now",
+    b"runtime.walltime",
+    b"runtime.vgetrandom1",
+];
+
+/// The same in the words of pclntab: the part of `gogo` that switches is a function of its own.
+fn is_gogo(name: &[u8]) -> bool {
+    matches!(name, b"runtime.gogo" | b"gogo")
+}
+
+/// Functions that have set the thread's goroutine and are about to switch to its stack, or have
+/// just left that: `sched` holds.
+fn is_switching(name: &[u8]) -> bool {
+    is_gogo(name)
+        || matches!(
+            name,
+            b"runtime.systemstack"
+                | b"runtime.mcall"
+                | b"runtime.morestack"
+                | b"runtime.asmcgocall"
+                | b"runtime.cgocallback"
+        )
+}
+
+/// The most words of a borrowed stack that are looked through.
+const BORROWED_WORDS: u64 = 1 << 13;
+
+/// Finds contexts.
+pub(super) struct Contexts<'s> {
+    world: &'s World<'s>,
+    sites: &'s Sites<'s>,
+    threads: &'s Threads,
+    /// The race detector calls back from the borrowed stack, and then switches the thread's
+    /// goroutine.
+    race: bool,
+}
+
+impl<'s> Contexts<'s> {
+    pub(super) fn new(
+        world: &'s World<'s>,
+        sites: &'s Sites<'s>,
+        threads: &'s Threads,
+    ) -> Contexts<'s> {
+        let race = world.program.address("runtime.racecallbackthunk").is_some();
+        Contexts {
+            world,
+            sites,
+            threads,
+            race,
+        }
     }
 
-    fn on(&self, stack: Stack) -> Option<Saved> {
-        let first = self.threads.partition_point(|thread| thread.sp < stack.lo);
-        self.threads
-            .get(first)
-            .copied()
-            .filter(|thread| stack.contains(thread.sp))
-    }
-
-    /// Where the frames of `g` begin, `None` if nobody tells. `m` is the one that it runs on.
-    pub(super) fn context(&self, state: GoroutineState, g: &G, m: &M) -> Option<Context> {
+    /// Where the frames of `g` begin.
+    pub(super) fn of(&self, state: GoroutineState, g: &G) -> Result<Context, Lost> {
+        let running = self.threads.running(g.address);
+        if state != GoroutineState::Syscall
+            && let Some((m, Some(thread))) = running
+            && g.stack.contains(thread.code().sp)
+        {
+            return self.on_own_stack(g, m, thread);
+        }
         // runtime/heapdump.go: dumpgoroutine asks this and nothing else.
         if !g.syscall.sp.is_nil() {
-            return Some(Context::Saved(g.syscall));
+            return Ok(Context::Saved(g.syscall));
         }
         match state {
-            GoroutineState::Running | GoroutineState::Idle | GoroutineState::Unknown(_) => {
-                self.of_running(g, m)
+            GoroutineState::Running | GoroutineState::Unknown(_) => {
+                let (m, thread) = running.ok_or(Lost::NoM(state))?;
+                let thread = thread.ok_or(Lost::NoThread(m.address))?;
+                self.off_its_stack(g, m, thread)
             }
-            _ => Some(Context::Saved(g.sched)),
+            _ => self.saved(g),
         }
     }
 
-    /// A goroutine that left its stack saved its context, to come back: in `sched`, or in its `m`
-    /// to ask the vDSO for the time (runtime/asm_amd64.s: systemstack, mcall, morestack;
-    /// sys_linux_amd64.s: nanotime1). A signal handler's interruption saved nothing, and `sched` is
-    /// then what some earlier system call has left there (runtime/proc.go: exitsyscall).
-    ///
-    /// BUG: at the last instructions of nanotime1 on the scheduler's stack, when the `m` has
-    /// forgotten already, an old `sched` is believed.
-    fn of_running(&self, g: &G, m: &M) -> Option<Context> {
-        if let Some(registers) = self.on(g.stack) {
-            return Some(Context::Registers(registers));
+    /// What `sched` says. It is torn where the stack pointer is not in the stack: while that is
+    /// moved, the bounds come first (runtime/stack.go: `copystack`).
+    fn saved(&self, g: &G) -> Result<Context, Lost> {
+        match g.stack.contains(g.sched.sp) {
+            true => Ok(Context::Saved(g.sched)),
+            false => Err(Lost::Outside {
+                sp: g.sched.sp,
+                lo: g.stack.lo,
+                hi: g.stack.hi,
+            }),
         }
-        let on_g0 = m.g0.is_some_and(|stack| self.on(stack).is_some());
-        let left = [m.vdso, on_g0.then_some(g.sched)].into_iter().flatten();
-        left.filter(|at| g.stack.contains(at.sp))
-            .map(Context::Saved)
-            .next()
+    }
+
+    /// The thread is on the goroutine's stack.
+    fn on_own_stack(&self, g: &G, m: &M, thread: &ThreadState) -> Result<Context, Lost> {
+        let code = thread.code();
+        let at = Saved {
+            pc: code.pc,
+            sp: code.sp,
+        };
+        let lost = Lost::OwnStack {
+            tid: thread.tid,
+            pc: at.pc,
+            sp: at.sp,
+        };
+        // The vDSO saves nothing that is above the frame of its caller.
+        let vdso = m
+            .vdso
+            .filter(|vdso| vdso.sp > at.sp && g.stack.contains(vdso.sp));
+        let Some(name) = self.function(at.pc) else {
+            return match vdso {
+                Some(vdso) => Ok(Context::Saved(vdso)),
+                // A call of a nil function: the unwinder knows what to do.
+                None if at.pc.is_nil() => Ok(Context::Registers(at)),
+                None => Err(lost),
+            };
+        };
+        if let Some(vdso) = vdso
+            && VDSO_CALLERS.contains(&name)
+        {
+            return Ok(Context::Saved(vdso));
+        }
+        // It has switched the stack, and is about to jump to where the goroutine goes on.
+        if is_gogo(name) {
+            return Ok(Context::Saved(Saved {
+                pc: g.sched.pc,
+                sp: at.sp,
+            }));
+        }
+        let Ok(Some(site)) = self.sites.site(at.pc) else {
+            // The unwinder will say what is wrong.
+            return Ok(Context::Registers(at));
+        };
+        let step = &(*site).as_ref();
+        // It keeps its return address in a register while the child of vfork shares its stack
+        // (syscall/asm_linux_amd64.s).
+        if name == b"syscall.rawVforkSyscall" && step.sp_delta == Some(8_u64.wrapping_neg()) {
+            let pc = Addr::new(code.get("r12").unwrap_or(0));
+            return Ok(Context::Saved(Saved { pc, sp: at.sp }));
+        }
+        if step.sp_write && !is_switching(name) {
+            return self.with_frame_pointer(g, thread, at).ok_or(lost);
+        }
+        Ok(Context::Registers(at))
+    }
+
+    /// A function that moves its stack pointer on its own (assembly that aligns its locals). If the
+    /// table does not hold, the frame pointer may: it leads to the caller.
+    fn with_frame_pointer(&self, g: &G, thread: &ThreadState, at: Saved) -> Option<Context> {
+        if self.unwinds(g, at) {
+            return Some(Context::Registers(at));
+        }
+        let word = self.world.model.word_size();
+        let bp = Addr::new(thread.code().get("rbp")?);
+        if bp < at.sp || !g.stack.contains(bp) {
+            return None;
+        }
+        let pc = self.read(bp.offset(word))?;
+        let at = Saved {
+            pc,
+            sp: bp.offset(2 * word),
+        };
+        self.unwinds(g, at).then_some(Context::Saved(at))
+    }
+
+    /// It is running, and its thread is not on its stack.
+    fn off_its_stack(&self, g: &G, m: &M, thread: &ThreadState) -> Result<Context, Lost> {
+        if thread.lost {
+            return Err(Lost::Handler(thread.tid));
+        }
+        let code = thread.code();
+        let name = self.function(code.pc);
+        let own = thread.g(m).or_else(|| {
+            // Go code keeps it in a register.
+            let g = Addr::new(code.get("r14")?);
+            (name.is_some() && (g == m.g0 || g == m.curg)).then_some(g)
+        });
+        let switched = match own {
+            Some(own) if own == m.g0 => !self.called_back(m, code.sp),
+            Some(own) if own == g.address => name.is_some_and(is_switching),
+            _ => false,
+        };
+        match switched {
+            true => self.saved(g),
+            false => self.borrowed(g, m, thread, name).ok_or(Lost::Borrowed {
+                tid: thread.tid,
+                pc: code.pc,
+            }),
+        }
+    }
+
+    /// Whether the scheduler's stack, on which the thread is at `sp`, was borrowed before the
+    /// thread's goroutine was switched.
+    fn called_back(&self, m: &M, sp: Addr) -> bool {
+        self.race && self.borrower(m, sp).is_some()
+    }
+
+    /// The call in one of [`BORROWERS`] that the scheduler's stack begins with, if the thread, which
+    /// is at `sp`, is below it: its return address, and where that is.
+    fn borrower(&self, m: &M, sp: Addr) -> Option<(Addr, Addr)> {
+        // They align it to 16 and call.
+        let at = Addr::new(m.g0_sp.get() & !15).before(self.world.model.word_size());
+        if at < sp {
+            return None;
+        }
+        let pc = self.read(at)?;
+        BORROWERS.contains(&self.function(pc)?).then_some((pc, at))
+    }
+
+    /// The goroutine's stack was left for a call on the scheduler's, without a word in `sched`.
+    fn borrowed(&self, g: &G, m: &M, thread: &ThreadState, name: Option<&[u8]>) -> Option<Context> {
+        if let Some(vdso) = m.vdso.filter(|vdso| g.stack.contains(vdso.sp)) {
+            return Some(Context::Saved(vdso));
+        }
+        let code = thread.code();
+        let r12 = Addr::new(code.get("r12")?);
+        let fits = |pc: Addr, sp: Addr| {
+            let at = Saved { pc, sp };
+            (g.stack.contains(sp) && self.unwinds(g, at)).then_some(Context::Saved(at))
+        };
+        if name.is_some_and(|name| BORROWERS.contains(&name)) {
+            return fits(code.pc, r12);
+        }
+        // C code may have saved R12 on the stack: whoever does so first is the outermost. A word
+        // that only looks like it would have to lead from return address to return address up to
+        // the very top of the goroutine's stack.
+        let (pc, top) = self.borrower(m, code.sp)?;
+        let word = self.world.model.word_size();
+        let words = top.since(code.sp)? / word;
+        (1..=words.min(BORROWED_WORDS))
+            .filter_map(|i| self.read(top.before(i * word)))
+            .find_map(|sp| fits(pc, sp))
+            .or_else(|| fits(pc, r12))
+    }
+
+    /// Whether the frames from `at` on end at the top of the stack.
+    fn unwinds(&self, g: &G, at: Saved) -> bool {
+        let (memory, model) = (&self.world.memory, self.world.model);
+        let start = (at.pc, at.sp);
+        let mut unwinder = Unwinder::new(memory, model, self.sites, g.stack, g.top, start);
+        loop {
+            match unwinder.next() {
+                Ok(Some(_)) => {}
+                Ok(None) => return true,
+                Err(_) => return false,
+            }
+        }
+    }
+
+    /// The name of the function at `pc`, without what tells assembly's calling convention.
+    fn function(&self, pc: Addr) -> Option<&'s [u8]> {
+        let (_, name) = self.sites.function(pc)?;
+        Some(name.strip_suffix(b".abi0").unwrap_or(name))
+    }
+
+    fn read(&self, at: Addr) -> Option<Addr> {
+        self.world.model.read_ptr(&self.world.memory, at).ok()
     }
 }

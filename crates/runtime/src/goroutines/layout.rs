@@ -36,9 +36,6 @@ pub(super) struct Layout {
     panics: Place,
     /// `None` before go1.25.
     running_cleanups: Option<Place>,
-    g0: Place,
-    /// `None` where the system has no vDSO.
-    vdso: Option<(Place, Place)>,
     defer: DeferLayout,
     panic: PanicLayout,
 }
@@ -82,10 +79,6 @@ impl Layout {
             defers: g("_defer")?,
             panics: g("_panic")?,
             running_cleanups: structs.optional("runtime.g", "runningCleanups.u.value"),
-            g0: structs.place("runtime.m", "g0")?,
-            vdso: structs
-                .optional("runtime.m", "vdsoPC")
-                .zip(structs.optional("runtime.m", "vdsoSP")),
             defer: DeferLayout {
                 sp: defer("sp")?,
                 pc: defer("pc")?,
@@ -97,27 +90,6 @@ impl Layout {
                 link: panic("link")?,
             },
         })
-    }
-
-    /// What the `m` at `at` tells of the goroutine that it runs.
-    pub(super) fn read_m(&self, world: &World<'_>, at: Addr) -> M {
-        if at.is_nil() {
-            return M::default();
-        }
-        let read = |base: Addr, place: Place| world.field(base, place, "m").ok().map(Addr::new);
-        let vdso = self.vdso.and_then(|(pc, sp)| {
-            Some(Saved {
-                pc: read(at, pc)?,
-                sp: read(at, sp)?,
-            })
-        });
-        let g0 = read(at, self.g0).and_then(|g0| {
-            Some(Stack {
-                lo: read(g0, self.stack_lo)?,
-                hi: read(g0, self.stack_hi)?,
-            })
-        });
-        M { vdso, g0 }
     }
 
     /// The record of the `_defer` at `at`, and the next one.
@@ -165,15 +137,6 @@ impl Layout {
         });
         Ok((record, Addr::new(link)))
     }
-}
-
-/// What the `m` of a running goroutine says.
-#[derive(Debug, Default)]
-pub(super) struct M {
-    /// Where the goroutine called into the vDSO; `sp` is nil if it is not there.
-    pub(super) vdso: Option<Saved>,
-    /// The scheduler's stack.
-    pub(super) g0: Option<Stack>,
 }
 
 /// What a `g` says.

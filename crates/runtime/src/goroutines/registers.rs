@@ -1,0 +1,132 @@
+//! What the threads' registers hold: a pointer may be nowhere else.
+//!
+//! Only general registers are looked at. The compiler moves data through vector registers, pointers
+//! among it, but what it moves is still where it came from; the collector relies on that
+//! (runtime/preempt_xreg.go, go1.26: what is in them counts as scalar). The one exception is
+//! `memmove` of overlapping memory, whose source is overwritten while it is in registers alone:
+//! that moment is a gap.
+
+use goheap_format::annex::{Note, Register};
+use goheap_format::{OtherRoot, Record};
+use goheap_memory::{Addr, Registers};
+
+use super::heap_words::HeapWords;
+use super::machine::M;
+use super::threads::ThreadState;
+use crate::gap::Gaps;
+use crate::stack::Sites;
+use crate::{Sink, WalkError};
+
+/// The registers that may hold pointers. The stack pointer leads to no object, nor does the program
+/// counter.
+const POINTERS: [&str; 15] = [
+    "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
+    "r15",
+];
+
+/// Bytes that `memmove` holds in registers at once (runtime/memmove_amd64.s: `move_129through256`,
+/// and four vectors of 32 or 64 bytes in its loops).
+const MOVED: u64 = 256;
+
+/// What is known of a thread, for those who look at its registers and stacks.
+pub(super) struct Owner<'a> {
+    pub(super) thread: &'a ThreadState,
+    /// The goroutine whose code it ran: address and id.
+    pub(super) g: Option<(Addr, u64)>,
+    /// Whether what it holds may be the only pointer to something.
+    pub(super) busy: bool,
+}
+
+/// Writes the notes of all registers of a thread.
+pub(super) fn note(owner: &Owner<'_>, sink: &mut dyn Sink) -> Result<(), WalkError> {
+    for (name, value) in &owner.thread.registers.general {
+        if POINTERS.contains(name) || matches!(*name, "rip" | "rsp") {
+            sink.note(&Note::Register(Register {
+                thread: u64::from(owner.thread.tid),
+                g: owner.g.map_or(0, |(g, _)| g.get()),
+                name: name.as_bytes(),
+                value: *value,
+            }))?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes a root for each register of a busy thread that leads to an object.
+pub(super) fn write_roots(
+    owner: &Owner<'_>,
+    heap: &HeapWords<'_, '_>,
+    sink: &mut dyn Sink,
+) -> Result<u64, WalkError> {
+    let thread = owner.thread;
+    let goroutine = match owner.g {
+        Some((_, id)) => format!(" (goroutine {id})"),
+        None => String::new(),
+    };
+    let mut count = roots(thread.tid, thread.code(), &goroutine, heap, sink)?;
+    if thread.interrupted.is_some() {
+        count += roots(
+            thread.tid,
+            &thread.registers,
+            " (signal handler)",
+            heap,
+            sink,
+        )?;
+    }
+    Ok(count)
+}
+
+fn roots(
+    tid: u32,
+    registers: &Registers,
+    whose: &str,
+    heap: &HeapWords<'_, '_>,
+    sink: &mut dyn Sink,
+) -> Result<u64, WalkError> {
+    let mut count = 0;
+    for name in POINTERS {
+        let Some(value) = registers.get(name) else {
+            continue;
+        };
+        if heap.object(value).is_some() {
+            let description = format!("register {name} of thread {tid}{whose}");
+            sink.record(&Record::OtherRoot(OtherRoot {
+                description: description.as_bytes(),
+                target: value,
+            }))?;
+            count += 1;
+        }
+    }
+    Ok(count)
+}
+
+/// Adds a gap if the thread is in the middle of a move of overlapping memory.
+pub(super) fn check_move(
+    owner: &Owner<'_>,
+    sites: &Sites<'_>,
+    heap: &HeapWords<'_, '_>,
+    gaps: &mut Gaps,
+) {
+    let code = owner.thread.code();
+    let Some((_, b"runtime.memmove")) = sites.function(code.pc) else {
+        return;
+    };
+    let (Some(to), Some(from)) = (code.get("rdi"), code.get("rsi")) else {
+        return;
+    };
+    let object = heap.object(to);
+    if to != from && to.abs_diff(from) < MOVED && object.is_some() && object == heap.object(from) {
+        let why = format_args!(
+            "thread {} moves overlapping memory, and a part of it may be in vector registers alone",
+            owner.thread.tid
+        );
+        gaps.add("pointers in vector registers", Addr::new(to), why);
+    }
+}
+
+/// Whether a thread may hold the only pointer to something: it has a processor or is inside of the
+/// runtime, and is not in a system call or in C, whose arguments the goroutine's frames hold
+/// (runtime/proc.go: `entersyscall`; from go1.26 on the processor stays with the `m` meanwhile).
+pub(super) fn is_busy(m: &M, in_system_call: bool) -> bool {
+    m.locks != 0 || !m.p.is_nil() && !in_system_call
+}

@@ -1,0 +1,198 @@
+//! Which thread runs which `m`, and what each was doing.
+
+use std::collections::HashMap;
+
+use goheap_memory::{Addr, Registers, Thread};
+
+use super::machine::M;
+use super::signal_frame::SignalFrame;
+use crate::World;
+use crate::gap::Gaps;
+
+/// Threads that are asked where they keep their goroutine.
+const ASKED: usize = 64;
+
+/// How many words below a thread's base that can be. The linker's own choice is the first; C
+/// libraries' thread-local variables can lie in between (cmd/link: `runtime.tlsg`).
+const TLS_WORDS: usize = 128;
+
+/// All threads and the `m`s that they run.
+pub(super) struct Threads {
+    pub(super) ms: Vec<M>,
+    pub(super) list: Vec<ThreadState>,
+    /// Index in `ms` by the goroutine that is `curg`.
+    running: HashMap<Addr, usize>,
+    /// Index in `list` by index in `ms`.
+    of_m: HashMap<usize, usize>,
+}
+
+/// What a thread was doing.
+pub(super) struct ThreadState {
+    /// The kernel's number.
+    pub(super) tid: u32,
+    /// Its registers.
+    pub(super) registers: Registers,
+    /// What it did before it got a signal, if it is in a handler.
+    pub(super) interrupted: Option<SignalFrame>,
+    /// It is on the signal stack, and there is no such frame.
+    pub(super) lost: bool,
+    /// Index of its `m`; `None` for threads that do not run Go.
+    pub(super) m: Option<usize>,
+    /// What it takes for its goroutine (the `g` of its thread-local storage), `None` if that is
+    /// not known.
+    g: Option<Addr>,
+}
+
+impl ThreadState {
+    /// The registers of the program's or the runtime's code: those that a signal interrupted, if
+    /// there is one.
+    pub(super) fn code(&self) -> &Registers {
+        match &self.interrupted {
+            Some(frame) => &frame.registers,
+            None => &self.registers,
+        }
+    }
+
+    /// The goroutine that that code takes for its own, if it is known.
+    pub(super) fn g(&self, m: &M) -> Option<Addr> {
+        // A handler puts its own there (runtime/signal_unix.go: `sigtrampgo`).
+        self.g
+            .filter(|g| self.interrupted.is_none() || *g != m.gsignal)
+    }
+}
+
+impl Threads {
+    pub(super) fn new(world: &World<'_>, ms: Vec<M>, gaps: &mut Gaps) -> Threads {
+        let threads = world.target.threads();
+        let mut running = HashMap::new();
+        for (i, m) in ms.iter().enumerate() {
+            if m.curg.is_nil() {
+                continue;
+            }
+            if let Some(other) = running.insert(m.curg, i) {
+                let other = ms.get(other).map_or(Addr::NIL, |m| m.address);
+                let why = format_args!(
+                    "the m at {other} says that it runs it, and so does the one at {}",
+                    m.address
+                );
+                gaps.add("a running goroutine", m.curg, why);
+            }
+        }
+        let own = OwnG::find(world, threads, &ms);
+        let mut list: Vec<ThreadState> = Vec::with_capacity(threads.len());
+        let mut of_m = HashMap::new();
+        for thread in threads {
+            let g = own.g(world, thread);
+            let m = g.and_then(|g| own.ms.get(&g).copied());
+            if let Some(m) = m {
+                of_m.entry(m).or_insert(list.len());
+            }
+            list.push(ThreadState {
+                tid: thread.tid,
+                registers: thread.registers.clone(),
+                interrupted: None,
+                lost: false,
+                m,
+                g,
+            });
+        }
+        by_number(&ms, &mut list, &mut of_m);
+        for thread in &mut list {
+            let Some(m) = thread.m.and_then(|m| ms.get(m)) else {
+                continue;
+            };
+            let (stack, sp) = (m.gsignal_stack, thread.registers.sp);
+            // At its very end the handler has taken all off.
+            if stack.lo <= sp && sp <= stack.hi && stack.lo < stack.hi {
+                thread.interrupted = SignalFrame::find(world, stack, sp);
+                thread.lost = thread.interrupted.is_none();
+            }
+        }
+        Threads {
+            ms,
+            list,
+            running,
+            of_m,
+        }
+    }
+
+    /// The `m` that says that it runs the goroutine at `g`, and its thread.
+    pub(super) fn running(&self, g: Addr) -> Option<(&M, Option<&ThreadState>)> {
+        let index = *self.running.get(&g)?;
+        let thread = self.of_m.get(&index).and_then(|i| self.list.get(*i));
+        Some((self.ms.get(index)?, thread))
+    }
+}
+
+/// Threads that do not tell their goroutine (they are about to begin, or cannot be read) are known
+/// by number. That is the second choice, for a core from inside a container has other numbers.
+fn by_number(ms: &[M], list: &mut [ThreadState], of_m: &mut HashMap<usize, usize>) {
+    let numbers: HashMap<u64, usize> = ms
+        .iter()
+        .enumerate()
+        .filter(|(i, m)| m.procid != 0 && !of_m.contains_key(i))
+        .map(|(i, m)| (m.procid, i))
+        .collect();
+    for (i, thread) in list.iter_mut().enumerate() {
+        if thread.m.is_none()
+            && let Some(m) = numbers.get(&u64::from(thread.tid))
+        {
+            thread.m = Some(*m);
+            of_m.entry(*m).or_insert(i);
+        }
+    }
+}
+
+/// Where each thread keeps the goroutine that it takes for its own.
+struct OwnG {
+    /// Words below the thread's base.
+    below: Option<u64>,
+    /// The `m`s by the goroutines that they can have there.
+    ms: HashMap<Addr, usize>,
+}
+
+impl OwnG {
+    /// Finds the place: the one nearest to the base at which (nearly) all threads of the runtime
+    /// have one of the goroutines that they can have.
+    fn find(world: &World<'_>, threads: &[Thread], ms: &[M]) -> OwnG {
+        let mut known = HashMap::new();
+        for (i, m) in ms.iter().enumerate() {
+            for g in [m.curg, m.gsignal, m.g0] {
+                if !g.is_nil() {
+                    known.insert(g, i);
+                }
+            }
+        }
+        let word = world.model.word_size();
+        let mut scores = [0_u32; TLS_WORDS];
+        for thread in threads.iter().take(ASKED) {
+            let Some(base) = base(thread) else { continue };
+            for (score, i) in scores.iter_mut().zip(1..) {
+                let at = base.before(i * word);
+                match world.model.read_ptr(&world.memory, at) {
+                    Ok(g) => *score += u32::from(known.contains_key(&g)),
+                    Err(_) => break,
+                }
+            }
+        }
+        let best = scores.iter().max().copied().unwrap_or(0);
+        let first = scores
+            .iter()
+            .position(|score| best > 0 && *score >= best - best / 8);
+        OwnG {
+            below: first.map(|i| (i as u64 + 1) * word),
+            ms: known,
+        }
+    }
+
+    fn g(&self, world: &World<'_>, thread: &Thread) -> Option<Addr> {
+        let at = base(thread)?.before(self.below?);
+        world.model.read_ptr(&world.memory, at).ok()
+    }
+}
+
+/// The base of a thread's local storage.
+fn base(thread: &Thread) -> Option<Addr> {
+    let base = thread.registers.get("fs_base")?;
+    (base != 0).then_some(Addr::new(base))
+}
