@@ -205,6 +205,26 @@ impl Arenas {
         self.bytes.saturating_mul(self.list.len() as u64)
     }
 
+    /// First address and `heapArena` of each, ascending.
+    pub(crate) fn each(&self) -> impl Iterator<Item = (Addr, Addr)> {
+        self.list.iter().map(|(index, arena)| {
+            let base = index
+                .wrapping_mul(self.bytes)
+                .wrapping_add(self.base_offset);
+            (Addr::new(base), *arena)
+        })
+    }
+
+    /// Pages of an arena.
+    pub(crate) fn pages(&self) -> u64 {
+        self.bytes / PAGE
+    }
+
+    /// Bytes from a `heapArena` to its `spans`.
+    pub(crate) fn spans_offset(&self) -> u64 {
+        self.spans
+    }
+
     /// Whether all of the `len` bytes at `base` lie in arenas.
     pub(crate) fn cover(&self, base: Addr, len: u64) -> bool {
         let place = |at: Addr| {

@@ -3,14 +3,16 @@
 use goheap_format::{AllocSample, Record};
 
 use crate::arena::Arenas;
+use crate::checks::check_constants;
 use crate::gap::Gaps;
 use crate::globals::{
-    write_finalizer_queue, write_itabs, write_params, write_segments, write_threads,
+    note_modules, write_finalizer_queue, write_itabs, write_params, write_segments, write_threads,
 };
 use crate::goroutines::{GoroutineSummary, HeapWords, write_goroutines};
 use crate::memstats::read_mem_stats;
 use crate::objects::{ObjectSummary, Objects};
 use crate::profile::write_mem_profile;
+use crate::roots::OtherRoots;
 use crate::span::SpanTable;
 use crate::special::{SpecialKind, Specials};
 use crate::sweep::{SpanState, SweepEffects};
@@ -74,8 +76,15 @@ pub fn dump(
         heap_sweepgen,
         fidelity,
     };
-    let (objects, with_specials) = objects.write(sink, &mut summary.gaps)?;
-    summary.objects = objects;
+    let walked = objects.write(sink, &mut summary.gaps)?;
+    let with_specials = walked.with_specials;
+    summary.objects = walked.summary;
+    let checked = walked
+        .pages
+        .check(world, &arenas, &spans, &mut summary.gaps);
+    summary.gaps.unless("which spans there are", heap, checked)?;
+    let checked = check_constants(world, &mut summary.gaps);
+    summary.gaps.unless("Ps and central lists", heap, checked)?;
 
     let heap_words = HeapWords::new(world, &arenas, &spans, &specials, heap_sweepgen);
     summary.goroutines = write_goroutines(world, &arenas, &heap_words, fidelity, sink)?;
@@ -83,8 +92,11 @@ pub fn dump(
         .gaps
         .append(std::mem::take(&mut summary.goroutines.gaps));
     let threads = world.global("runtime.allm")?;
-    let written = write_threads(world, sink, &mut summary.threads);
+    let written = write_threads(world, sink, &mut summary);
     summary.gaps.unless("threads", threads, written)?;
+    if fidelity == Fidelity::Mended {
+        note_modules(world, sink)?;
+    }
     write_segments(world, fidelity, sink, &mut summary.gaps)?;
 
     let each_special = |wanted: SpecialKind,
@@ -126,6 +138,17 @@ pub fn dump(
     let queue = world.global("runtime.allfin")?;
     let written = write_finalizer_queue(world, &effects.queued, sink);
     gaps.unless("the finalizer queue", queue, written)?;
+    if fidelity == Fidelity::Mended {
+        let roots = OtherRoots {
+            world,
+            arenas: &arenas,
+            spans: &spans,
+            specials: &specials,
+            effects: &effects,
+            heap_sweepgen,
+        };
+        roots.write(&with_specials, sink, gaps)?;
+    }
     let stats = read_mem_stats(world);
     if let Some(stats) = gaps.unless("statistics", world.global("runtime.memstats")?, stats)? {
         sink.record(&Record::MemStats(Box::new(stats)))?;

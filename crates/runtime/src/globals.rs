@@ -1,6 +1,7 @@
 //! The records of single globals: params, itabs, threads, data and bss, the finalizer queue
 //! (runtime/heapdump.go: `dumpparams`, `dumpitabs`, `dumpms`, `dumproots`).
 
+use goheap_format::annex::{self, Note};
 use goheap_format::{Arch, Fields, Finalizer, Itab, OsThread, Params, Record};
 use goheap_golang::Place;
 use goheap_memory::{Addr, ByteOrder};
@@ -98,25 +99,50 @@ pub(crate) fn write_itabs(
     Ok(())
 }
 
-/// `dumpms`: the chain of `allm`.
+/// A note for each module.
+pub(crate) fn note_modules(world: &World<'_>, sink: &mut dyn Sink) -> Result<(), WalkError> {
+    let range = |(start, end): (Addr, Addr)| (start.get(), end.get());
+    for module in &world.modules {
+        sink.note(&Note::Module(annex::Module {
+            address: module.address.get(),
+            name: &module.name,
+            text: range((module.text, module.text_end)),
+            data: range(module.data),
+            bss: range(module.bss),
+            types: range(module.types),
+        }))?;
+    }
+    Ok(())
+}
+
+/// `dumpms`: the chain of `allm`, whose last link is the thread that the program began with: each
+/// other one is put in front (runtime/proc.go: `mcommoninit`).
 pub(crate) fn write_threads(
     world: &World<'_>,
     sink: &mut dyn Sink,
-    count: &mut u64,
+    summary: &mut Summary,
 ) -> Result<(), WalkError> {
     const WHAT: &str = "runtime.allm";
     let place = |path: &str| world.structs.place("runtime.m", path);
     let (id, procid, next) = (place("id")?, place("procid")?, place("alllink")?);
     let mut chain = Chain::new(world.ptr(world.global("runtime.allm")?, WHAT)?);
+    let mut last = Addr::NIL;
     while let Some(m) = chain.at() {
+        last = m;
         sink.record(&Record::OsThread(OsThread {
             address: m.get(),
             // An int64, written as the seed does: sign-extended to 64 bits.
             id: world.field(m, id, WHAT)?,
             os_id: world.field(m, procid, WHAT)?,
         }))?;
-        *count += 1;
+        summary.threads += 1;
         chain.follow(Addr::new(world.field(m, next, WHAT)?), WHAT)?;
+    }
+    if let Some(first) = world.program.address("runtime.m0")
+        && first != last
+    {
+        let why = format_args!("the chain ends at {last}, not at runtime.m0, {first}");
+        summary.gaps.add("threads", last, why);
     }
     Ok(())
 }
@@ -141,6 +167,11 @@ pub(crate) fn write_segments(
         }
     };
     for module in modules {
+        // The collector never looks at one that failed to load, and nor does the runtime: its
+        // masks are not made (runtime/symtab.go: `modulesinit`).
+        if fidelity == Fidelity::Mended && module.bad {
+            continue;
+        }
         write(LargeKind::Data, module.data, module.data_mask)?;
         write(LargeKind::Bss, module.bss, module.bss_mask)?;
     }

@@ -81,6 +81,8 @@
 mod arena;
 mod bits;
 mod chain;
+mod checks;
+mod cleanup;
 mod dump;
 mod error;
 mod gap;
@@ -93,6 +95,7 @@ mod moment;
 mod objects;
 mod pieces;
 mod profile;
+mod roots;
 mod sink;
 mod span;
 mod special;

@@ -124,7 +124,8 @@ impl Module {
         // Names of modules are nice to have, so one that cannot be read is none.
         let name = |path: &str| -> Vec<u8> {
             let place = world.structs.optional(MODULEDATA, path);
-            let name = place.and_then(|place| world.string(at.offset(place.offset), "moduledata").ok());
+            let name =
+                place.and_then(|place| world.string(at.offset(place.offset), "moduledata").ok());
             name.unwrap_or_default()
         };
         let plugin = name("pluginpath");

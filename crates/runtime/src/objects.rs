@@ -1,10 +1,12 @@
 //! The objects of the heap (runtime/heapdump.go: `dumpobjs`).
 
+use goheap_format::annex::{self, Note};
 use goheap_format::{Object, Record};
 use goheap_memory::{Addr, Part};
 
 use crate::arena::Arenas;
 use crate::bits::{self, SpanBits};
+use crate::checks::{SpanPages, check_state};
 use crate::gap::Gaps;
 use crate::mask::Masks;
 use crate::pieces::Pieces;
@@ -35,6 +37,16 @@ pub struct ObjectSummary {
     pub spans: u64,
     /// Of these, spans that wait for the sweeper.
     pub unswept_spans: u64,
+}
+
+/// What the walk over the objects leaves for what comes behind.
+pub(crate) struct Walked {
+    /// What was written.
+    pub(crate) summary: ObjectSummary,
+    /// The `mspan`s of spans that have specials left, in their order.
+    pub(crate) with_specials: Vec<Addr>,
+    /// Which pages they lie in.
+    pub(crate) pages: SpanPages,
 }
 
 /// Walks all objects.
@@ -70,12 +82,8 @@ struct Pass<'p, 'w, 't> {
 }
 
 impl Objects<'_, '_> {
-    /// Writes them to `sink`, and returns the spans that have specials left, in their order.
-    pub(crate) fn write(
-        &self,
-        sink: &mut dyn Sink,
-        gaps: &mut Gaps,
-    ) -> Result<(ObjectSummary, Vec<Addr>), WalkError> {
+    /// Writes them to `sink`, with a note for each span in a mended dump.
+    pub(crate) fn write(&self, sink: &mut dyn Sink, gaps: &mut Gaps) -> Result<Walked, WalkError> {
         let mut pass = Pass {
             sink,
             gaps,
@@ -87,6 +95,7 @@ impl Objects<'_, '_> {
             room: self.arenas.total(),
         };
         let mut with_specials = Vec::new();
+        let mut pages = SpanPages::default();
         let mut batch: Vec<Batched> = Vec::new();
         let mut buffer = Vec::new();
         let mut len = 0;
@@ -111,6 +120,7 @@ impl Objects<'_, '_> {
                     continue;
                 }
             };
+            pages.add(&span);
             let state = SpanState::of(self.world, self.specials, &span, self.heap_sweepgen);
             let state = match state {
                 Ok(state) => state,
@@ -134,6 +144,7 @@ impl Objects<'_, '_> {
                 }
             }
             pass.summary.spans += 1;
+            check_state(pass.gaps, &span, &state);
             if !state.specials.is_empty() {
                 with_specials.push(span.at);
             }
@@ -152,7 +163,11 @@ impl Objects<'_, '_> {
             batch.push(Batched { span, state, start });
         }
         self.write_batch(&mut pass, &batch, len, &mut buffer)?;
-        Ok((pass.summary, with_specials))
+        Ok(Walked {
+            summary: pass.summary,
+            with_specials,
+            pages,
+        })
     }
 
     /// Reads the spans of a batch, `len` bytes in all, at once, and writes their objects.
@@ -235,27 +250,55 @@ impl Objects<'_, '_> {
             no_more: &pass.no_more,
         };
         let size = span.elem_size as usize;
+        let mut objects = 0;
         for (index, object) in contents.chunks_exact(size).enumerate() {
             let index = index as u64;
             if !state.is_dumped(span, index, self.fidelity) {
                 continue;
             }
-            span_bits.object(
-                self.world,
-                &mut pass.masks,
-                pass.gaps,
-                index,
-                object,
-                &mut pass.word_bits,
-            );
+            if self.fidelity == Fidelity::Mended && state.in_flight.contains(&index) {
+                pass.word_bits.reset(0);
+            } else {
+                span_bits.object(
+                    self.world,
+                    &mut pass.masks,
+                    pass.gaps,
+                    index,
+                    object,
+                    &mut pass.word_bits,
+                );
+            }
             pass.sink.record(&Record::Object(Object {
                 address: span.object(index).get(),
                 contents: object,
                 fields: pass.word_bits.fields(word),
             }))?;
-            pass.summary.objects += 1;
-            pass.summary.bytes += span.elem_size;
+            objects += 1;
             pass.summary.phantoms += u64::from(index >= span.nelems);
+        }
+        self.finish_span(pass, span, state, objects)
+    }
+
+    /// Counts the objects of a span that have been written, and notes it.
+    fn finish_span(
+        &self,
+        pass: &mut Pass<'_, '_, '_>,
+        span: &Span,
+        state: &SpanState,
+        objects: u64,
+    ) -> Result<(), WalkError> {
+        pass.summary.objects += objects;
+        pass.summary.bytes += objects * span.elem_size;
+        if self.fidelity == Fidelity::Mended {
+            pass.sink.note(&Note::Span(annex::Span {
+                base: span.base.get(),
+                bytes: span.bytes,
+                elem_size: span.elem_size,
+                capacity: span.nelems,
+                objects,
+                span_class: span.spanclass,
+                unswept: state.swept_here,
+            }))?;
         }
         Ok(())
     }
@@ -276,7 +319,7 @@ impl Objects<'_, '_> {
             return Ok(());
         }
         if !state.is_dumped(span, 0, self.fidelity) {
-            return Ok(());
+            return self.finish_span(pass, span, state, 0);
         }
         let pieces = Pieces::new(self.world.target, span.base, span.elem_size);
         if let Err(fault) = pieces.probe() {
@@ -291,14 +334,18 @@ impl Objects<'_, '_> {
             bitmap: &pass.bitmap,
             no_more: &pass.no_more,
         };
-        span_bits.object(
-            self.world,
-            &mut pass.masks,
-            pass.gaps,
-            0,
-            &[],
-            &mut pass.word_bits,
-        );
+        if self.fidelity == Fidelity::Mended && !state.in_flight.is_empty() {
+            pass.word_bits.reset(0);
+        } else {
+            span_bits.object(
+                self.world,
+                &mut pass.masks,
+                pass.gaps,
+                0,
+                &[],
+                &mut pass.word_bits,
+            );
+        }
         let large = Large {
             kind: LargeKind::Object,
             address: span.base.get(),
@@ -306,8 +353,6 @@ impl Objects<'_, '_> {
             fields: pass.word_bits.fields(self.world.model.word),
         };
         pieces.write(&large, "a large object", pass.sink)?;
-        pass.summary.objects += 1;
-        pass.summary.bytes += span.elem_size;
-        Ok(())
+        self.finish_span(pass, span, state, 1)
     }
 }

@@ -4,6 +4,7 @@ use goheap_golang::{Place, SpecialKinds};
 use goheap_memory::Addr;
 
 use crate::chain::Chain;
+use crate::cleanup::{Cleanup, CleanupLayout};
 use crate::span::Span;
 use crate::{WalkError, World};
 
@@ -44,8 +45,10 @@ pub(crate) struct Specials {
     bucket: Place,
     /// `specialWeakHandle.handle`.
     handle: Option<Place>,
-    /// `specialCleanup.fn`, where cleanups are queued as finalizers.
-    cleanup: Option<Place>,
+    /// `specialCleanup`, in the versions that have cleanups.
+    cleanup: Option<CleanupLayout>,
+    /// Whether the sweep queues cleanups as finalizers.
+    cleanups_become_finalizers: bool,
 }
 
 #[derive(Debug)]
@@ -73,10 +76,11 @@ impl Specials {
                 Some(_) => Some(place("runtime.specialWeakHandle", "handle")?),
                 None => None,
             },
-            cleanup: match world.features.cleanups_queue_as_finalizers {
-                true => Some(place("runtime.specialCleanup", "fn")?),
-                false => None,
+            cleanup: match world.features.specials.cleanup {
+                Some(_) => Some(CleanupLayout::of_special(world)?),
+                None => None,
             },
+            cleanups_become_finalizers: world.features.cleanups_queue_as_finalizers,
         })
     }
 
@@ -128,6 +132,18 @@ impl Specials {
         })
     }
 
+    /// What a cleanup calls when its object has died.
+    pub(crate) fn cleanup(
+        &self,
+        world: &World<'_>,
+        special: &Special,
+    ) -> Result<Option<Cleanup>, WalkError> {
+        match &self.cleanup {
+            Some(layout) => layout.read(world, special.at).map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// The record that a cleanup becomes when its object has died, if it is queued with the
     /// finalizers.
     pub(crate) fn queued_cleanup(
@@ -135,14 +151,16 @@ impl Specials {
         world: &World<'_>,
         special: &Special,
     ) -> Result<Option<goheap_format::Finalizer>, WalkError> {
-        let Some(place) = self.cleanup else {
+        if !self.cleanups_become_finalizers {
+            return Ok(None);
+        }
+        let Some(cleanup) = self.cleanup(world, special)? else {
             return Ok(None);
         };
-        let closure = world.field(special.at, place, "a cleanup")?;
         Ok(Some(goheap_format::Finalizer {
             object: 0,
-            closure,
-            code: world.word(Addr::new(closure), "a cleanup's function")?,
+            closure: cleanup.closure.get(),
+            code: cleanup.code(world)?,
             argument_type: 0,
             object_type: 0,
         }))

@@ -25,6 +25,10 @@ pub mod limit {
     pub const ITABS: u64 = 1 << 26;
     /// Entries of `allp`: GOMAXPROCS.
     pub const PROCS: u64 = 1 << 16;
+    /// Pages of an arena (8192 on amd64).
+    pub const ARENA_PAGES: u64 = 1 << 20;
+    /// Classes of spans (136 in all versions; the number fits into a byte).
+    pub const SPAN_CLASSES: u64 = 256;
     /// Entries of `mheap_.allspans`.
     pub const SPANS: u64 = 1 << 32;
 }

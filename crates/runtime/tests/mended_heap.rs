@@ -1,0 +1,157 @@
+//! The heap of a mended dump, against what Go itself says of the same program: each test shows the
+//! fault of the runtime's own dump beside it.
+//!
+//! By default on three Go versions; `GOHEAP_VERSIONS=all`, or a list with commas, for others.
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use std::io;
+
+use goheap_format::Record;
+use goheap_runtime::{Contents, Fidelity, Large, Sink};
+use goheap_testkit::quiescent::Quiescent;
+use goheap_testkit::{BuildOptions, build, variant};
+use support::{Graph, Told, minor, size_of, versions, walk};
+
+/// After two collections, in a program that stands still, the objects of a mended dump are as many
+/// as `MemStats.HeapObjects` counts, with as many bytes as `MemStats.HeapAlloc`. The runtime's own
+/// dump has more: the bits at the end of its spans, from go1.22 on.
+#[test]
+fn has_as_many_objects_as_go_counts() {
+    for version in versions() {
+        for (name, variant) in [
+            ("everything", "plain"),
+            ("everything", "arenas"),
+            ("everything", "one_processor"),
+        ] {
+            let variant = variant::named(variant).unwrap();
+            if !variant.exists_in(version) {
+                continue;
+            }
+            let program = build(version, name, &variant.options).unwrap();
+            let twin = Quiescent::start(&program, variant.environment).unwrap();
+            let mut ours = Graph::default();
+            let summary = walk(twin.pid(), &program.executable, Fidelity::Mended, &mut ours);
+            let theirs = Graph::of_bytes(&twin.finish().unwrap());
+            let context = format!("go{version} {name} {}", variant.name);
+            assert_eq!(summary.gaps.count(), 0, "{context}: {:?}", summary.gaps);
+            let bytes: u64 = ours.objects.values().map(|object| object.0).sum();
+            let count = ours.objects.len() as u64;
+            let phantoms = theirs.objects.len() as u64 - count;
+            eprintln!(
+                "{context}: {count} objects, {bytes} bytes; the runtime's own has {phantoms} more"
+            );
+            assert_eq!((count, bytes), theirs.stats, "{context}");
+            assert_eq!(ours.in_spans, count, "{context}");
+            assert_eq!(phantoms > 0, minor(version) >= 22, "{context}");
+            assert!(ours.objects.iter().all(|(at, object)| {
+                theirs
+                    .objects
+                    .get(at)
+                    .is_some_and(|other| other.0 == object.0)
+            }));
+        }
+    }
+}
+
+/// What a cleanup was given is held by it, and in the runtime's own dump by nothing; a weak pointer
+/// holds its handle, and not its object.
+#[test]
+fn has_what_cleanups_hold_and_not_what_weak_pointers_lead_to() {
+    for version in versions() {
+        if minor(version) < 24 {
+            continue;
+        }
+        let program = build(version, "unseen", &BuildOptions::default()).unwrap();
+        let mut told = Told::start(&program.executable, &[]);
+        let mut ours = Graph::default();
+        let summary = walk(told.pid(), &program.executable, Fidelity::Mended, &mut ours);
+        assert_eq!(summary.gaps.count(), 0, "go{version}: {:?}", summary.gaps);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("theirs");
+        told.dump(&path);
+        let theirs = Graph::read(&path);
+        let (reached, their_reached) = (ours.reached(|_| true), theirs.reached(|_| true));
+
+        let mut lost = 0;
+        for fact in told.told("cleanup") {
+            let (object, given) = (fact[0], fact[1]);
+            assert!(theirs.objects.contains_key(&given), "go{version}");
+            assert!(!their_reached.contains(&given), "go{version}");
+            assert!(reached.contains(&given), "go{version}");
+            // Through the very cleanup of that object.
+            let root = format!("cleanup of object {object:#x}");
+            let by_it = ours.reached(|what| what.ends_with(&root));
+            assert!(by_it.contains(&given), "go{version}: {:?}", ours.roots);
+            assert!(!by_it.contains(&object), "go{version}");
+            assert!(ours.cleanups.iter().any(|noted| noted.0 == object));
+            lost += 1;
+        }
+        assert_eq!(lost, 5);
+        let mut lost = 0;
+        for fact in told.told("queued") {
+            assert!(reached.contains(&fact[0]), "go{version}: {:#x}", fact[0]);
+            lost += u32::from(!their_reached.contains(&fact[0]));
+        }
+        // From go1.25 on they have a queue that the runtime's own dumper does not know.
+        assert_eq!(lost > 0, minor(version) >= 25, "go{version}: {lost} lost");
+        eprintln!("go{version}: {lost} of 20 queued cleanups are lost in the runtime's own dump");
+
+        let weak = |object| ours.weak.iter().find(|weak| weak.0 == object);
+        let object = told.told("weak").next().unwrap()[0];
+        let handle = weak(object).unwrap().1;
+        assert!(reached.contains(&object) && reached.contains(&handle));
+        let object = told.told("weakly").next().unwrap()[0];
+        let handle = weak(object).unwrap().1;
+        assert!(ours.objects.contains_key(&object), "go{version}");
+        assert!(!reached.contains(&object), "go{version}");
+        assert!(reached.contains(&handle), "go{version}");
+    }
+}
+
+/// Counts the bytes of large records as they come, and keeps their first and last.
+#[derive(Default)]
+struct Ends {
+    objects: Vec<(u64, u64, u8, u8)>,
+}
+
+impl Sink for Ends {
+    fn record(&mut self, _record: &Record<'_>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn large(&mut self, large: &Large<'_>, contents: &mut dyn Contents) -> io::Result<()> {
+        let (mut size, mut first, mut last) = (0, None, 0);
+        while let Some(piece) = contents.next()? {
+            size += piece.len() as u64;
+            first.get_or_insert(piece[0]);
+            last = piece[piece.len() - 1];
+        }
+        let first = first.unwrap_or_default();
+        self.objects.push((large.address, size, first, last));
+        Ok(())
+    }
+}
+
+/// An object of 3 GiB is whole, where the runtime's own dump ends before it does: its length is an
+/// `int32` there (runtime/heapdump.go: `write`).
+#[test]
+fn has_objects_of_any_size() {
+    for version in versions() {
+        let program = build(version, "unseen", &BuildOptions::default()).unwrap();
+        let mut told = Told::start(&program.executable, &["big"]);
+        let mut ours = Ends::default();
+        let summary = walk(told.pid(), &program.executable, Fidelity::Mended, &mut ours);
+        assert_eq!(summary.gaps.count(), 0, "go{version}: {:?}", summary.gaps);
+        let at = told.told("big").next().unwrap()[0];
+        let big = ours.objects.iter().find(|object| object.0 == at);
+        assert_eq!(big, Some(&(at, 3 << 30, b'a', b'z')), "go{version}");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("theirs");
+        told.dump(&path);
+        let size = size_of(&path);
+        eprintln!("go{version}: the runtime's own dump has {size} bytes");
+        assert!(size < 3 << 30, "go{version}: {size}");
+    }
+}
