@@ -63,17 +63,16 @@ fn signals_during_stops_are_delivered_once() {
 fn signals_between_moments_are_delivered_once() {
     let mut target = Target::start("counter");
     assert_signals_arrive(&mut target, |pid| {
-        let until = Instant::now() + Duration::from_secs(2);
         let mut moments = 0;
-        while Instant::now() < until {
+        while moments < 100 {
             let process = Process::find(pid).unwrap();
             let mut never = |_: &_| {
                 moments += 1;
                 false
             };
-            drop(process.stop_when(&StopOptions::default(), &mut never));
+            let stopped = process.stop_when(&StopOptions::default(), &mut never);
+            assert!(!stopped.unwrap().settled());
         }
-        assert!(moments > 50, "only {moments} moments");
     });
 }
 

@@ -14,7 +14,7 @@ use crate::{WalkError, World};
 #[derive(Debug)]
 pub(super) struct StackCopiers {
     /// Start and end of each.
-    functions: Vec<(Addr, Addr)>,
+    pub(super) functions: Vec<(Addr, Addr)>,
 }
 
 /// How much of a thread's stack is looked at, in bytes. `copystack` and what it calls have some

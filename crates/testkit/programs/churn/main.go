@@ -3,6 +3,7 @@
 package main
 
 import (
+	"os"
 	"runtime"
 	"runtime/debug"
 	"time"
@@ -22,8 +23,18 @@ type noted struct {
 	data []byte
 }
 
+// rest is how long each goroutine sleeps after some turns. It is the first argument (`churn 5ms`);
+// without one they work flat out.
+var rest time.Duration
+
 func main() {
 	allowTracers()
+	if len(os.Args) > 1 {
+		var err error
+		if rest, err = time.ParseDuration(os.Args[1]); err != nil {
+			panic(err)
+		}
+	}
 	for i := 0; i < 4000; i++ {
 		hold = append(hold, tree(6), make([]byte, 100+i/2))
 	}
@@ -101,6 +112,9 @@ func churn(seed int, stop chan struct{}) {
 		case <-stop:
 			return
 		default:
+		}
+		if rest > 0 && i%100 == 99 {
+			time.Sleep(rest)
 		}
 		x ^= x << 13
 		x ^= x >> 17
