@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use goheap_format::RecordKind;
+use goheap_format::annex::NoteKind;
 
 /// Heap dumps of Go programs, from the outside.
 #[derive(Debug, Parser)]
@@ -121,13 +122,15 @@ pub(crate) struct InfoArgs {
 #[command(after_help = "Examples:\n  \
     goheap records app.heapdump | less\n  \
     goheap records app.heapdump --kind goroutine --kind stackframe\n  \
-    goheap records app.heapdump --json --kind object | jq .size")]
+    goheap records app.heapdump --json --kind object | jq .size\n  \
+    goheap records app.heapdump --kind annex        what goheap added behind the records")]
 pub(crate) struct RecordsArgs {
     /// A dump (also compressed), or - for standard input
     #[arg(value_name = "FILE")]
     pub(crate) file: OsString,
 
-    /// Only records of this kind; may be given more than once
+    /// Only records of this kind, or rows of this section of the annex (annex is all of them); may
+    /// be given more than once
     #[arg(long, value_name = "KIND", value_enum)]
     pub(crate) kind: Vec<Kind>,
 
@@ -175,17 +178,30 @@ pub(crate) struct DemoArgs {
     pub(crate) recorded: bool,
 }
 
-/// A [`RecordKind`] as an argument.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Kind(pub(crate) RecordKind);
+/// What `records` lists, as an argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Records of a kind.
+    Record(RecordKind),
+    /// Rows of a section of the annex.
+    Note(NoteKind),
+    /// All rows of the annex.
+    Annex,
+}
 
 impl ValueEnum for Kind {
     fn value_variants<'a>() -> &'a [Kind] {
-        const ALL: [Kind; RecordKind::ALL.len()] = {
-            let mut all = [Kind(RecordKind::Eof); RecordKind::ALL.len()];
+        const RECORDS: usize = RecordKind::ALL.len();
+        const ALL: [Kind; RECORDS + NoteKind::ALL.len() + 1] = {
+            let mut all = [Kind::Annex; RECORDS + NoteKind::ALL.len() + 1];
             let mut at = 0;
-            while at < all.len() {
-                all[at] = Kind(RecordKind::ALL[at]);
+            while at < RECORDS {
+                all[at] = Kind::Record(RecordKind::ALL[at]);
+                at += 1;
+            }
+            // The last one stays the whole annex.
+            while at + 1 < all.len() {
+                all[at] = Kind::Note(NoteKind::ALL[at - RECORDS]);
                 at += 1;
             }
             all
@@ -194,7 +210,11 @@ impl ValueEnum for Kind {
     }
 
     fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
-        Some(clap::builder::PossibleValue::new(self.0.name()))
+        Some(clap::builder::PossibleValue::new(match self {
+            Kind::Record(kind) => kind.name(),
+            Kind::Note(kind) => kind.name(),
+            Kind::Annex => "annex",
+        }))
     }
 }
 

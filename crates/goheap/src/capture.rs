@@ -266,6 +266,20 @@ impl Subject {
         }
     }
 
+    /// The variables that the executable's symbol table names: name, live address, size in bytes.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = (&[u8], u64, u64)> {
+        let target: &dyn Target = match &self.from {
+            From::Process(live) => live,
+            From::Core(core) => core,
+        };
+        let bias = load_bias(&self.executable, target);
+        let variables = self.executable.variables().into_iter();
+        variables.map(move |(name, symbol)| {
+            let address = symbol.addr.get().wrapping_add(bias);
+            (name, address, symbol.size)
+        })
+    }
+
     fn program(&self, target: &dyn Target) -> Result<ElfProgram<'_, Mapped>, CommandError> {
         ElfProgram::new(&self.executable, target).map_err(|source| CommandError::Program {
             of: self.facts.name.clone(),

@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use goheap_format::annex::{AnnexWriter, Note};
 use goheap_format::output::{Durability, OutputError, OutputFile};
 use goheap_format::{Record, SeekableWriter, Start, WriteError, Writer};
 use goheap_runtime::{Contents, Fidelity, Large, LargeKind, Sink, Summary};
 use serde::Serialize;
 
+use crate::annexed;
 use crate::args::DumpArgs;
 use crate::capture::{Subject, Walked};
 use crate::error::CommandError;
@@ -59,6 +61,8 @@ pub(crate) struct Outcome {
     of: String,
     /// Bytes of the dump, before compression.
     bytes: u64,
+    /// As many of these are the annex.
+    annex_bytes: u64,
     fidelity: Fidelity,
     walked: Walked,
     elapsed: Duration,
@@ -89,6 +93,7 @@ pub(crate) fn capture(
     let progress = Progress::of_bytes("dumping", subject.expected_bytes());
     let mut sink = DumpSink {
         writer: Writer::new(threaded),
+        annex: (fidelity == Fidelity::Mended).then(AnnexWriter::new),
         progress: &progress,
         until_look: LOOK_EVERY,
         failure: None,
@@ -109,10 +114,15 @@ pub(crate) fn capture(
             source,
         }),
     };
-    let threaded = sink.writer.finish().map_err(|error| match error {
+    let mut threaded = sink.writer.finish().map_err(|error| match error {
         WriteError::Sink { source, .. } => sink_error(source),
         error => write_error(error),
     })?;
+    let annex_bytes = match sink.annex {
+        Some(annex) => annexed::write(annex, &subject, &walked, &mut threaded),
+        None => Ok(0),
+    };
+    let annex_bytes = annex_bytes.map_err(sink_error)?;
     let destination = threaded.finish().map_err(sink_error)?;
     destination.complete().map_err(|error| match error {
         CompleteError::Write(source) => sink_error(source),
@@ -122,7 +132,8 @@ pub(crate) fn capture(
     Ok(Outcome {
         output: output.to_owned(),
         of: subject.facts.name.clone(),
-        bytes,
+        bytes: bytes + annex_bytes,
+        annex_bytes,
         fidelity,
         walked,
         elapsed: begin.elapsed(),
@@ -230,6 +241,8 @@ const LOOK_EVERY: u32 = 1 << 12;
 /// Encodes the records of a walk.
 struct DumpSink<'p, W> {
     writer: Writer<W>,
+    /// What it knows beside the records, unless the dump is to be exact.
+    annex: Option<AnnexWriter>,
     progress: &'p Progress,
     until_look: u32,
     /// Why the walk was ended from here; the walk itself only learns that it was.
@@ -295,6 +308,17 @@ impl<W: Write> Sink for DumpSink<'_, W> {
         written.map_err(|error| self.fail(error))
     }
 
+    #[inline]
+    fn note(&mut self, note: &Note<'_>) -> io::Result<()> {
+        let Some(annex) = &mut self.annex else {
+            return Ok(());
+        };
+        annex.add(note).map_err(|source| {
+            let offset = self.writer.position();
+            self.fail(WriteError::Sink { offset, source })
+        })
+    }
+
     fn large(&mut self, large: &Large<'_>, contents: &mut dyn Contents) -> io::Result<()> {
         self.pieces(large, contents)
     }
@@ -308,6 +332,7 @@ struct DumpValue<'a> {
     source: &'a str,
     exact: bool,
     bytes: u64,
+    annex_bytes: u64,
     objects: u64,
     object_bytes: u64,
     phantom_objects: u64,
@@ -347,6 +372,7 @@ impl Outcome {
             source: &self.of,
             exact: self.fidelity == Fidelity::Exact,
             bytes: self.bytes,
+            annex_bytes: self.annex_bytes,
             objects: objects.objects,
             object_bytes: objects.bytes,
             phantom_objects: objects.phantoms,

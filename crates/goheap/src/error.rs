@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use goheap_format::annex::AnnexError;
 use goheap_format::output::OutputError;
 use goheap_format::{ReadError, WriteError};
 use goheap_golang::ProgramError;
@@ -57,6 +58,8 @@ pub(crate) enum CommandError {
     },
     #[error("{}: {source}", Shown(path))]
     Read { path: PathBuf, source: ReadError },
+    #[error("{}: {source}", Shown(path))]
+    Annex { path: PathBuf, source: AnnexError },
     #[error("{}: {source}", Shown(path))]
     Core { path: PathBuf, source: CoreError },
     #[error(

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use goheap_format::annex::Digest;
 use goheap_runtime::Gaps;
 use serde::Serialize;
 
+use crate::text::{json_text, printable};
 use crate::units;
 
 /// How many gaps are shown to people.
@@ -17,14 +19,14 @@ pub(crate) struct GapsValue {
     /// All of them.
     count: u64,
     /// How many of each name.
-    by_what: BTreeMap<&'static str, u64>,
+    by_what: BTreeMap<String, u64>,
     /// The first ones.
     first: Vec<GapValue>,
 }
 
 #[derive(Serialize)]
 struct GapValue {
-    what: &'static str,
+    what: String,
     address: String,
     why: String,
 }
@@ -32,15 +34,53 @@ struct GapValue {
 impl GapsValue {
     pub(crate) fn of(gaps: &Gaps) -> GapsValue {
         let first = gaps.kept().iter().map(|gap| GapValue {
-            what: gap.what,
+            what: gap.what.to_owned(),
             address: gap.at.to_string(),
             why: gap.why.clone(),
         });
         GapsValue {
             count: gaps.count(),
-            by_what: gaps.by_what().clone(),
+            by_what: gaps
+                .by_what()
+                .iter()
+                .map(|(w, n)| ((*w).to_owned(), *n))
+                .collect(),
             first: first.collect(),
         }
+    }
+
+    /// Those that the annex of a dump tells of; `by_what` has those of its rows.
+    pub(crate) fn told(annex: &Digest) -> GapsValue {
+        let first = annex.gaps.iter().map(|gap| GapValue {
+            what: json_text(&gap.what),
+            address: format!("{:#x}", gap.address),
+            why: json_text(&gap.why),
+        });
+        let mut by_what = BTreeMap::new();
+        for gap in &annex.gaps {
+            *by_what.entry(json_text(&gap.what)).or_default() += 1;
+        }
+        GapsValue {
+            count: annex.gap_count(),
+            by_what,
+            first: first.collect(),
+        }
+    }
+}
+
+/// The first gaps that the annex of a dump tells of, one a line.
+pub(crate) fn print_told(out: &mut dyn Write, annex: &Digest) -> io::Result<()> {
+    let shown = annex.gaps.iter().take(SHOWN);
+    for gap in shown.clone() {
+        let (what, why) = (printable(&gap.what), printable(&gap.why));
+        writeln!(out, "  gap: {what} at {:#x}: {why}", gap.address)?;
+    }
+    match annex.gap_count().saturating_sub(shown.count() as u64) {
+        0 => Ok(()),
+        more => writeln!(
+            out,
+            "  and {more} more gaps (--json has the first thousand)"
+        ),
     }
 }
 

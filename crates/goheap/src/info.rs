@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use goheap_format::annex::{AnnexError, AnnexReader, Digest, Note};
 use goheap_format::{Compression, Header, Record, RecordSource};
 use goheap_runtime::{Contents, Fidelity, Large, Sink};
 
@@ -40,6 +41,8 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode, CommandError> {
 pub(crate) struct Info {
     from: From,
     census: Census,
+    /// What there is beside the records; of a dump, what its annex says.
+    notes: Digest,
 }
 
 /// What it was counted from.
@@ -65,6 +68,10 @@ struct DumpFile {
     bytes: u64,
     /// Bytes behind them.
     trailing: u64,
+    /// Whether these are an annex.
+    annex: bool,
+    /// Why that cannot be read to its end.
+    annex_error: Option<AnnexError>,
 }
 
 impl Info {
@@ -81,12 +88,18 @@ impl Info {
         let subject = Subject::open(source, exe)?;
         let mut counting = Counting {
             census: Census::default(),
+            notes: Digest::default(),
             progress: Progress::of_bytes("counting", subject.expected_bytes()),
             until_look: LOOK_EVERY,
             signal: None,
         };
         let walked = subject.walk(Fidelity::Mended, tries, &mut counting);
-        let Counting { census, signal, .. } = counting;
+        let Counting {
+            census,
+            notes,
+            signal,
+            ..
+        } = counting;
         if let Some(signal) = signal {
             return Err(CommandError::Interrupted(signal));
         }
@@ -100,6 +113,7 @@ impl Info {
                 walked,
             },
             census,
+            notes,
         })
     }
 
@@ -134,6 +148,13 @@ impl Info {
                     Ok(())
                 })?;
                 let bytes = source.position();
+                let mut notes = Digest::default();
+                let read = match AnnexReader::behind(&mut source) {
+                    Ok(Some(mut reader)) => notes.read(&mut reader, |_, _| {}).map(|()| true),
+                    Ok(None) | Err(AnnexError::NotAnnex { .. }) => Ok(false),
+                    Err(error) => Err(error),
+                };
+                let annex = *read.as_ref().unwrap_or(&true);
                 let trailing = source
                     .trailing_len()
                     .map_err(|error| crate::opened::read_error(error, path))?;
@@ -146,10 +167,13 @@ impl Info {
                     file_len,
                     bytes,
                     trailing,
+                    annex,
+                    annex_error: read.err(),
                 };
                 Ok(Info {
                     from: From::Dump(dump),
                     census,
+                    notes,
                 })
             }
         }
@@ -172,6 +196,7 @@ impl Info {
 /// Counts the records of a walk.
 struct Counting {
     census: Census,
+    notes: Digest,
     progress: Progress,
     until_look: u32,
     /// The signal that ended the walk; the walk itself only learns that it was ended.
@@ -199,6 +224,11 @@ impl Sink for Counting {
             0 => self.look_up(),
             _ => Ok(()),
         }
+    }
+
+    fn note(&mut self, note: &Note<'_>) -> io::Result<()> {
+        self.notes.add(note);
+        Ok(())
     }
 
     /// The size is all that is counted, so the contents (gigabytes, maybe) need not be read.

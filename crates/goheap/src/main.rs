@@ -23,6 +23,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod annexed;
 mod args;
 mod capture;
 mod census;

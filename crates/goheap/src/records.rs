@@ -4,15 +4,17 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
+use goheap_format::annex::{AnnexError, AnnexReader, Block, NoteKind};
 use goheap_format::{Fields, Record, RecordKind, RecordSource};
 use serde::Serialize;
 
-use crate::args::RecordsArgs;
+use crate::args::{Kind, RecordsArgs};
 use crate::error::CommandError;
 use crate::opened::{Input, Visit, each_record};
 use crate::progress::Progress;
 use crate::text;
 
+mod annex;
 mod json;
 mod line;
 
@@ -66,6 +68,10 @@ impl Visit for Print<'_> {
                 false => line::print(&mut out, offset, record),
             })
         });
+        let read = read.and_then(|()| match wanted.annex() {
+            true => list_annex(&mut source, path, &wanted, json, &mut out),
+            false => Ok(()),
+        });
         // What was read before an error is shown before the error.
         let flushed = text::done(out.flush());
         read?;
@@ -73,20 +79,75 @@ impl Visit for Print<'_> {
     }
 }
 
-/// Which kinds of record are shown.
-struct Wanted([bool; RecordKind::ALL.len()]);
+/// Lists the rows of the annex, if there is one.
+fn list_annex<S: RecordSource>(
+    source: &mut S,
+    path: &Path,
+    wanted: &Wanted,
+    json: bool,
+    out: &mut dyn Write,
+) -> Result<(), CommandError> {
+    let failed = |source| CommandError::Annex {
+        path: path.to_owned(),
+        source,
+    };
+    let mut reader = match AnnexReader::behind(source) {
+        Ok(Some(reader)) => reader,
+        // What others append is none of the dump.
+        Ok(None) | Err(AnnexError::NotAnnex { .. }) => return Ok(()),
+        Err(error) => return Err(failed(error)),
+    };
+    while let Some(block) = reader.next_block().map_err(failed)? {
+        if !wanted.has_block(&block) {
+            continue;
+        }
+        let (offset, section) = (block.offset(), block.section().to_vec());
+        let rows = block.rows().map_err(failed)?;
+        for row in &rows {
+            text::done(match json {
+                true => annex::print_json(out, offset, &section, rows.columns(), &row),
+                false => annex::print(out, offset, &section, rows.columns(), &row),
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Which kinds of record, and which sections of the annex, are shown.
+struct Wanted {
+    records: [bool; RecordKind::ALL.len()],
+    notes: [bool; NoteKind::ALL.len()],
+    /// Sections that are not known.
+    other: bool,
+}
 
 impl Wanted {
     fn of(args: &RecordsArgs) -> Wanted {
         let all = args.kind.is_empty();
-        Wanted(RecordKind::ALL.map(|kind| all || args.kind.iter().any(|k| k.0 == kind)))
+        let annex = all || args.kind.contains(&Kind::Annex);
+        Wanted {
+            records: RecordKind::ALL.map(|kind| all || args.kind.contains(&Kind::Record(kind))),
+            notes: NoteKind::ALL.map(|kind| annex || args.kind.contains(&Kind::Note(kind))),
+            other: annex,
+        }
     }
 
     fn has(&self, record: &Record<'_>) -> bool {
-        self.0
+        self.records
             .get(usize::from(record.kind().tag()))
             .copied()
             .unwrap_or(true)
+    }
+
+    /// Whether any of the annex is.
+    fn annex(&self) -> bool {
+        self.other || self.notes.contains(&true)
+    }
+
+    fn has_block(&self, block: &Block) -> bool {
+        block.kind().map_or(self.other, |kind| {
+            self.notes.get(kind as usize).copied().unwrap_or(true)
+        })
     }
 }
 

@@ -5,12 +5,14 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use goheap_format::annex::{AnnexError, Digest};
 use goheap_format::verify::{Verdict, verify};
 use goheap_format::{ReadError, RecordKind, RecordSource};
 use serde::Serialize;
 
 use crate::args::VerifyArgs;
 use crate::error::{CommandError, Shown};
+use crate::gaps::{self, GapsValue};
 use crate::opened::{Input, Visit};
 use crate::progress::Progress;
 use crate::text;
@@ -64,7 +66,14 @@ pub(crate) fn check(input: Input) -> Result<Checked, CommandError> {
 
         fn visit<S: RecordSource>(self, source: S, path: &Path) -> Result<Checked, CommandError> {
             let _progress = Progress::open("checking");
-            let verdict = verify(source);
+            let mut verdict = verify(source);
+            match verdict.annex_error.take() {
+                Some(source @ AnnexError::Io { .. }) if is_system_annex(&source) => {
+                    let path = path.to_owned();
+                    return Err(CommandError::Annex { path, source });
+                }
+                error => verdict.annex_error = error,
+            }
             match verdict.error {
                 Some(source @ ReadError::Io { .. }) if is_system(&source) => {
                     Err(CommandError::Read {
@@ -88,6 +97,10 @@ fn is_system(error: &ReadError) -> bool {
     matches!(error, ReadError::Io { source, .. } if source.raw_os_error().is_some())
 }
 
+fn is_system_annex(error: &AnnexError) -> bool {
+    matches!(error, AnnexError::Io { source, .. } if source.raw_os_error().is_some())
+}
+
 #[derive(Serialize)]
 struct VerifyValue {
     schema: &'static str,
@@ -102,6 +115,43 @@ struct VerifyValue {
     problem_count: u64,
     problems: Vec<ProblemValue>,
     unchecked: Vec<&'static str>,
+    annex: Option<AnnexValue>,
+}
+
+/// What the annex says, and what is wrong with it.
+#[derive(Serialize)]
+struct AnnexValue {
+    rows: BTreeMap<String, u64>,
+    safe_moment: Option<bool>,
+    gaps: GapsValue,
+    error: Option<AnnexErrorValue>,
+}
+
+#[derive(Serialize)]
+struct AnnexErrorValue {
+    offset: u64,
+    message: String,
+}
+
+impl AnnexValue {
+    fn of(verdict: &Verdict) -> Option<AnnexValue> {
+        let none = Digest::default();
+        let error = verdict.annex_error.as_ref();
+        // An annex that cannot be opened says nothing, and is there.
+        let digest = verdict.annex.as_ref().or(error.map(|_| &none))?;
+        let rows = digest.sections.iter();
+        Some(AnnexValue {
+            rows: rows
+                .map(|(name, &rows)| (text::json_text(name), rows))
+                .collect(),
+            safe_moment: digest.capture.as_ref().map(|capture| capture.safe_moment),
+            gaps: GapsValue::told(digest),
+            error: error.map(|error| AnnexErrorValue {
+                offset: error.offset(),
+                message: error.to_string(),
+            }),
+        })
+    }
 }
 
 #[derive(Serialize)]
@@ -148,6 +198,7 @@ impl Checked {
             problem_count: 0,
             problems: Vec::new(),
             unchecked: Vec::new(),
+            annex: None,
         };
         match self {
             Checked::Refused(error) => value.error = Some(ErrorValue::of(error)),
@@ -169,12 +220,13 @@ impl Checked {
                 });
                 value.problems = problems.collect();
                 value.unchecked.clone_from(&verdict.unchecked);
+                value.annex = AnnexValue::of(verdict);
             }
         }
         value
     }
 
-    /// The line of a sound dump.
+    /// The line of a sound dump, and one for each gap that its annex tells of.
     pub(crate) fn print(&self, path: &Path, out: &mut dyn Write) -> io::Result<()> {
         let Checked::Read(verdict) = self else {
             return Ok(());
@@ -188,7 +240,24 @@ impl Checked {
             units::bytes(verdict.object_bytes),
             units::counted(verdict.count(RecordKind::Goroutine), "goroutine"),
         )?;
-        if verdict.trailing > 0 {
+        if let Some(annex) = &verdict.annex {
+            write!(out, "; annex of {}", units::bytes(verdict.trailing))?;
+            if let Some(capture) = annex
+                .capture
+                .as_ref()
+                .filter(|capture| !capture.safe_moment)
+            {
+                let tries = units::counted(capture.tries, "stop");
+                write!(
+                    out,
+                    ", captured at a moment that was not safe, after {tries}"
+                )?;
+            }
+            match annex.gap_count() {
+                0 => write!(out, ", no gaps")?,
+                count => write!(out, ", {}", units::counted(count, "gap"))?,
+            }
+        } else if verdict.trailing > 0 {
             write!(
                 out,
                 "; {} behind the last record",
@@ -201,7 +270,11 @@ impl Checked {
                 "; not checked, for it would take too much memory: {what}"
             )?;
         }
-        writeln!(out)
+        writeln!(out)?;
+        match &verdict.annex {
+            Some(annex) => gaps::print_told(out, annex),
+            None => Ok(()),
+        }
     }
 
     /// The lines of a dump that is not sound, to standard error.
@@ -224,6 +297,9 @@ impl Checked {
                     ));
                 }
                 if let Some(error) = &verdict.error {
+                    say(error);
+                }
+                if let Some(error) = &verdict.annex_error {
                     say(error);
                 }
             }

@@ -9,7 +9,7 @@ use object::read::elf::{FileHeader as _, ProgramHeader as _, SectionHeader as _}
 use crate::build_info::{self, BuildInfo};
 use crate::bytes::Order;
 use crate::error::ImageError;
-use crate::symbols::{Symbol, SymbolIndex, SymbolTable};
+use crate::symbols::{self, Symbol, SymbolIndex, SymbolTable};
 use crate::{Dwarf, FileAddr};
 
 /// How many segments and sections of notes are looked into, and how many bytes of each. Go's linker
@@ -235,6 +235,21 @@ impl<D: Deref<Target = [u8]>> Executable<D> {
         let tables = self.symbol_tables();
         let index = self.symbols.get_or_init(|| SymbolIndex::build(&tables));
         index.find(&tables, name.as_bytes())
+    }
+
+    /// The variables of the symbol table that a program may write to, with their names, in the order
+    /// of the table: those of the data and bss sections, with and without pointers
+    /// (cmd/link/internal/ld/data.go: `dodata`), and C's.
+    pub fn variables(&self) -> Vec<(&[u8], Symbol)> {
+        const SECTIONS: [&[u8]; 4] = [b".data", b".bss", b".noptrdata", b".noptrbss"];
+        let wanted = |number: usize| {
+            let section = self.sections.get(number);
+            section.is_some_and(|section| SECTIONS.contains(&section.name.as_slice()))
+        };
+        match self.symbol_tables().first() {
+            Some(table) if self.has_symbols() => symbols::variables(table, wanted),
+            _ => Vec::new(),
+        }
     }
 
     /// Whether it has a symbol table (`go build -ldflags=-s` and strip(1) remove it).

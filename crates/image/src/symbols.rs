@@ -44,6 +44,18 @@ impl<'d> SymbolTable<'d> {
         names.get(..end).filter(|name| !name.is_empty())
     }
 
+    /// The section, by number, of a symbol that is a variable and has a size.
+    fn variable_section(&self, entry: &[u8]) -> Option<usize> {
+        let kind = entry.get(4)? & 0xf;
+        let section = *entry.get(6..)?.first_chunk()?;
+        let section = match self.order.little {
+            true => u16::from_le_bytes(section),
+            false => u16::from_be_bytes(section),
+        };
+        let has_size = self.order.u64(entry, 16)? > 0;
+        (kind == elf::STT_OBJECT && has_size).then_some(usize::from(section))
+    }
+
     /// Whether the symbol has this name: costs no more than the name's own length.
     fn is_named(&self, index: usize, name: &[u8]) -> bool {
         let mut entries = self.entries.chunks_exact(ENTRY);
@@ -62,6 +74,36 @@ impl<'d> SymbolTable<'d> {
             size: self.order.u64(entry, 16)?,
         })
     }
+}
+
+/// The variables of a table that lie in a section that `wanted` has, by number, and their names.
+///
+/// In a hostile file all names may be one long string; so what is looked at of names in all is
+/// bounded by a multiple of their own size, and the rest of the variables is left out.
+pub(crate) fn variables<'d>(
+    table: &SymbolTable<'d>,
+    wanted: impl Fn(usize) -> bool,
+) -> Vec<(&'d [u8], Symbol)> {
+    let mut budget = table
+        .strings
+        .len()
+        .saturating_mul(8)
+        .saturating_add(1 << 20);
+    let mut found = Vec::new();
+    for (index, entry) in table.entries.chunks_exact(ENTRY).enumerate() {
+        if !table.variable_section(entry).is_some_and(&wanted) {
+            continue;
+        }
+        let (Some(name), Some(symbol)) = (table.name(index), table.symbol(index)) else {
+            continue;
+        };
+        let Some(left) = budget.checked_sub(name.len()) else {
+            break;
+        };
+        budget = left;
+        found.push((name, symbol));
+    }
+    found
 }
 
 /// A hash table, open addressing, of numbers of symbols; the names stay in the file.

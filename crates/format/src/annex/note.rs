@@ -52,6 +52,8 @@ pub struct Capture<'a> {
     pub method: &'a [u8],
     /// How long the process stood still for the capture itself, in nanoseconds; `None` for a core.
     pub pause_ns: Option<u64>,
+    /// For how long in all, the tries before included, in nanoseconds; `None` for a core.
+    pub stopped_ns: Option<u64>,
     /// How often it was stopped until the moment was a safe one, the last time included; 0 for a
     /// core.
     pub tries: u64,

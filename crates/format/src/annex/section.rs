@@ -109,6 +109,13 @@ impl<'a> Value<'a> {
         }
     }
 
+    fn maybe(self) -> Option<u64> {
+        match self {
+            Value::MaybeUint(number) => number,
+            _ => None,
+        }
+    }
+
     fn truth(self) -> bool {
         matches!(self, Value::Bool(true))
     }
@@ -171,6 +178,7 @@ impl NoteKind {
                 ("unix_ns", Uint),
                 ("method", Text),
                 ("pause_ns", MaybeUint),
+                ("stopped_ns", MaybeUint),
                 ("tries", Uint),
                 ("safe_moment", Bool),
                 ("gaps", Uint),
@@ -227,13 +235,11 @@ impl NoteKind {
                 source: bytes(0),
                 unix_ns: number(1),
                 method: bytes(2),
-                pause_ns: match value(3) {
-                    Value::MaybeUint(pause) => pause,
-                    _ => None,
-                },
-                tries: number(4),
-                safe_moment: value(5).truth(),
-                gaps: number(6),
+                pause_ns: value(3).maybe(),
+                stopped_ns: value(4).maybe(),
+                tries: number(5),
+                safe_moment: value(6).truth(),
+                gaps: number(7),
             }),
             NoteKind::Gap => Note::Gap(Gap {
                 what: bytes(0),
@@ -315,6 +321,7 @@ impl<'a> Note<'a> {
                 Uint(c.unix_ns),
                 Text(c.method),
                 MaybeUint(c.pause_ns),
+                MaybeUint(c.stopped_ns),
                 Uint(c.tries),
                 Bool(c.safe_moment),
                 Uint(c.gaps),

@@ -24,6 +24,7 @@ fn notes() -> Vec<Note<'static>> {
             unix_ns: 1 << 60,
             method: b"stop",
             pause_ns: Some(1000),
+            stopped_ns: Some(2000),
             tries: 1,
             safe_moment: true,
             gaps: 1,

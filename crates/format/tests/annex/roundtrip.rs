@@ -57,6 +57,7 @@ impl Seed {
                 unix_ns: a,
                 method: w,
                 pause_ns: self.flag.then_some(b),
+                stopped_ns: self.flag.then_some(e),
                 tries: c,
                 safe_moment: !self.flag,
                 gaps: d,

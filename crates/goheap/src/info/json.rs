@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use goheap_format::annex::Digest;
 use goheap_format::{Compression, RecordKind};
 use serde::Serialize;
 
@@ -31,10 +32,12 @@ pub(super) struct InfoValue {
     memstats: Option<MemStatsValue>,
     pause_ns: Option<u128>,
     stopped_ns: Option<u128>,
-    tries: Option<u32>,
+    tries: Option<u64>,
     safe_moment: Option<bool>,
     caveat: Option<String>,
     gaps: Option<GapsValue>,
+    capture: Option<CaptureValue>,
+    annex: Option<AnnexValue>,
 }
 
 #[derive(Serialize)]
@@ -53,6 +56,21 @@ struct DumpValue {
     file_bytes: Option<u64>,
     bytes: u64,
     trailing_bytes: u64,
+}
+
+/// How what is in the dump was captured, as its annex tells.
+#[derive(Serialize)]
+struct CaptureValue {
+    source: String,
+    method: String,
+    unix_ns: u64,
+    goheap_version: Option<String>,
+}
+
+#[derive(Serialize)]
+struct AnnexValue {
+    rows: BTreeMap<String, u64>,
+    error: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -136,10 +154,22 @@ impl InfoValue {
                     bytes: dump.bytes,
                     trailing_bytes: dump.trailing,
                 };
-                (SourceValue::Dump(value), None, None, None, None)
+                let gaps = dump.annex.then(|| GapsValue::told(&info.notes));
+                (
+                    SourceValue::Dump(value),
+                    told_program(&info.notes),
+                    None,
+                    None,
+                    gaps,
+                )
             }
         };
         let standstill = walked.and_then(|walked| walked.standstill);
+        let told = info.notes.capture.as_ref();
+        let annex = match &info.from {
+            From::Program { .. } => Some(None),
+            From::Dump(dump) => dump.annex.then_some(dump.annex_error.as_ref()),
+        };
         InfoValue {
             schema: SCHEMA,
             source,
@@ -158,14 +188,61 @@ impl InfoValue {
                 .map(|kind| (kind.name(), census.count(kind)))
                 .into(),
             memstats: census.memstats.as_deref().map(MemStatsValue::of),
-            pause_ns: standstill.map(|standstill| standstill.pause.as_nanos()),
-            stopped_ns: standstill.map(|standstill| standstill.total.as_nanos()),
-            tries: standstill.map(|standstill| standstill.tries),
-            safe_moment: walked.map(|walked| walked.safe_moment),
+            pause_ns: standstill
+                .map(|standstill| standstill.pause.as_nanos())
+                .or(told.and_then(|told| told.pause_ns).map(u128::from)),
+            stopped_ns: standstill
+                .map(|standstill| standstill.total.as_nanos())
+                .or(told.and_then(|told| told.stopped_ns).map(u128::from)),
+            tries: standstill
+                .map(|standstill| u64::from(standstill.tries))
+                .or(told.map(|told| told.tries).filter(|&tries| tries > 0)),
+            safe_moment: walked
+                .map(|walked| walked.safe_moment)
+                .or(told.map(|told| told.safe_moment)),
             caveat,
             gaps,
+            capture: told.map(|told| CaptureValue {
+                source: json_text(&told.source),
+                method: json_text(&told.method),
+                unix_ns: told.unix_ns,
+                goheap_version: info
+                    .notes
+                    .program
+                    .as_ref()
+                    .and_then(|program| told_text(&program.goheap_version)),
+            }),
+            annex: annex.map(|error| AnnexValue {
+                rows: rows(&info.notes),
+                error: error.map(ToString::to_string),
+            }),
         }
     }
+}
+
+/// The program that the annex of a dump tells of.
+fn told_program(notes: &Digest) -> Option<ProgramValue> {
+    let program = notes.program.as_ref()?;
+    let gnu = &program.gnu_build_id;
+    Some(ProgramValue {
+        executable: told_text(&program.executable),
+        main_package: told_text(&program.main_package),
+        main_version: told_text(&program.main_version),
+        go_build_id: told_text(&program.go_build_id),
+        gnu_build_id: (!gnu.is_empty()).then(|| hex(gnu)),
+    })
+}
+
+/// Where the annex has nothing, JSON has `null`.
+fn told_text(text: &[u8]) -> Option<String> {
+    (!text.is_empty()).then(|| json_text(text))
+}
+
+fn rows(notes: &Digest) -> BTreeMap<String, u64> {
+    let sections = notes.sections.iter();
+    sections
+        .map(|(name, &rows)| (json_text(name), rows))
+        .collect()
 }
 
 fn source_value(source: &Source) -> SourceValue {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
 
+use goheap_format::annex::Digest;
 use goheap_format::{Compression, RecordKind};
 
 use super::{DumpFile, From, Info};
@@ -21,7 +22,10 @@ pub(super) fn print(info: &Info, out: &mut dyn Write) -> io::Result<()> {
     let mut head = Table::new(&[Align::Left, Align::Left]);
     match &info.from {
         From::Program { facts, walked, .. } => program(&mut head, facts, walked),
-        From::Dump(dump) => dump_file(&mut head, dump),
+        From::Dump(dump) => {
+            dump_file(&mut head, dump);
+            told(&mut head, &info.notes);
+        }
     }
     if let Some(params) = &census.head {
         world(&mut head, params);
@@ -30,6 +34,12 @@ pub(super) fn print(info: &Info, out: &mut dyn Write) -> io::Result<()> {
     if let From::Program { facts, walked, .. } = &info.from {
         gaps::print(out, &walked.summary.gaps, facts.caveat.as_deref())?;
     }
+    if let From::Dump(dump) = &info.from {
+        gaps::print_told(out, &info.notes)?;
+        if let Some(error) = &dump.annex_error {
+            writeln!(out, "  note: {}", printable(error.to_string().as_bytes()))?;
+        }
+    }
     let phantoms = match &info.from {
         From::Program { walked, .. } => walked.summary.objects.phantoms,
         From::Dump(_) => 0,
@@ -37,7 +47,8 @@ pub(super) fn print(info: &Info, out: &mut dyn Write) -> io::Result<()> {
     heap(census, phantoms, out)?;
     sizes(census, out)?;
     goroutines(census, out)?;
-    records(census, out)
+    records(census, out)?;
+    annex(&info.notes, out)
 }
 
 fn program(table: &mut Table, facts: &Facts, walked: &Walked) {
@@ -90,12 +101,59 @@ fn dump_file(table: &mut Table, dump: &DumpFile) {
     };
     let behind = match dump.trailing {
         0 => String::new(),
+        n if dump.annex => format!(", and an annex of {}", units::bytes(n)),
         n => format!(", and {} behind its last record", units::bytes(n)),
     };
     row(
         "size",
         format!("{}{packed}{behind}", units::bytes(dump.bytes)),
     );
+}
+
+/// What the annex of a dump says of its program and of how that was captured.
+fn told(table: &mut Table, notes: &Digest) {
+    let mut row = |name: &str, value: String| table.row([name.to_owned(), value]);
+    let text = |bytes: &[u8]| printable(bytes).to_string();
+    if let Some(program) = &notes.program {
+        let package = [&program.main_package[..], &program.main_version].join(&b' ');
+        for (name, value) in [
+            ("program", &program.executable),
+            ("main package", &package),
+            ("build id", &program.go_build_id),
+        ] {
+            if !value.trim_ascii().is_empty() {
+                row(name, text(value.trim_ascii()));
+            }
+        }
+    }
+    let Some(capture) = &notes.capture else {
+        return;
+    };
+    row(
+        "captured",
+        format!(
+            "{}, of {}",
+            units::utc(capture.unix_ns),
+            text(&capture.source)
+        ),
+    );
+    if let Some(pause) = capture.pause_ns.map(Duration::from_nanos) {
+        let tries = match (capture.tries, capture.stopped_ns.map(Duration::from_nanos)) {
+            (0 | 1, _) | (_, None) => String::new(),
+            (tries, Some(total)) => {
+                format!(" ({} in {tries} tries)", units::duration(total))
+            }
+        };
+        row("stood still for", units::duration(pause) + &tries);
+    }
+    if !capture.safe_moment {
+        row("moment", "not a safe one".to_owned());
+    }
+    let gaps = match notes.gap_count() {
+        0 => "none".to_owned(),
+        count => units::count(count),
+    };
+    row("gaps", gaps);
 }
 
 fn world(table: &mut Table, head: &Head) {
@@ -241,6 +299,21 @@ fn records(census: &Census, out: &mut dyn Write) -> io::Result<()> {
         }
     }
     table.print(out)
+}
+
+/// What there is beside the records.
+fn annex(notes: &Digest, out: &mut dyn Write) -> io::Result<()> {
+    if notes.sections.is_empty() {
+        return Ok(());
+    }
+    heading(out, "Annex")?;
+    let mut table = Table::new(&[Align::Right, Align::Left]);
+    let sections = sorted(&notes.sections);
+    for (name, rows) in sections.iter().take(SHOWN) {
+        table.row([units::count(*rows), printable(name).to_string()]);
+    }
+    table.print(out)?;
+    rest(out, sections.len(), "section")
 }
 
 /// The largest first; of equals, as the map has them.

@@ -1,6 +1,7 @@
 //! The command as people and scripts meet it: run as a process, judged by what it says where, by
 //! its exit status, and by what it leaves behind.
 
+mod annex;
 mod files;
 mod live;
 mod refusals;

@@ -1,0 +1,66 @@
+//! What a mended dump has behind its EOF record: the notes of the walk, and what is known without
+//! one. All but the notes of the walk is gathered once the process goes on.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use goheap_format::annex::{AnnexWriter, Capture, Gap, Global, Note, Program};
+
+use crate::capture::{Subject, Walked};
+
+/// Completes the annex and writes it; how many bytes it has.
+///
+/// # Errors
+/// Of the writer.
+pub(crate) fn write(
+    mut annex: AnnexWriter,
+    subject: &Subject,
+    walked: &Walked,
+    out: &mut impl Write,
+) -> io::Result<u64> {
+    let facts = &subject.facts;
+    let text = |text: &'_ Option<String>| text.clone().unwrap_or_default();
+    let executable = facts.executable.as_deref();
+    annex.add(&Note::Program(Program {
+        goheap_version: env!("CARGO_PKG_VERSION").as_bytes(),
+        executable: executable.map_or(b"", |path| path.as_os_str().as_encoded_bytes()),
+        go_build_id: text(&facts.go_build_id).as_bytes(),
+        gnu_build_id: facts.gnu_build_id.as_deref().unwrap_or_default(),
+        main_package: text(&facts.main_package).as_bytes(),
+        main_version: text(&facts.main_version).as_bytes(),
+    }))?;
+    let gaps = &walked.summary.gaps;
+    annex.add(&Note::Capture(Capture {
+        source: facts.name.as_bytes(),
+        unix_ns: walked.unix_ns(),
+        method: walked.method().as_bytes(),
+        pause_ns: walked.pause().map(nanoseconds),
+        stopped_ns: walked
+            .standstill
+            .map(|standstill| nanoseconds(standstill.total)),
+        tries: walked
+            .standstill
+            .map_or(0, |standstill| standstill.tries.into()),
+        safe_moment: walked.safe_moment,
+        gaps: gaps.count(),
+    }))?;
+    for gap in gaps.kept() {
+        annex.add(&Note::Gap(Gap {
+            what: gap.what.as_bytes(),
+            address: gap.at.get(),
+            why: gap.why.as_bytes(),
+        }))?;
+    }
+    for (name, address, size) in subject.variables() {
+        annex.add(&Note::Global(Global {
+            address,
+            size,
+            name,
+        }))?;
+    }
+    annex.finish(out)
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
