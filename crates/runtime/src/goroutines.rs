@@ -18,6 +18,7 @@
 //! registers and the scheduler's stacks hold.
 
 mod context;
+mod frames;
 mod heap_words;
 mod ids;
 mod layout;
@@ -35,6 +36,7 @@ use goheap_format::{Goroutine, Record};
 use goheap_memory::Addr;
 
 use self::context::{Context, Contexts, Lost};
+use self::frames::Mended;
 pub(crate) use self::heap_words::HeapWords;
 use self::ids::Ids;
 use self::layout::{G, Layout};
@@ -137,6 +139,10 @@ pub struct GoroutineSummary {
     pub system: u64,
     /// How many frames were written.
     pub frames: u64,
+    /// Of these, frames of which each word that looks like a pointer is one (mended dumps).
+    pub conservative_frames: u64,
+    /// How many stack objects are alive (mended dumps).
+    pub stack_objects: u64,
     /// How many running goroutines have the frames that their thread's registers tell.
     pub from_registers: u64,
     /// How many roots were found in threads' registers and on their own stacks.
@@ -175,8 +181,11 @@ pub(crate) fn write_goroutines(
         ids: Ids::new(world, &mut summary.gaps)?,
         running: HashMap::new(),
         frame_writer: FrameWriter::new(world),
+        mended: match fidelity {
+            Fidelity::Exact => None,
+            Fidelity::Mended => Some(Mended::new(world, heap)?),
+        },
         room: arenas.total(),
-        fidelity,
         sink,
         summary,
     };
@@ -240,7 +249,7 @@ struct Walk<'w, 's> {
     frame_writer: FrameWriter<'w>,
     /// Bytes that further frames may have: stacks lie in the heap's arenas, and do not overlap.
     room: u64,
-    fidelity: Fidelity,
+    mended: Option<Mended<'w, 'w>>,
     sink: &'s mut dyn Sink,
     summary: GoroutineSummary,
 }
@@ -299,7 +308,14 @@ impl Walk<'_, '_> {
         }))?;
         self.summary.goroutines += 1;
         self.summary.system += u64::from(system);
-        self.frames(&g, context)?;
+        match self.mended.take() {
+            None => self.frames(&g, context)?,
+            Some(mended) => {
+                let written = self.mended_frames(&mended, &g, context);
+                self.mended = Some(mended);
+                written?;
+            }
+        }
         self.list(
             &g,
             g.defers,

@@ -7,7 +7,8 @@ use std::rc::Rc;
 use goheap_image::pclntab::{Func, FuncId};
 use goheap_memory::Addr;
 
-use crate::stack_map::{self, Bits, PointerMap};
+use crate::stack_map::{self, FrameMaps};
+use crate::stack_objects::{self, ObjectRecord};
 use crate::unwind::{Code, Step, UnwindError};
 use crate::{FoundFunc, World};
 
@@ -16,6 +17,9 @@ const TOP_FRAME: u8 = 1;
 
 /// Writes the stack pointer (same place: `FuncFlagSPWrite`).
 const SP_WRITE: u8 = 2;
+
+/// Is assembly (same place: `FuncFlagAsm`).
+const ASSEMBLY: u8 = 4;
 
 /// Program counters that are kept; the stacks of a program share few.
 const KEPT: usize = 1 << 16;
@@ -30,10 +34,12 @@ pub(crate) struct Site {
     pub(crate) step: Step,
     /// Name of the function.
     pub(crate) name: Box<[u8]>,
-    /// Which words of the locals are pointers.
-    pub(crate) locals: PointerMap,
-    /// Which words of the arguments are pointers.
-    pub(crate) args: Option<Bits>,
+    /// Whether it is assembly.
+    pub(crate) assembly: bool,
+    /// Which special function of the runtime it is.
+    pub(crate) id: FuncId,
+    /// Which words of its locals and arguments are pointers.
+    pub(crate) maps: Result<FrameMaps, UnwindError>,
     /// Bytes of the arguments.
     pub(crate) args_len: ArgsLen,
 }
@@ -50,11 +56,28 @@ pub(crate) enum ArgsLen {
 impl Site {
     /// How many pointers its maps name.
     fn pointers(&self) -> usize {
-        let locals = match &self.locals {
-            PointerMap::Bits(bits) => bits.pointers.len(),
-            PointerMap::Missing | PointerMap::Sized(_) | PointerMap::Empty => 0,
-        };
-        self.args.as_ref().map_or(0, |bits| bits.pointers.len()) + locals
+        self.maps.as_ref().map_or(0, FrameMaps::pointers)
+    }
+
+    /// Whether the compiler tells no stack map at calls of this function, so that the map of its
+    /// caller is that of another instruction.
+    ///
+    /// These are the calls that are no calls to the compiler, and those of write barriers; nobody
+    /// is preempted there (cmd/compile/internal/liveness/plive.go: `hasStackMap`, with
+    /// `typedmemmove` and `typedmemclr` in go1.19, `wbMove` and `wbZero` since go1.21;
+    /// cmd/compile/internal/ssa/_gen/AMD64Ops.go: `LoweredWB`, `DUFFZERO`, `DUFFCOPY`).
+    pub(crate) fn called_without_map(&self) -> bool {
+        let name = self.name.strip_prefix(b"runtime.").unwrap_or(&self.name);
+        name.starts_with(b"gcWriteBarrier")
+            || matches!(
+                name,
+                b"duffzero"
+                    | b"duffcopy"
+                    | b"wbZero"
+                    | b"wbMove"
+                    | b"typedmemmove"
+                    | b"typedmemclr"
+            )
     }
 }
 
@@ -75,6 +98,9 @@ pub(crate) struct Sites<'w> {
 struct Known {
     sites: HashMap<Addr, Rc<Site>>,
     pointers: usize,
+    /// Stack objects by entry of the function, and how many they are.
+    objects: HashMap<Addr, Rc<[ObjectRecord]>>,
+    object_count: usize,
 }
 
 impl<'w> Sites<'w> {
@@ -89,6 +115,26 @@ impl<'w> Sites<'w> {
     pub(crate) fn function(&self, pc: Addr) -> Option<(FuncId, &'w [u8])> {
         let found = self.find(pc)?;
         Some((self.func_id(&found.func), found.func.name()))
+    }
+
+    /// The stack objects of the function of `site`.
+    pub(crate) fn objects(&self, site: &Site) -> Result<Rc<[ObjectRecord]>, UnwindError> {
+        let entry = site.step.entry;
+        if let Some(objects) = self.known.borrow().objects.get(&entry) {
+            return Ok(Rc::clone(objects));
+        }
+        let objects: Rc<[ObjectRecord]> = match self.find(entry) {
+            Some(found) => stack_objects::records(self.world, &found)?.into(),
+            None => Rc::default(),
+        };
+        let known = &mut *self.known.borrow_mut();
+        known.object_count = known.object_count.saturating_add(objects.len());
+        if known.objects.len() >= KEPT || known.object_count > KEPT_POINTERS {
+            known.objects.clear();
+            known.object_count = objects.len();
+        }
+        known.objects.insert(entry, Rc::clone(&objects));
+        Ok(objects)
     }
 
     fn find(&self, pc: Addr) -> Option<FoundFunc<'w>> {
@@ -113,7 +159,6 @@ impl<'w> Sites<'w> {
             b"" => b"unknown function".as_slice().into(),
             name => name.into(),
         };
-        let index = stack_map::index(found, pc)?;
         Ok(Site {
             step: Step {
                 entry: found.entry(),
@@ -128,8 +173,9 @@ impl<'w> Sites<'w> {
                     offset => Some(found.entry().offset(u64::from(offset))),
                 },
             },
-            locals: stack_map::locals(self.world, found, pc, index)?,
-            args: stack_map::args(self.world, found, pc, index)?,
+            id,
+            assembly: func.flag() & ASSEMBLY != 0,
+            maps: stack_map::read(self.world, found, pc),
             args_len: match (func.args_size(), &*name) {
                 (Func::ARGS_SIZE_UNKNOWN, b"reflect.makeFuncStub" | b"reflect.methodValueCall") => {
                     ArgsLen::Reflect

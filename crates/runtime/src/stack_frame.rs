@@ -6,6 +6,7 @@ use goheap_format::{Fields, StackFrame};
 use goheap_memory::{Addr, Memory};
 
 use crate::World;
+use crate::reflect_call::ReflectCall;
 use crate::stack::{ArgsLen, Site};
 use crate::stack_map::{Bits, PointerMap};
 use crate::unwind::{Frame, UnwindError};
@@ -60,7 +61,8 @@ impl<'w> FrameWriter<'w> {
         &'f mut self,
         frame: &'f Frame<Site>,
     ) -> Result<StackFrame<'f>, UnwindError> {
-        self.read_contents(frame)?;
+        let place = (frame.pc, frame.sp, frame.fp);
+        read_contents(self.world, place, &mut self.contents)?;
         self.list_pointers(frame)?;
         let next = Child {
             site: Some(Rc::clone(&frame.site)),
@@ -82,38 +84,12 @@ impl<'w> FrameWriter<'w> {
         })
     }
 
-    fn read_contents(&mut self, frame: &Frame<Site>) -> Result<(), UnwindError> {
-        let pc = frame.pc;
-        let len = frame.fp.get().wrapping_sub(frame.sp.get());
-        if len > MOST_BYTES {
-            return Err(UnwindError::Implausible {
-                pc,
-                what: "length of the frame",
-                found: len,
-            });
-        }
-        self.contents.clear();
-        let mut done = 0;
-        while done < len {
-            let step = CHUNK.min(len - done);
-            self.contents.resize((done + step) as usize, 0);
-            let part = self.contents.get_mut(done as usize..).unwrap_or_default();
-            self.world
-                .memory
-                .read(frame.sp.offset(done), part)
-                .map_err(|fault| UnwindError::Unreadable {
-                    pc,
-                    what: "frame",
-                    fault,
-                })?;
-            done += step;
-        }
-        Ok(())
-    }
-
     fn list_pointers(&mut self, frame: &Frame<Site>) -> Result<(), UnwindError> {
         self.offsets.clear();
-        let args = self.child.site.as_ref().and_then(|site| site.args.as_ref());
+        let maps = frame.site.maps.as_ref().map_err(UnwindError::clone)?;
+        // The child's own record had its maps.
+        let child = self.child.site.as_ref();
+        let args = child.and_then(|site| site.maps.as_ref().ok()?.args.as_ref());
         let args_len = self.child.args_len;
         if args.is_none() && args_len > MOST_UNTYPED_ARGS {
             let what = "length of the callee's arguments";
@@ -125,8 +101,14 @@ impl<'w> FrameWriter<'w> {
         }
         let locals_end = frame.varp.get().wrapping_sub(frame.sp.get());
         let word = self.world.model.word_size();
-        let locals = &frame.site.locals;
-        list_offsets(&mut self.offsets, args, args_len, locals, locals_end, word);
+        list_offsets(
+            &mut self.offsets,
+            args,
+            args_len,
+            &maps.locals,
+            locals_end,
+            word,
+        );
         Ok(())
     }
 
@@ -134,49 +116,47 @@ impl<'w> FrameWriter<'w> {
     fn args_len(&self, frame: &Frame<Site>) -> Result<u64, UnwindError> {
         match frame.site.args_len {
             ArgsLen::Fixed(len) => Ok(len),
-            ArgsLen::Reflect => self.reflect_args_len(frame),
+            ArgsLen::Reflect => {
+                let place = (frame.pc, frame.sp, frame.fp);
+                let call = ReflectCall::read(self.world, &frame.site, place)?;
+                let word = self.world.model.word_size();
+                Ok(call.map_or(0, |call| call.words.wrapping_mul(word)))
+            }
         }
     }
+}
 
-    /// The stubs of package reflect stand for functions of any type. What they were called with is
-    /// told by the context that they save at `sp` (runtime/stkframe.go: `argMapInternal` and
-    /// `reflectMethodValue`; go1.19: traceback.go, `getArgInfo`).
-    fn reflect_args_len(&self, frame: &Frame<Site>) -> Result<u64, UnwindError> {
-        let model = self.world.model;
-        let word = model.word_size();
-        let pc = frame.pc;
-        if frame.sp >= frame.fp.before(word) {
-            // A goroutine that has not begun yet: no context, and no arguments either.
-            return match pc == frame.site.step.entry {
-                true => Ok(0),
-                false => Err(UnwindError::ReflectMismatch { pc }),
-            };
-        }
-        let read = |at: Addr, size: u64| {
-            model
-                .read_uint(&self.world.memory, at, size as usize)
-                .map_err(|fault| UnwindError::Unreadable {
-                    pc,
-                    what: "reflect context",
-                    fault,
-                })
-        };
-        let context = Addr::new(read(frame.sp, word)?);
-        let results_valid = read(frame.sp.offset(4 * word), 1)? != 0;
-        if read(context, word)? != frame.site.step.entry.get() {
-            return Err(UnwindError::ReflectMismatch { pc });
-        }
-        let stack = Addr::new(read(context.offset(word), word)?);
-        let args = read(context.offset(2 * word), word)?;
-        // The first field of a bitvector is an int32.
-        let words = i64::from((read(stack, 4)? as u32).cast_signed());
-        let args_words = i64::from(((args / word) as u32).cast_signed());
-        let valid = match results_valid {
-            true => words,
-            false => words.min(args_words),
-        };
-        Ok(valid.cast_unsigned().wrapping_mul(word))
+/// Reads the contents of the frame of this pc, from sp to fp.
+pub(crate) fn read_contents(
+    world: &World<'_>,
+    (pc, sp, fp): (Addr, Addr, Addr),
+    contents: &mut Vec<u8>,
+) -> Result<(), UnwindError> {
+    let len = fp.get().wrapping_sub(sp.get());
+    if len > MOST_BYTES {
+        return Err(UnwindError::Implausible {
+            pc,
+            what: "length of the frame",
+            found: len,
+        });
     }
+    contents.clear();
+    let mut done = 0;
+    while done < len {
+        let step = CHUNK.min(len - done);
+        contents.resize((done + step) as usize, 0);
+        let part = contents.get_mut(done as usize..).unwrap_or_default();
+        world
+            .memory
+            .read(sp.offset(done), part)
+            .map_err(|fault| UnwindError::Unreadable {
+                pc,
+                what: "frame",
+                fault,
+            })?;
+        done += step;
+    }
+    Ok(())
 }
 
 /// Offsets of pointers from `sp`: those in the arguments of the callee, then those in the locals,

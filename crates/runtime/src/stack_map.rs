@@ -41,8 +41,64 @@ pub(crate) struct Bits {
     pub(crate) pointers: Box<[u32]>,
 }
 
+/// The maps of a function at one program counter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FrameMaps {
+    /// Which words of the locals are pointers.
+    pub(crate) locals: PointerMap,
+    /// Which words of the arguments are pointers; `None` if the function has no such data.
+    pub(crate) args: Option<Bits>,
+    /// Whether there are as many maps of the locals as the index says. The runtime's dumper does
+    /// not look, and takes the bytes that are there; the collector throws.
+    pub(crate) locals_in_range: bool,
+    /// The same of the arguments.
+    pub(crate) args_in_range: bool,
+}
+
+impl FrameMaps {
+    /// How many pointers they name.
+    pub(crate) fn pointers(&self) -> usize {
+        let locals = match &self.locals {
+            PointerMap::Bits(bits) => bits.pointers.len(),
+            PointerMap::Missing | PointerMap::Sized(_) | PointerMap::Empty => 0,
+        };
+        self.args.as_ref().map_or(0, |bits| bits.pointers.len()) + locals
+    }
+}
+
+/// The maps of `found` that hold at `pc`.
+pub(crate) fn read(
+    world: &World<'_>,
+    found: &FoundFunc<'_>,
+    pc: Addr,
+) -> Result<FrameMaps, UnwindError> {
+    let index = index(found, pc)?;
+    let in_range = |count: i32| (0..count).contains(&index);
+    let (locals, locals_in_range) = match Maps::read(world, found, pc, LOCALS_POINTER_MAPS)? {
+        None => (PointerMap::Missing, true),
+        Some(maps) => {
+            let locals = match maps.count {
+                0 => PointerMap::Empty,
+                ..0 => PointerMap::Sized(u64::from(maps.count.unsigned_abs())),
+                1.. => PointerMap::Bits(maps.bits(world, pc, index)?),
+            };
+            (locals, in_range(maps.count))
+        }
+    };
+    let (args, args_in_range) = match Maps::read(world, found, pc, ARGS_POINTER_MAPS)? {
+        None => (None, true),
+        Some(maps) => (Some(maps.bits(world, pc, index)?), in_range(maps.count)),
+    };
+    Ok(FrameMaps {
+        locals,
+        args,
+        locals_in_range,
+        args_in_range,
+    })
+}
+
 /// The index of the stack map that holds at `pc` of `found`, as `dumpframe` picks it.
-pub(crate) fn index(found: &FoundFunc<'_>, pc: Addr) -> Result<i32, UnwindError> {
+fn index(found: &FoundFunc<'_>, pc: Addr) -> Result<i32, UnwindError> {
     let index = match found.module.text_offset(pc) {
         // Behind a call, what holds is what held at the call.
         Some(offset) if pc != found.entry() => found
@@ -53,35 +109,6 @@ pub(crate) fn index(found: &FoundFunc<'_>, pc: Addr) -> Result<i32, UnwindError>
     };
     // The prologue has no index; it is described by the first map.
     Ok(if index == -1 { 0 } else { index })
-}
-
-/// The locals' map number `index` of `found`.
-pub(crate) fn locals(
-    world: &World<'_>,
-    found: &FoundFunc<'_>,
-    pc: Addr,
-    index: i32,
-) -> Result<PointerMap, UnwindError> {
-    let Some(maps) = Maps::read(world, found, pc, LOCALS_POINTER_MAPS)? else {
-        return Ok(PointerMap::Missing);
-    };
-    Ok(match maps.count {
-        0 => PointerMap::Empty,
-        ..0 => PointerMap::Sized(u64::from(maps.count.unsigned_abs())),
-        1.. => PointerMap::Bits(maps.bits(world, pc, index)?),
-    })
-}
-
-/// The arguments' map number `index` of `found`; the count of maps is not looked at.
-pub(crate) fn args(
-    world: &World<'_>,
-    found: &FoundFunc<'_>,
-    pc: Addr,
-    index: i32,
-) -> Result<Option<Bits>, UnwindError> {
-    Maps::read(world, found, pc, ARGS_POINTER_MAPS)?
-        .map(|maps| maps.bits(world, pc, index))
-        .transpose()
 }
 
 /// `stackmap` (runtime/symtab.go): the compiler writes two 32-bit numbers and then the maps.

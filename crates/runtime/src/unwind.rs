@@ -115,6 +115,8 @@ pub(crate) enum UnwindError {
         what: &'static str,
         found: u64,
     },
+    #[error("the function at pc {pc} has no stack map for what it has there")]
+    NoMap { pc: Addr },
     #[error("at pc {pc}: the context of the reflect stub is of another function")]
     ReflectMismatch { pc: Addr },
 }
@@ -137,6 +139,7 @@ enum At<S> {
     Start {
         pc: Addr,
         sp: Addr,
+        innermost: bool,
     },
     /// Behind a frame.
     Frame {
@@ -166,15 +169,28 @@ impl<'a, M: Memory + ?Sized, C: Code> Unwinder<'a, M, C> {
             stack,
             top,
             frames: 0,
-            at: At::Start { pc, sp },
+            at: At::Start {
+                pc,
+                sp,
+                innermost: true,
+            },
         }
+    }
+
+    /// Goes on at the frame of `pc` and `sp` behind code that cannot be unwound.
+    pub(crate) fn go_on(&mut self, pc: Addr, sp: Addr) {
+        self.at = At::Start {
+            pc,
+            sp,
+            innermost: false,
+        };
     }
 
     /// The next frame outwards; `None` behind the topmost. After an error the walk is over.
     pub(crate) fn next(&mut self) -> Result<Option<Frame<C::Site>>, UnwindError> {
         match std::mem::replace(&mut self.at, At::End) {
             At::End => Ok(None),
-            At::Start { pc, sp } => self.innermost(pc, sp),
+            At::Start { pc, sp, innermost } => self.start(pc, sp, innermost),
             At::Frame {
                 site,
                 pc,
@@ -185,14 +201,19 @@ impl<'a, M: Memory + ?Sized, C: Code> Unwinder<'a, M, C> {
         }
     }
 
-    fn innermost(&mut self, pc: Addr, sp: Addr) -> Result<Option<Frame<C::Site>>, UnwindError> {
+    fn start(
+        &mut self,
+        pc: Addr,
+        sp: Addr,
+        innermost: bool,
+    ) -> Result<Option<Frame<C::Site>>, UnwindError> {
         let (pc, sp) = match pc.is_nil() {
             // A call of a nil function: only the return address was pushed.
             true => (self.read(pc, sp)?, sp.offset(self.model.word_size())),
             false => (pc, sp),
         };
         let site = self.code.site(pc)?.ok_or(UnwindError::UnknownPc { pc })?;
-        self.resolve(site, pc, sp, true, false)
+        self.resolve(site, pc, sp, innermost, false)
     }
 
     fn caller(

@@ -1,0 +1,270 @@
+//! The frames of one stack as the collector takes them (runtime/mgcmark.go: `scanframeworker`), with
+//! what is done where the runtime would throw.
+//!
+//! - A frame is scanned by its stack maps at the place where it goes on, not at the one where it is
+//!   (runtime/stkframe.go: `getStackMap`): a frame that never goes on has no pointers.
+//! - `asyncPreempt` and `debugCallV2` have saved the registers of their caller, which was not at a
+//!   call: each word of both frames may be a pointer. The same goes for the innermost frame of a
+//!   goroutine that was running, and for the caller of what the compiler does not take for a call.
+//! - Where a map cannot be had, each word of the frame may be a pointer. Assembly that is never
+//!   scanned by the collector has none; any other case is a gap.
+//! - Where a frame cannot be unwound, the walk looks up the stack for the first return address from
+//!   which the frames lead to the very top, and goes on there. What lies in between, or up to the end
+//!   of the stack if there is none, is a frame of an unknown function whose words may be pointers.
+
+use std::rc::Rc;
+
+use goheap_image::pclntab::FuncId;
+use goheap_memory::{Addr, DataModel, Memory};
+
+use crate::stack::{ArgsLen, Site, Sites};
+use crate::stack_liveness::Words;
+use crate::stack_map::PointerMap;
+use crate::unwind::{Code, Frame, Stack, UnwindError, Unwinder};
+
+/// Words of a stack that are looked through for a return address.
+const LOOKED_THROUGH: u64 = 1 << 14;
+
+/// Frames that may be tried in all on such a search.
+const TRIED: u64 = 1 << 16;
+
+/// How a frame is scanned.
+#[derive(Debug)]
+pub(crate) enum Scan {
+    /// Not at all: it never goes on.
+    Dead,
+    /// By the maps of this place in its function.
+    Maps(Rc<Site>),
+    /// Each of its words may be a pointer.
+    Words,
+}
+
+/// A frame, and how it is scanned.
+#[derive(Debug)]
+pub(crate) struct ScanFrame {
+    /// Its function; `None` if that is not known.
+    pub(crate) site: Option<Rc<Site>>,
+    pub(crate) pc: Addr,
+    pub(crate) continue_pc: Addr,
+    pub(crate) sp: Addr,
+    pub(crate) fp: Addr,
+    pub(crate) varp: Addr,
+    pub(crate) scan: Scan,
+}
+
+/// Where a walk begins.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Start {
+    pub(crate) pc: Addr,
+    pub(crate) sp: Addr,
+    /// Whether that is at a call.
+    pub(crate) at_call: bool,
+    /// Nobody tells where it begins: all from `sp` on is one frame of an unknown function.
+    pub(crate) lost: bool,
+    pub(crate) stack: Stack,
+    /// Where the topmost frame must be.
+    pub(crate) top: Addr,
+}
+
+/// Walks the frames of one stack, innermost first.
+pub(crate) struct FrameWalk<'a, 'w, M: ?Sized> {
+    memory: &'a M,
+    model: DataModel,
+    sites: &'a Sites<'w>,
+    start: Start,
+    unwinder: Unwinder<'a, M, Sites<'w>>,
+    /// Each word of the next frame may be a pointer.
+    words: bool,
+    /// Where the next frame begins.
+    next_sp: Addr,
+    /// The program counter of the last frame.
+    last_pc: Addr,
+    /// Frames that a search may still try.
+    room: u64,
+    over: bool,
+    /// What went wrong.
+    problems: Vec<UnwindError>,
+}
+
+impl<'a, 'w, M: Memory + ?Sized> FrameWalk<'a, 'w, M> {
+    pub(crate) fn new(
+        memory: &'a M,
+        model: DataModel,
+        sites: &'a Sites<'w>,
+        start: Start,
+    ) -> FrameWalk<'a, 'w, M> {
+        let at = (start.pc, start.sp);
+        FrameWalk {
+            memory,
+            model,
+            sites,
+            start,
+            unwinder: Unwinder::new(memory, model, sites, start.stack, start.top, at),
+            words: !start.at_call,
+            next_sp: start.sp,
+            last_pc: start.pc,
+            room: TRIED,
+            over: false,
+            problems: Vec::new(),
+        }
+    }
+
+    /// What went wrong since the last call.
+    pub(crate) fn problems(&mut self) -> Vec<UnwindError> {
+        std::mem::take(&mut self.problems)
+    }
+
+    /// The next frame.
+    pub(crate) fn next(&mut self) -> Option<ScanFrame> {
+        if self.over {
+            return None;
+        }
+        if self.start.lost {
+            return self.unknown();
+        }
+        match self.unwinder.next() {
+            Ok(Some(frame)) => {
+                let scan = self.scan(&frame);
+                self.next_sp = frame.fp;
+                self.last_pc = frame.pc;
+                Some(ScanFrame {
+                    site: Some(frame.site),
+                    pc: frame.pc,
+                    continue_pc: frame.continue_pc,
+                    sp: frame.sp,
+                    fp: frame.fp,
+                    varp: frame.varp,
+                    scan,
+                })
+            }
+            Ok(None) => {
+                self.over = true;
+                None
+            }
+            Err(error) => {
+                self.problems.push(error);
+                self.unknown()
+            }
+        }
+    }
+
+    fn scan(&mut self, frame: &Frame<Site>) -> Scan {
+        let site = &frame.site;
+        let saved_registers = matches!(site.id, FuncId::asyncPreempt | FuncId::debugCallV2);
+        let words = std::mem::replace(
+            &mut self.words,
+            saved_registers || site.called_without_map(),
+        );
+        if words || saved_registers {
+            return Scan::Words;
+        }
+        if frame.continue_pc.is_nil() {
+            return Scan::Dead;
+        }
+        let at = match frame.continue_pc == frame.pc {
+            true => Ok(Some(Rc::clone(site))),
+            false => self.sites.site(frame.continue_pc),
+        };
+        let problem = match at {
+            Ok(Some(at)) => match has_maps(&at, frame) {
+                Ok(()) => return Scan::Maps(at),
+                Err(UnwindError::NoMap { .. }) if site.assembly => return Scan::Words,
+                Err(error) => error,
+            },
+            Ok(None) => UnwindError::UnknownPc {
+                pc: frame.continue_pc,
+            },
+            Err(error) => error,
+        };
+        self.problems.push(problem);
+        Scan::Words
+    }
+
+    /// The frame of what cannot be unwound.
+    fn unknown(&mut self) -> Option<ScanFrame> {
+        let word = self.model.word_size();
+        let sp = Addr::new(self.next_sp.get().next_multiple_of(word));
+        if !self.start.stack.contains(sp) {
+            self.over = true;
+            return None;
+        }
+        let found = match self.start.lost {
+            true => None,
+            false => self.look_up(sp),
+        };
+        let fp = match found {
+            Some((pc, at)) => {
+                self.unwinder.go_on(pc, at);
+                // Whether it is at a call is not known either.
+                self.words = true;
+                at
+            }
+            None => {
+                self.over = true;
+                self.start.stack.hi
+            }
+        };
+        let pc = self.last_pc;
+        self.next_sp = fp;
+        Some(ScanFrame {
+            site: None,
+            pc,
+            continue_pc: pc,
+            sp,
+            fp,
+            varp: fp,
+            scan: Scan::Words,
+        })
+    }
+
+    /// The first word from `sp` on that is a return address of frames that lead to the top, and the
+    /// stack pointer behind it.
+    fn look_up(&mut self, sp: Addr) -> Option<(Addr, Addr)> {
+        let word = self.model.word_size();
+        let mut words = Words::new(self.memory, self.model);
+        let len = self.start.stack.hi.since(sp)? / word;
+        for i in 0..len.min(LOOKED_THROUGH) {
+            let at = sp.offset(i * word);
+            let Some(pc) = words.get(at).map(Addr::new) else {
+                continue;
+            };
+            if self.sites.function(pc).is_some() && self.leads_to_top(pc, at.offset(word)) {
+                return Some((pc, at.offset(word)));
+            }
+        }
+        None
+    }
+
+    fn leads_to_top(&mut self, pc: Addr, sp: Addr) -> bool {
+        let Start { stack, top, .. } = self.start;
+        let mut unwinder = Unwinder::new(self.memory, self.model, self.sites, stack, top, (pc, sp));
+        unwinder.go_on(pc, sp);
+        while let Some(room) = self.room.checked_sub(1) {
+            self.room = room;
+            match unwinder.next() {
+                Ok(Some(_)) => {}
+                Ok(None) => return true,
+                Err(_) => return false,
+            }
+        }
+        false
+    }
+}
+
+/// Whether the stack maps of `at` describe all that `frame` has. The collector throws if not
+/// (runtime/stkframe.go: `getStackMap`).
+fn has_maps(at: &Site, frame: &Frame<Site>) -> Result<(), UnwindError> {
+    let pc = frame.continue_pc;
+    let maps = at.maps.as_ref().map_err(UnwindError::clone)?;
+    if frame.varp > frame.sp {
+        match &maps.locals {
+            PointerMap::Bits(bits) if maps.locals_in_range || bits.words == 0 => {}
+            _ => return Err(UnwindError::NoMap { pc }),
+        }
+    }
+    match (at.args_len, &maps.args) {
+        (ArgsLen::Fixed(0..8) | ArgsLen::Reflect, _) => Ok(()),
+        (ArgsLen::Fixed(_), Some(_)) if maps.args_in_range => Ok(()),
+        (ArgsLen::Fixed(_), _) => Err(UnwindError::NoMap { pc }),
+    }
+}
