@@ -136,7 +136,7 @@ pub fn dump(
     let gaps = &mut summary.gaps;
     each_special(SpecialKind::Finalizer, "a finalizer", sink, gaps)?;
     let queue = world.global("runtime.allfin")?;
-    let written = write_finalizer_queue(world, &effects.queued, sink);
+    let written = write_finalizer_queue(world, &effects.queued, fidelity, sink);
     gaps.unless("the finalizer queue", queue, written)?;
     if fidelity == Fidelity::Mended {
         let roots = OtherRoots {

@@ -256,9 +256,13 @@ struct FinBlock {
 /// `more` are those that the sweep will add: `queuefinalizer` fills the block at the head of
 /// `finq`, then takes one from `finc`, then makes a new one, which becomes the first of `allfin`
 /// (runtime/mfinal.go, go1.19 to go1.27).
+///
+/// In go1.24 cleanups stand there too, without an object and its types (runtime/mheap.go:
+/// `freeSpecial`): a mended dump has a note of each.
 pub(crate) fn write_finalizer_queue(
     world: &World<'_>,
     more: &[Finalizer],
+    fidelity: Fidelity,
     sink: &mut dyn Sink,
 ) -> Result<(), WalkError> {
     const WHAT: &str = "the finalizer queue";
@@ -312,9 +316,31 @@ pub(crate) fn write_finalizer_queue(
         }
     }
 
+    let noted = fidelity == Fidelity::Mended && world.features.cleanups_queue_as_finalizers;
+    let mut write = |finalizer: Finalizer| -> Result<(), WalkError> {
+        sink.record(&Record::QueuedFinalizer(finalizer))?;
+        let Finalizer {
+            object: 0,
+            closure,
+            code,
+            argument_type: 0,
+            object_type: 0,
+        } = finalizer
+        else {
+            return Ok(());
+        };
+        if noted {
+            sink.note(&Note::Cleanup(annex::Cleanup {
+                object: 0,
+                closure,
+                code,
+            }))?;
+        }
+        Ok(())
+    };
     for block in made.into_iter().rev() {
         for finalizer in block {
-            sink.record(&Record::QueuedFinalizer(*finalizer))?;
+            write(*finalizer)?;
         }
     }
     let mut chain = Chain::new(global("runtime.allfin")?);
@@ -331,17 +357,17 @@ pub(crate) fn write_finalizer_queue(
         for i in 0..count {
             let entry = at.offset(layout.fin.offset + i * layout.fin.stride);
             let closure = field(entry, layout.fn_)?;
-            sink.record(&Record::QueuedFinalizer(Finalizer {
+            write(Finalizer {
                 object: field(entry, layout.arg)?,
                 closure,
                 code: world.word(Addr::new(closure), WHAT)?,
                 argument_type: field(entry, layout.fint)?,
                 object_type: field(entry, layout.ot)?,
-            }))?;
+            })?;
         }
         for (_, added) in additions.iter().filter(|(block, _)| *block == at) {
             for finalizer in *added {
-                sink.record(&Record::QueuedFinalizer(*finalizer))?;
+                write(*finalizer)?;
             }
         }
         chain.follow(Addr::new(field(at, layout.alllink)?), WHAT)?;

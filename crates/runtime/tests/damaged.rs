@@ -2,7 +2,8 @@
 //! with records, gaps or an error, and takes little memory.
 //!
 //! A small program is recorded once; then words that the walk looks at are replaced, a few at a
-//! time. `GOHEAP_SEEDS=10000` or `GOHEAP_SEEDS=4711..4712` tries others than the few of every day;
+//! time. Odd seeds are walked over for an exact dump, even ones for a mended one.
+//! `GOHEAP_SEEDS=10000` or `GOHEAP_SEEDS=4711..4712` tries others than the few of every day;
 //! `GOHEAP_VERSIONS` as in the other tests.
 #![cfg(target_os = "linux")]
 
@@ -15,6 +16,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use goheap_format::Record;
+use goheap_format::annex::Note;
 use goheap_golang::{ElfProgram, Structs};
 use goheap_image::Executable;
 use goheap_memory::{Addr, Fault, Machine, Mapping, Memory, Recorded, Recorder, Target, Thread};
@@ -36,7 +38,7 @@ const MOST_MEMORY: u64 = 256 << 20;
 const MOST_OUTPUT: u64 = 16;
 
 /// Globals that lead to what the walk looks at, with the words of each that are damaged.
-const ROOTS: [(&str, u64); 16] = [
+const ROOTS: [(&str, u64); 17] = [
     ("runtime.allgs", 3),
     ("runtime.allm", 1),
     ("runtime.allp", 3),
@@ -45,6 +47,7 @@ const ROOTS: [(&str, u64); 16] = [
     ("runtime.finc", 1),
     ("runtime.firstmoduledata", 80),
     ("runtime.gcBitsArenas", 4),
+    ("runtime.gcCleanups", 32),
     ("runtime.gcController", 40),
     ("runtime.itabTable", 1),
     ("runtime.mbuckets", 1),
@@ -132,6 +135,10 @@ impl Sink for Count {
         })
     }
 
+    fn note(&mut self, _note: &Note<'_>) -> io::Result<()> {
+        self.add(64)
+    }
+
     fn large(&mut self, _large: &Large<'_>, contents: &mut dyn Contents) -> io::Result<()> {
         while let Some(piece) = contents.next()? {
             let len = piece.len() as u64;
@@ -184,18 +191,22 @@ impl Subject {
         let executable = Executable::parse(map_file(&program.executable).unwrap()).unwrap();
         let stopped = process.stop(&StopOptions::default()).unwrap();
         let recorder = Recorder::new(stopped);
-        let mut sink = Count {
-            most: u64::MAX,
-            ..Count::default()
-        };
-        let summary = walk(&recorder, &executable, &mut sink).unwrap();
-        assert_eq!(summary.gaps.count(), 0, "{:?}", summary.gaps);
+        let mut output = 0;
+        for fidelity in [Fidelity::Exact, Fidelity::Mended] {
+            let mut sink = Count {
+                most: u64::MAX,
+                ..Count::default()
+            };
+            let summary = walk(&recorder, &executable, fidelity, &mut sink).unwrap();
+            assert_eq!(summary.gaps.count(), 0, "{:?}", summary.gaps);
+            output = sink.records + sink.bytes;
+        }
         let recorded = recorder.finish().unwrap();
         let mut subject = Subject {
             recorded,
             executable,
             groups: Vec::new(),
-            output: sink.records + sink.bytes,
+            output,
         };
         subject.find_words();
         subject
@@ -325,10 +336,11 @@ impl Subject {
 fn walk(
     target: &dyn Target,
     executable: &Executable<goheap_process::Mapped>,
+    fidelity: Fidelity,
     sink: &mut Count,
 ) -> Result<Summary, WalkError> {
     let elf = ElfProgram::new(executable, target).unwrap();
-    dump(&World::open(target, &elf)?, Fidelity::Mended, sink)
+    dump(&World::open(target, &elf)?, fidelity, sink)
 }
 
 fn seeds() -> Range<u64> {
@@ -380,7 +392,7 @@ fn a_walk_over_damage_ends_soon_and_takes_little_memory() {
                 most: subject.output * 2,
                 ..Count::default()
             };
-            let end = walk(&damaged, &subject.executable, &mut sink);
+            let end = walk(&damaged, &subject.executable, Fidelity::Mended, &mut sink);
             *WATCHED.lock().unwrap() = None;
             let noticed = end.map_or_else(|_| !sink.too_much, |end| end.gaps.count() > 0);
             if !noticed || begin.elapsed() > LONGEST {
@@ -402,8 +414,12 @@ fn a_walk_over_damage_ends_soon_and_takes_little_memory() {
                 most: subject.output * MOST_OUTPUT,
                 ..Count::default()
             };
+            let fidelity = match seed % 2 {
+                0 => Fidelity::Mended,
+                _ => Fidelity::Exact,
+            };
             let end = catch_unwind(AssertUnwindSafe(|| {
-                walk(&damaged, &subject.executable, &mut sink)
+                walk(&damaged, &subject.executable, fidelity, &mut sink)
             }));
             *WATCHED.lock().unwrap() = None;
             match &end {

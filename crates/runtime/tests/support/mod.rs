@@ -117,7 +117,12 @@ fn address(text: &str) -> u64 {
 }
 
 /// Stops a process and walks it.
-pub(crate) fn walk(pid: u32, executable: &Path, fidelity: Fidelity, sink: &mut dyn Sink) -> Summary {
+pub(crate) fn walk(
+    pid: u32,
+    executable: &Path,
+    fidelity: Fidelity,
+    sink: &mut dyn Sink,
+) -> Summary {
     let process = Process::find(pid).unwrap();
     let executable = Executable::parse(map_file(executable).unwrap()).unwrap();
     let stopped = process.stop(&StopOptions::default()).unwrap();
@@ -143,6 +148,8 @@ pub(crate) struct Graph {
     pub(crate) weak: Vec<(u64, u64)>,
     /// Object and closure of each cleanup.
     pub(crate) cleanups: Vec<(u64, u64)>,
+    /// Functions of frames.
+    pub(crate) frames: Vec<String>,
     /// Names of modules.
     pub(crate) modules: Vec<String>,
     /// `HeapObjects` and `HeapAlloc` of its statistics.
@@ -184,6 +191,20 @@ impl Graph {
         (at - start < *size).then_some(*start)
     }
 
+    /// What holds an object at first hand: roots and objects, as text.
+    pub(crate) fn holders(&self, object: u64) -> Vec<String> {
+        let is = |target: &&u64| self.find(**target) == Some(object);
+        let roots = self.roots.iter().filter(|root| is(&&root.1));
+        let objects = self
+            .objects
+            .iter()
+            .filter(|(_, (_, targets))| targets.iter().any(|target| is(&target)));
+        roots
+            .map(|root| root.0.clone())
+            .chain(objects.map(|(at, _)| format!("object {at:#x}")))
+            .collect()
+    }
+
     /// Everything that the roots that `wanted` takes reach.
     pub(crate) fn reached(&self, wanted: impl Fn(&str) -> bool) -> BTreeSet<u64> {
         let mut reached = BTreeSet::new();
@@ -214,7 +235,11 @@ impl Sink for Graph {
                 let entry = (object.contents.len() as u64, pointers);
                 assert!(self.objects.insert(object.address, entry).is_none());
             }
-            Record::StackFrame(frame) => self.segment("frame", frame.contents, frame.fields),
+            Record::StackFrame(frame) => {
+                self.frames
+                    .push(String::from_utf8_lossy(frame.function).into_owned());
+                self.segment("frame", frame.contents, frame.fields);
+            }
             Record::Data(segment) => self.segment("data", segment.contents, segment.fields),
             Record::Bss(segment) => self.segment("bss", segment.contents, segment.fields),
             Record::OtherRoot(root) => {
