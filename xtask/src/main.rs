@@ -7,7 +7,11 @@ mod matrix;
 mod measure;
 #[cfg(target_os = "linux")]
 mod moments;
+#[cfg(target_os = "linux")]
+mod real;
 mod repository;
+#[cfg(target_os = "linux")]
+mod standing;
 #[cfg(target_os = "linux")]
 mod twin;
 
@@ -56,6 +60,12 @@ enum Task {
     /// Capture a loaded program many times, and see that nothing it holds is missing
     #[cfg(target_os = "linux")]
     Moments(moments::Args),
+    /// Capture programs that stand still, and judge what is reachable in them
+    #[cfg(target_os = "linux")]
+    Standing(standing::Args),
+    /// Capture programs of others at work many times: etcd under a load, the Go compiler
+    #[cfg(target_os = "linux")]
+    Real(real::Args),
     /// Run a command and print what it took as JSON (bench-dump's own helper)
     #[cfg(target_os = "linux")]
     #[command(hide = true)]
@@ -99,7 +109,11 @@ fn run(task: Task) -> Result<bool> {
         #[cfg(target_os = "linux")]
         Task::BenchDump(args) => bench_dump::run(&args),
         #[cfg(target_os = "linux")]
+        Task::Standing(args) => standing::run(&args),
+        #[cfg(target_os = "linux")]
         Task::Moments(args) => moments::run(&args),
+        #[cfg(target_os = "linux")]
+        Task::Real(args) => real::run(&args),
         #[cfg(target_os = "linux")]
         Task::Measure { command } => measure::run(&command),
     }

@@ -10,7 +10,7 @@ use std::path::Path;
 use goheap_testkit::capture::capture;
 use goheap_testkit::holders::{self, Build};
 use goheap_testkit::obedient::Obedient;
-use goheap_testkit::quiescent::Quiescent;
+use goheap_testkit::standstill::Standstill;
 
 /// Captures of a program under load.
 const CAPTURES: usize = 3;
@@ -36,28 +36,11 @@ fn pairs(environment: &[(String, String)]) -> Vec<(&str, &str)> {
 }
 
 fn standing(version: &str, how: Build) {
-    let (program, environment) = holders::program(version, how).expect("a program");
-    let twin = Quiescent::start(&program, &pairs(&environment)).expect("a program at a standstill");
-    let lists = holders::lists(&twin.said()).expect("lists");
-    let capture = capture(goheap(), &twin.pid().to_string(), &[]).expect("a dump");
-    assert!(twin.stands_still().expect("the program"));
-    if let Some(folder) = std::env::var_os("TWINS_KEEP") {
-        let name = format!("holders-{version}-{how:?}.heapdump");
-        std::fs::write(Path::new(&folder).join(name), &capture.dump).expect("kept");
+    let standstill = Standstill::holders(version, how).expect("a program at a standstill");
+    match standstill.judge(goheap()).expect("a dump") {
+        Ok(lists) => assert!(lists > 40, "only {lists} lists"),
+        Err(wrong) => panic!("Go {version}, {how:?}: {wrong:#?}"),
     }
-    let verdict = holders::judge(&lists, &capture.dump).expect("a dump");
-    assert_eq!(
-        capture.gaps(),
-        [""; 0],
-        "Go {version}, {how:?}: a gap at a standstill"
-    );
-    assert!(
-        verdict.wrong.is_empty(),
-        "Go {version}, {how:?}: {:#?}",
-        verdict.wrong
-    );
-    assert_eq!(verdict.right, lists.len());
-    assert!(lists.len() > 40, "only {} lists", lists.len());
 }
 
 fn loaded(version: &str, how: Build, load: &str) {

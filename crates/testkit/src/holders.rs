@@ -194,6 +194,28 @@ fn held(list: &List, graph: &Graph<'_>, marks: &Marks) -> Result<(), String> {
     }
 }
 
+/// What became of a list in a dump.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// Its first node is not there, or not right.
+    Absent,
+    /// Its first node is there, and no root leads to it.
+    Unreachable,
+    /// It is there, whole and reachable.
+    Reachable,
+}
+
+/// What became of a list.
+pub fn fate(list: &List, graph: &Graph<'_>, marks: &Marks) -> Fate {
+    match node(graph, list.head) {
+        Ok([_, MAGIC, tag, ..]) if tag == list.tag => match held(list, graph, marks) {
+            Ok(()) => Fate::Reachable,
+            Err(_) => Fate::Unreachable,
+        },
+        _ => Fate::Absent,
+    }
+}
+
 /// Whether no node at the list's head is reachable. Its memory may have been used again.
 fn not_held(list: &List, graph: &Graph<'_>, marks: &Marks) -> Result<(), String> {
     let Ok([_, MAGIC, tag, ..]) = node(graph, list.head) else {

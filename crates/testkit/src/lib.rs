@@ -12,9 +12,11 @@
 //! - [`quiescent`]: a program that stands still inside its own `WriteHeapDump`.
 //! - [`entry`]: a program stopped at the entry of `runtime.readmemstats_m`, its collector on.
 //! - [`obedient`]: a program that runs on, for measuring.
+//! - [`others`]: programs of others, to be captured at work: etcd, the Go compiler.
 //! - [`second_reader`]: a dump as a list of records, read by a grammar.
 //! - [`reach`]: what is reachable in a dump; [`holders`]: are the lists of the program `holders`
 //!   whole and reachable; [`mod@capture`]: goheap's capture, by its binary.
+//! - [`standstill`]: goheap's captures of programs that stand still, judged.
 //! - [`twin`]: what differs between two dumps, and where.
 //!
 //! # Invariants
@@ -48,6 +50,7 @@ mod error;
 pub mod holders;
 #[cfg(target_os = "linux")]
 pub mod obedient;
+pub mod others;
 #[cfg(target_os = "linux")]
 pub mod procfs;
 pub mod program;
@@ -55,6 +58,8 @@ pub mod program;
 pub mod quiescent;
 pub mod reach;
 pub mod second_reader;
+#[cfg(target_os = "linux")]
+pub mod standstill;
 pub mod symbols;
 #[cfg(target_os = "linux")]
 mod target;

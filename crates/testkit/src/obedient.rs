@@ -47,6 +47,21 @@ impl Obedient {
         self.running.said()
     }
 
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.running.has_ended()
+    }
+
+    /// Gives it an order of its own kind, and waits for the line that starts with `answer`: the rest
+    /// of that line.
+    ///
+    /// # Errors
+    /// A program that dies of it, or that does not answer in two minutes.
+    pub fn ask(&mut self, order: &str, answer: &str) -> Result<String> {
+        self.running.tell(order)?;
+        self.running.hear(answer, "answer")
+    }
+
     /// Lets it write its own dump into a file; how long its `WriteHeapDump` took, as it says.
     ///
     /// # Errors

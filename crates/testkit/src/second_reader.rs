@@ -309,17 +309,23 @@ impl Part {
 /// # Errors
 /// A [`ReadError`] with the offset at which sense ends.
 pub fn read(dump: &[u8]) -> Result<Dump, ReadError> {
-    let mut cursor = Cursor::start(dump)?;
     let mut records = Vec::new();
+    let end = each(dump, |record| records.push(record))?;
+    Ok(Dump { records, end })
+}
+
+/// Reads the same, and holds one record at a time. Where the records end is the answer.
+///
+/// # Errors
+/// As [`read`].
+pub fn each(dump: &[u8], mut visit: impl FnMut(Record)) -> Result<usize, ReadError> {
+    let mut cursor = Cursor::start(dump)?;
     loop {
         let record = cursor.record()?;
         let last = record.tag == 0;
-        records.push(record);
+        visit(record);
         if last {
-            return Ok(Dump {
-                records,
-                end: cursor.at,
-            });
+            return Ok(cursor.at);
         }
     }
 }

@@ -20,8 +20,10 @@ import (
 func init() {
 	extras = append(extras, func() {
 		declare("cgo call", "frame main.", func(h *node) { go inC(h) })
-		inCMemory()
-		if !standing() {
+		if standing() {
+			atLast = append(atLast, inCMemory)
+		} else {
+			inCMemory()
 			declare("moving: cgo calls", "frame main.", func(h *node) { go callingC(h) })
 		}
 	})

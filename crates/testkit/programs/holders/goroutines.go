@@ -30,6 +30,11 @@ func heldByGoroutines() {
 	declare("mutex", "frame main.", func(h *node) { go inMutex(h) })
 	declare("map on the stack", "", func(h *node) { go inMap(h) })
 	declare("register", "", func(h *node) { go inRegister(h) })
+	declare("spilled, in no stack map", "", func(h *node) {
+		p := new(*node)
+		*p = h
+		go inSpilled(p)
+	})
 	declare("deep stack", "frame main.", func(h *node) { go inDeep(h, 300) })
 	time.Sleep(10 * time.Millisecond)
 }
@@ -232,4 +237,57 @@ func inDeep(h *node, n int) {
 		return
 	}
 	inDeep(h, n-1)
+}
+
+// leaveDeadFrame makes a list that only a variable of a dead frame leads to: its function has been
+// left by a panic of the processor's, and nothing can come back to it.
+func leaveDeadFrame() {
+	tags++
+	dropped = build(tags, length, newNode)
+	tell("dead frame", "", tags, length, disguised(dropped), false)
+	there := make(chan bool)
+	go aboveDead(there)
+	<-there
+	time.Sleep(10 * time.Millisecond)
+}
+
+//go:noinline
+func aboveDead(there chan bool) {
+	defer func() {
+		there <- true
+		<-forever
+	}()
+	inDeadFrame(nil)
+}
+
+//go:noinline
+func inDeadFrame(p *uint64) {
+	h := takeDropped()
+	runtime.Gosched()
+	*p = 1
+	sink = h.sum
+}
+
+//go:noinline
+func takeDropped() *node {
+	h := dropped
+	dropped = nil
+	return h
+}
+
+// inSpilled has the head in a word of its frame that no stack map tells of: the compiler puts it there
+// behind the last call, for want of registers. Only a frame that is scanned as a whole leads to it.
+//
+//go:noinline
+func inSpilled(p **node) uint64 {
+	h := *p
+	*p = nil
+	var a, b, c, d, e, f, g, i, j, k, l, m uint64 = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
+	for atomic.LoadUint32(&stop) == 0 {
+		a, b, c = a+b*c, b+c^d, c+d*e
+		d, e, f = d+e*f, e+f^g, f+g*i
+		g, i, j = g+i*j, i+j^k, j+k*l
+		k, l, m = k+l*m, l+m^a, m+a*b
+	}
+	return h.sum + a + b + c + d + e + f + g + i + j + k + l + m
 }

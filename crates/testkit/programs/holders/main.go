@@ -154,6 +154,17 @@ func heldByNothing() {
 	tell("nothing", "", tags, length, disguised(head), false)
 }
 
+// dropped has a list that was held until now.
+var dropped *node
+
+// justDropped lets go of a list that no collection has found out about.
+func justDropped() {
+	tags++
+	dropped = build(tags, length, newNode)
+	tell("nothing since a moment", "", tags, length, disguised(dropped), false)
+	dropped = nil
+}
+
 // stand collects all that nobody holds, and lets the collector rest.
 func stand() {
 	for i := 0; i < 5; i++ {
@@ -164,8 +175,13 @@ func stand() {
 	time.Sleep(20 * time.Millisecond)
 }
 
-// lastMinute gives lists to holders that would lose them at the next collection.
+// lastMinute makes what the next collection would change: lists that nothing holds any more, and
+// holders that would lose theirs.
 func lastMinute() {
+	if standing() {
+		justDropped()
+		leaveDeadFrame()
+	}
 	for _, f := range atLast {
 		f()
 	}

@@ -1,5 +1,5 @@
 // Program linked holds a list of many small objects with pointers, for measuring: its first argument
-// is how many.
+// is how many, or LINKED_OBJECTS in its environment.
 package main
 
 import (
@@ -31,10 +31,12 @@ func init() { runtime.LockOSThread() }
 func main() {
 	allowTracers()
 	n := 28000000
+	wanted := os.Getenv("LINKED_OBJECTS")
 	if len(os.Args) > 1 {
-		if v, err := strconv.Atoi(os.Args[1]); err == nil {
-			n = v
-		}
+		wanted = os.Args[1]
+	}
+	if v, err := strconv.Atoi(wanted); err == nil {
+		n = v
 	}
 	debug.SetGCPercent(400)
 	for i := 0; i < n; i++ {
