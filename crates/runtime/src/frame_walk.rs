@@ -17,7 +17,7 @@ use std::rc::Rc;
 use goheap_image::pclntab::FuncId;
 use goheap_memory::{Addr, DataModel, Memory};
 
-use crate::stack::{ArgsLen, Site, Sites};
+use crate::stack::{ArgsLen, Site};
 use crate::stack_liveness::Words;
 use crate::stack_map::PointerMap;
 use crate::unwind::{Code, Frame, Stack, UnwindError, Unwinder};
@@ -67,12 +67,12 @@ pub(crate) struct Start {
 }
 
 /// Walks the frames of one stack, innermost first.
-pub(crate) struct FrameWalk<'a, 'w, M: ?Sized> {
+pub(crate) struct FrameWalk<'a, M: ?Sized, C: Code<Site = Site>> {
     memory: &'a M,
     model: DataModel,
-    sites: &'a Sites<'w>,
+    sites: &'a C,
     start: Start,
-    unwinder: Unwinder<'a, M, Sites<'w>>,
+    unwinder: Unwinder<'a, M, C>,
     /// Each word of the next frame may be a pointer.
     words: bool,
     /// Where the next frame begins.
@@ -86,13 +86,8 @@ pub(crate) struct FrameWalk<'a, 'w, M: ?Sized> {
     problems: Vec<UnwindError>,
 }
 
-impl<'a, 'w, M: Memory + ?Sized> FrameWalk<'a, 'w, M> {
-    pub(crate) fn new(
-        memory: &'a M,
-        model: DataModel,
-        sites: &'a Sites<'w>,
-        start: Start,
-    ) -> FrameWalk<'a, 'w, M> {
+impl<'a, M: Memory + ?Sized, C: Code<Site = Site>> FrameWalk<'a, M, C> {
+    pub(crate) fn new(memory: &'a M, model: DataModel, sites: &'a C, start: Start) -> Self {
         let at = (start.pc, start.sp);
         FrameWalk {
             memory,
@@ -228,7 +223,8 @@ impl<'a, 'w, M: Memory + ?Sized> FrameWalk<'a, 'w, M> {
             let Some(pc) = words.get(at).map(Addr::new) else {
                 continue;
             };
-            if self.sites.function(pc).is_some() && self.leads_to_top(pc, at.offset(word)) {
+            let known = matches!(self.sites.site(pc), Ok(Some(_)));
+            if known && self.leads_to_top(pc, at.offset(word)) {
                 return Some((pc, at.offset(word)));
             }
         }
@@ -268,3 +264,6 @@ fn has_maps(at: &Site, frame: &Frame<Site>) -> Result<(), UnwindError> {
         (ArgsLen::Fixed(_), _) => Err(UnwindError::NoMap { pc }),
     }
 }
+
+#[cfg(test)]
+mod tests;

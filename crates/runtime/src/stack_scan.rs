@@ -9,7 +9,7 @@
 //! stack that they lie in, as the collector follows those alone (`scanConservative`).
 
 use goheap_format::{Fields, StackFrame};
-use goheap_memory::Addr;
+use goheap_memory::{Addr, PageCache, Target};
 
 use crate::World;
 use crate::frame_walk::{FrameWalk, Scan, ScanFrame, Start};
@@ -18,7 +18,7 @@ use crate::stack::{ArgsLen, Site, Sites};
 use crate::stack_frame::read_contents;
 use crate::stack_liveness::{Known, ObjectError, StackObjects, Words};
 use crate::stack_map::{Bits, PointerMap};
-use crate::stack_objects::{WorldMasks, reflect_record};
+use crate::stack_objects::{ObjectRecord, WorldMasks, reflect_record};
 use crate::unwind::UnwindError;
 
 /// What leads into a stack from elsewhere.
@@ -137,7 +137,7 @@ impl<'a, 'w> StackScanner<'a, 'w> {
         let Scan::Maps(site) = &frame.scan else {
             return Ok(());
         };
-        let add = |objects: &mut StackObjects, record: crate::stack_objects::ObjectRecord| {
+        let add = |objects: &mut StackObjects, record: ObjectRecord| {
             let offset = i64::from(record.offset).cast_unsigned();
             let base = match record.offset < 0 {
                 true => frame.varp,
@@ -235,7 +235,7 @@ pub(crate) struct StackScan<'s, 'w> {
     scanner: &'s StackScanner<'s, 'w>,
     start: Start,
     objects: StackObjects,
-    walk: FrameWalk<'s, 's, goheap_memory::PageCache<&'w dyn goheap_memory::Target>>,
+    walk: FrameWalk<'s, PageCache<&'w dyn Target>, Sites<'s>>,
     /// Where the arguments of the last frame have pointers: they lie in the next one.
     passed_on: Vec<Slots>,
     contents: Vec<u8>,
@@ -264,9 +264,6 @@ impl StackScan<'_, '_> {
                 problem(error.into());
             }
             let frame = frame?;
-            let depth = self.depth;
-            self.depth += 1;
-            let child_sp = std::mem::replace(&mut self.child_sp, frame.sp);
             let read = read_contents(
                 self.scanner.world,
                 (frame.pc, frame.sp, frame.fp),
@@ -277,6 +274,9 @@ impl StackScan<'_, '_> {
                 problem(error.into());
                 continue;
             }
+            let depth = self.depth;
+            self.depth += 1;
+            let child_sp = std::mem::replace(&mut self.child_sp, frame.sp);
             let frame = self.frame.insert(frame);
             let (entry, function) = match &frame.site {
                 Some(site) => (site.step.entry, &*site.name),
