@@ -40,41 +40,54 @@ fn a_dump_of_a_live_process() {
     let path = path.to_str().unwrap();
     file(&folder, "live.heapdump", b"what was there before");
 
-    let line = goheap(["dump", &pid, "--exact", "-o", path]).done().text();
-    assert_eq!(line.lines().count(), 1, "{line}");
-    for word in [
-        "live.heapdump: ",
-        " objects (",
-        " goroutines, ",
-        "(linked) stood still for ",
-        "no gaps",
-    ] {
-        assert!(line.contains(word), "{word:?} in {line:?}");
-    }
-    assert_eq!(
-        fs::metadata(path).unwrap().permissions().mode() & 0o7777,
-        0o600
-    );
-    goheap(["verify", path]).done();
-    obeys(&mut program);
+    for exact in [&[][..], &["--exact"]] {
+        let dump = |more: &[&str]| {
+            let args = ["dump", &pid, "-o", path];
+            goheap(args.iter().chain(exact).chain(more)).done()
+        };
+        let line = dump(&[]).text();
+        assert_eq!(line.lines().count(), 1, "{line}");
+        for word in [
+            "live.heapdump: ",
+            " objects (",
+            " goroutines, ",
+            "(linked) stood still for ",
+            "no gaps",
+        ] {
+            assert!(line.contains(word), "{word:?} in {line:?}");
+        }
+        assert!(!line.contains("safe moment"), "{line}");
+        assert_eq!(
+            fs::metadata(path).unwrap().permissions().mode() & 0o7777,
+            0o600
+        );
+        goheap(["verify", path]).done();
+        obeys(&mut program);
 
-    let json = goheap(["dump", &pid, "--exact", "-o", path, "--json"])
-        .done()
-        .json();
-    assert_eq!(json["schema"], "goheap.dump/1");
-    assert_eq!(json["bytes"], fs::metadata(path).unwrap().len());
-    assert!(json["pause_ns"].as_u64().unwrap() > 0);
+        let json = dump(&["--json"]).json();
+        assert_eq!(json["schema"], "goheap.dump/1");
+        assert_eq!(json["exact"], !exact.is_empty());
+        assert_eq!(json["bytes"], fs::metadata(path).unwrap().len());
+        assert_eq!(json["safe_moment"], true);
+        let number = |field: &str| json[field].as_u64().unwrap();
+        assert!(number("pause_ns") > 0 && number("tries") > 0);
+        assert!(number("stopped_ns") >= number("pause_ns"));
+        assert_eq!(json["gaps"]["count"], 0);
+        assert_eq!(json["gaps"]["by_what"], serde_json::json!({}));
+        let of_file = goheap(["info", path, "--json"]).done().json();
+        for field in ["objects", "object_bytes", "threads"] {
+            assert_eq!(json[field], of_file[field], "{field}");
+        }
+        assert_eq!(json["goroutines"], of_file["goroutines"]["total"]);
+        assert_eq!(json["frames"], of_file["goroutines"]["frames"]);
+        assert!(number("objects") >= 50_000);
+    }
+
     let of_file = goheap(["info", path, "--json"]).done().json();
-    for field in ["objects", "object_bytes", "threads"] {
-        assert_eq!(json[field], of_file[field], "{field}");
-    }
-    assert_eq!(json["goroutines"], of_file["goroutines"]["total"]);
-    assert_eq!(json["frames"], of_file["goroutines"]["frames"]);
-    assert!(json["objects"].as_u64().unwrap() >= 50_000);
-
     let of_process = goheap(["info", &pid, "--json"]).done().json();
     assert_eq!(of_process["source"]["pid"], program.pid());
     assert_eq!(of_process["gaps"]["count"], 0);
+    assert_eq!(of_process["safe_moment"], true);
     assert_eq!(of_process["go"], of_file["go"]);
     assert!(
         of_process["program"]["executable"]
@@ -118,9 +131,9 @@ fn a_core_is_as_good_as_its_process() {
     let core = core.to_str().unwrap();
     let output = folder.path().join("core.heapdump");
     let output = output.to_str().unwrap();
-    let line = goheap(["dump", core, "--exact", "-o", output])
-        .done()
-        .text();
+    goheap(["dump", core, "--exact", "-o", output]).done();
+    goheap(["verify", output]).done();
+    let line = goheap(["dump", core, "-o", output]).done().text();
     assert!(
         line.contains("objects") && !line.contains("stood still"),
         "{line}"
@@ -129,10 +142,62 @@ fn a_core_is_as_good_as_its_process() {
     let of_core = goheap(["info", core, "--json"]).done().json();
     let of_dump = goheap(["info", output, "--json"]).done().json();
     assert_eq!(of_core["source"]["kind"], "core");
-    assert_eq!(of_core["pause_ns"], serde_json::Value::Null);
+    for field in ["pause_ns", "stopped_ns", "tries"] {
+        assert_eq!(of_core[field], serde_json::Value::Null, "{field}");
+    }
+    assert_eq!(of_core["safe_moment"], true);
     for field in ["go", "objects", "goroutines", "memstats", "records"] {
         assert_eq!(of_core[field], of_dump[field], "{field}");
     }
+}
+
+/// A program that allocates flat out is caught in the middle of something soon. What that was is told
+/// if one try has to do, and a safe moment is found in more.
+#[test]
+fn a_moment_that_is_not_safe_is_told_or_given_up() {
+    let program = build(GO, "churn", &BuildOptions::default()).unwrap();
+    let program = Obedient::start(&program, &[]).unwrap();
+    let pid = program.pid().to_string();
+    let info = |more: &[&str]| {
+        let json = goheap(["info", &pid, "--json"].iter().chain(more));
+        let json = json.done().json();
+        // What made it unsafe is a gap, the first of all.
+        let moment = &json["gaps"]["by_what"]["the moment"];
+        assert_eq!(json["safe_moment"], moment.is_null());
+        if json["safe_moment"] == false {
+            let gap = &json["gaps"]["first"][0];
+            assert_eq!(gap["what"], "the moment");
+            assert_ne!(gap["address"], "0x0");
+            assert!(!gap["why"].as_str().unwrap().is_empty());
+            assert!(json["gaps"]["count"].as_u64() >= moment.as_u64());
+        }
+        json
+    };
+    let any = |found: &dyn Fn() -> bool| (0..50).any(|_| found());
+    let told = any(&|| {
+        let json = info(&["--tries", "1"]);
+        json["tries"] == 1 && json["safe_moment"] == false
+    });
+    assert!(told, "with one try, no moment is unsafe");
+    let given_up = any(&|| {
+        let json = info(&[]);
+        let number = |field: &str| json[field].as_u64().unwrap();
+        number("tries") > 1
+            && number("stopped_ns") > number("pause_ns")
+            && json["safe_moment"] == true
+    });
+    assert!(given_up, "no unsafe moment was given up for a safe one");
+    let said = any(&|| {
+        let folder = folder();
+        let path = folder.path().join("x.heapdump");
+        let args = ["dump", &pid, "--tries", "1", "-o", path.to_str().unwrap()];
+        let text = goheap(args).done().text();
+        let told = text.contains(", not at a safe moment; ");
+        assert_eq!(told, text.contains("\n  gap: the moment at 0x"), "{text}");
+        assert_eq!(told, text.contains(" the moment"), "{text}");
+        told
+    });
+    assert!(said, "with one try, no dump was at an unsafe moment");
 }
 
 /// goheap, writing a dump into a pipe that nobody reads: it stands half-way, and the process with
