@@ -165,8 +165,15 @@ impl Unreachable {
 /// A program that cannot be built, or does not come to stand still.
 pub fn subject(version: &str, name: &str) -> Result<Standstill> {
     match name {
-        "holders" => Standstill::holders(version, Build::Plain),
-        "holders_cgo" => Standstill::holders(version, Build::Cgo),
+        "holders" | "holders_cgo" => {
+            let how = match name {
+                "holders" => Build::Plain,
+                _ => Build::Cgo,
+            };
+            let (program, mut environment) = holders::program(version, how)?;
+            environment.push(("HOLDERS_LOAD".to_owned(), "still".to_owned()));
+            Standstill::of(&program, &environment)
+        }
         "linked" => {
             let program = build(version, "linked", &Default::default())?;
             let size = ("LINKED_OBJECTS".to_owned(), "300000".to_owned());

@@ -21,7 +21,7 @@ func init() {
 	extras = append(extras, func() {
 		declare("cgo call", "frame main.", func(h *node) { go inC(h) })
 		if standing() {
-			atLast = append(atLast, inCMemory)
+			dyingAtLast = append(dyingAtLast, inCMemory)
 		} else {
 			inCMemory()
 			declare("moving: cgo calls", "frame main.", func(h *node) { go callingC(h) })

@@ -30,7 +30,7 @@ func heldByCleanups() {
 		declare("moving: cleanup", "", cleanAgain)
 		return
 	}
-	atLast = append(atLast, weakly)
+	dyingAtLast = append(dyingAtLast, weakly)
 	leaveCleanup()
 	runtime.GC()
 	declare("queued cleanup", "", func(h *node) {

@@ -2,6 +2,7 @@
 // its head is, disguised. Beside them it is loaded as its environment says:
 //
 //	HOLDERS_LOAD=none      stands still; some holders exist only here
+//	HOLDERS_LOAD=still     the same without what dies at the last minute, and with more that lives
 //	HOLDERS_LOAD=light     lists that move from holder to holder, now and then, and some garbage
 //	HOLDERS_LOAD=flat-out  the same without a pause, on all processors
 //
@@ -167,6 +168,9 @@ func justDropped() {
 
 // stand collects all that nobody holds, and lets the collector rest.
 func stand() {
+	if load == "still" {
+		live = append(live, grow(17))
+	}
 	for i := 0; i < 5; i++ {
 		time.Sleep(20 * time.Millisecond)
 		runtime.GC()
@@ -178,13 +182,16 @@ func stand() {
 // lastMinute makes what the next collection would change: lists that nothing holds any more, and
 // holders that would lose theirs.
 func lastMinute() {
-	if standing() {
+	if standing() && load != "still" {
 		justDropped()
 		leaveDeadFrame()
+		for _, f := range dyingAtLast {
+			f()
+		}
 	}
 	for _, f := range atLast {
 		f()
 	}
 }
 
-var atLast []func()
+var atLast, dyingAtLast []func()
