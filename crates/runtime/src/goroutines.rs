@@ -35,6 +35,7 @@ use std::fmt;
 use goheap_format::{Goroutine, Record};
 use goheap_memory::Addr;
 
+pub use self::context::Rule;
 use self::context::{Context, Contexts, Lost};
 use self::frames::Mended;
 pub(crate) use self::heap_words::HeapWords;
@@ -145,6 +146,10 @@ pub struct GoroutineSummary {
     pub stack_objects: u64,
     /// How many running goroutines have the frames that their thread's registers tell.
     pub from_registers: u64,
+    /// What told where their frames begin, and how often.
+    pub told: BTreeMap<Rule, u64>,
+    /// How many threads were in a signal handler.
+    pub interrupted: u64,
     /// How many roots were found in threads' registers and on their own stacks.
     pub thread_roots: u64,
     /// What could not be seen.
@@ -169,7 +174,7 @@ pub(crate) fn write_goroutines(
     let layout = Layout::new(&world.structs)?;
     let mut summary = GoroutineSummary::default();
     let ms = MLayout::new(&world.structs)?.read_all(world, &mut summary.gaps)?;
-    let threads = Threads::new(world, ms, &mut summary.gaps);
+    let threads = Threads::new(world, ms);
     let mut walk = Walk {
         world,
         layout: &layout,
@@ -222,6 +227,9 @@ pub(crate) fn write_goroutines(
             }
         }
     }
+    walk.summary.told = walk.contexts.told();
+    let interrupted = threads.list.iter().filter(|t| t.interrupted.is_some());
+    walk.summary.interrupted = interrupted.count() as u64;
     if fidelity == Fidelity::Mended {
         walk.thread_roots(heap)?;
     }
@@ -271,7 +279,7 @@ impl Walk<'_, '_> {
         if state.is_dead() {
             return Ok(());
         }
-        let g = match G::read(self.world, self.layout, address) {
+        let mut g = match G::read(self.world, self.layout, address) {
             Ok(g) => g,
             Err(error) => {
                 self.summary.gaps.add("goroutine", address, error);
@@ -279,7 +287,12 @@ impl Walk<'_, '_> {
             }
         };
         self.ids.check(&g, state, &mut self.summary.gaps);
-        if let Some((m, _)) = self.threads.running(address) {
+        if g.untear() || state == GoroutineState::CopyStack {
+            let why =
+                "its stack is being moved: pointers to its own frames may lead to the old one";
+            self.gap(&g, "a stack that is being moved", why);
+        }
+        if let Some((m, _)) = self.threads.running(&g) {
             ids::check_m(&g, state, m.address, &mut self.summary.gaps);
             let running = Running {
                 id: g.id,

@@ -118,7 +118,7 @@ mod world;
 pub use dump::{Fidelity, Summary, dump};
 pub use error::WalkError;
 pub use gap::{Gap, Gaps};
-pub use goroutines::{GoroutineState, GoroutineSummary};
+pub use goroutines::{GoroutineState, GoroutineSummary, Rule};
 pub use memstats::read_mem_stats;
 pub use module::{FoundFunc, Module};
 pub use moment::{Hazard, Moment, MomentCheck, Reason};

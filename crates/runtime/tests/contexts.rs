@@ -13,7 +13,7 @@ use goheap_golang::ElfProgram;
 use goheap_image::Executable;
 use goheap_memory::Target;
 use goheap_process::{Mapped, Process, StopOptions, map_file};
-use goheap_runtime::{Fidelity, World, dump};
+use goheap_runtime::{Fidelity, Rule, World, dump};
 use goheap_testkit::obedient::Obedient;
 use goheap_testkit::{BuildOptions, build, toolchains};
 
@@ -60,6 +60,8 @@ struct Tally {
     chains: u64,
     held: u64,
     roots: u64,
+    interrupted: u64,
+    told: BTreeMap<Rule, u64>,
     /// Gaps by kind, with how often, and the first one in words.
     gaps: BTreeMap<String, (u64, String)>,
     wrong: Vec<String>,
@@ -167,6 +169,10 @@ fn capture(process: &Process, executable: &Executable<Mapped>, tally: &mut Tally
     stopped.resume();
     tally.captures += 1;
     tally.from_registers += summary.goroutines.from_registers;
+    tally.interrupted += summary.goroutines.interrupted;
+    for (rule, count) in summary.goroutines.told {
+        *tally.told.entry(rule).or_default() += count;
+    }
     tally.roots += summary.goroutines.thread_roots;
     let mut lost = Vec::new();
     for gap in summary.gaps.kept() {
@@ -249,6 +255,7 @@ fn every_goroutine_unwinds_to_its_root() {
                 tally.held,
                 tally.roots
             );
+            eprintln!("    {} in handlers, {:?}", tally.interrupted, tally.told);
             for (kind, (count, first)) in &tally.gaps {
                 eprintln!("    {count} x {kind}\n        {first}");
             }

@@ -18,6 +18,9 @@
 //! - Its thread in a signal handler: the same, by the registers that the kernel saved.
 //! - Not on a processor: `sched`, or `syscallpc` on its way back from a system call.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use goheap_memory::Addr;
 
 use super::GoroutineState;
@@ -67,8 +70,16 @@ pub(super) enum Lost {
         "thread {tid} is on its stack with {sp}, at {pc}, where the function tables do not tell how far the frame reaches"
     )]
     OwnStack { tid: u32, pc: Addr, sp: Addr },
-    #[error("thread {tid} left its stack at {pc} for code that does not tell where it left")]
-    Borrowed { tid: u32, pc: Addr },
+    #[error(
+        "thread {tid} left its stack and is at {pc} on {sp}, which does not tell where it left (its g is {own:?}, interrupted {interrupted})"
+    )]
+    Borrowed {
+        tid: u32,
+        pc: Addr,
+        sp: Addr,
+        own: Option<Addr>,
+        interrupted: bool,
+    },
     #[error("the stack pointer that it saved, {sp}, is outside of its stack from {lo} to {hi}")]
     Outside { sp: Addr, lo: Addr, hi: Addr },
 }
@@ -112,6 +123,16 @@ fn is_switching(name: &[u8]) -> bool {
         )
 }
 
+/// What functions call that are about to leave the stack.
+fn is_helper(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"gosave_systemstack_switch"
+            | b"runtime.secretEraseRegisters"
+            | b"runtime.secretEraseRegistersMcall"
+    )
+}
+
 /// The most words of a borrowed stack that are looked through.
 const BORROWED_WORDS: u64 = 1 << 13;
 
@@ -123,6 +144,32 @@ pub(super) struct Contexts<'s> {
     /// The race detector calls back from the borrowed stack, and then switches the thread's
     /// goroutine.
     race: bool,
+    /// How often each rule told.
+    told: RefCell<BTreeMap<Rule, u64>>,
+}
+
+/// What told where the frames of a goroutine begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Rule {
+    /// Its `sched`, for it is not on a processor.
+    Waiting,
+    /// `syscallpc` and `syscallsp`.
+    Syscall,
+    /// Its thread's registers.
+    Registers,
+    /// Its `sched`, while its thread is on the scheduler's stack.
+    Scheduler,
+    /// `sched.pc`, for its thread is about to jump there.
+    Gogo,
+    /// `m.vdsoPC` and `m.vdsoSP`.
+    Vdso,
+    /// A return address that `rawVforkSyscall` has in a register.
+    Vfork,
+    /// The frame pointer.
+    FramePointer,
+    /// What a borrowed stack, or R12 meanwhile, has.
+    Borrowed,
 }
 
 impl<'s> Contexts<'s> {
@@ -137,12 +184,23 @@ impl<'s> Contexts<'s> {
             sites,
             threads,
             race,
+            told: RefCell::default(),
         }
+    }
+
+    /// How often each rule told.
+    pub(super) fn told(&self) -> BTreeMap<Rule, u64> {
+        self.told.borrow().clone()
+    }
+
+    fn tell(&self, rule: Rule, context: Context) -> Context {
+        *self.told.borrow_mut().entry(rule).or_default() += 1;
+        context
     }
 
     /// Where the frames of `g` begin.
     pub(super) fn of(&self, state: GoroutineState, g: &G) -> Result<Context, Lost> {
-        let running = self.threads.running(g.address);
+        let running = self.threads.running(g);
         if state != GoroutineState::Syscall
             && let Some((m, Some(thread))) = running
             && g.stack.contains(thread.code().sp)
@@ -151,7 +209,7 @@ impl<'s> Contexts<'s> {
         }
         // runtime/heapdump.go: dumpgoroutine asks this and nothing else.
         if !g.syscall.sp.is_nil() {
-            return Ok(Context::Saved(g.syscall));
+            return Ok(self.tell(Rule::Syscall, Context::Saved(g.syscall)));
         }
         match state {
             GoroutineState::Running | GoroutineState::Unknown(_) => {
@@ -159,15 +217,15 @@ impl<'s> Contexts<'s> {
                 let thread = thread.ok_or(Lost::NoThread(m.address))?;
                 self.off_its_stack(g, m, thread)
             }
-            _ => self.saved(g),
+            _ => self.saved(g, Rule::Waiting),
         }
     }
 
     /// What `sched` says. It is torn where the stack pointer is not in the stack: while that is
     /// moved, the bounds come first (runtime/stack.go: `copystack`).
-    fn saved(&self, g: &G) -> Result<Context, Lost> {
+    fn saved(&self, g: &G, rule: Rule) -> Result<Context, Lost> {
         match g.stack.contains(g.sched.sp) {
-            true => Ok(Context::Saved(g.sched)),
+            true => Ok(self.tell(rule, Context::Saved(g.sched))),
             false => Err(Lost::Outside {
                 sp: g.sched.sp,
                 lo: g.stack.lo,
@@ -192,48 +250,69 @@ impl<'s> Contexts<'s> {
         let vdso = m
             .vdso
             .filter(|vdso| vdso.sp > at.sp && g.stack.contains(vdso.sp));
+        let at = self.behind_helper(at);
         let Some(name) = self.function(at.pc) else {
             return match vdso {
-                Some(vdso) => Ok(Context::Saved(vdso)),
+                Some(vdso) => Ok(self.tell(Rule::Vdso, Context::Saved(vdso))),
                 // A call of a nil function: the unwinder knows what to do.
-                None if at.pc.is_nil() => Ok(Context::Registers(at)),
+                None if at.pc.is_nil() => Ok(self.tell(Rule::Registers, Context::Registers(at))),
                 None => Err(lost),
             };
         };
         if let Some(vdso) = vdso
             && VDSO_CALLERS.contains(&name)
         {
-            return Ok(Context::Saved(vdso));
+            return Ok(self.tell(Rule::Vdso, Context::Saved(vdso)));
         }
         // It has switched the stack, and is about to jump to where the goroutine goes on.
         if is_gogo(name) {
-            return Ok(Context::Saved(Saved {
+            let at = Saved {
                 pc: g.sched.pc,
                 sp: at.sp,
-            }));
+            };
+            return Ok(self.tell(Rule::Gogo, Context::Saved(at)));
         }
         let Ok(Some(site)) = self.sites.site(at.pc) else {
             // The unwinder will say what is wrong.
-            return Ok(Context::Registers(at));
+            return Ok(self.tell(Rule::Registers, Context::Registers(at)));
         };
         let step = &(*site).as_ref();
         // It keeps its return address in a register while the child of vfork shares its stack
         // (syscall/asm_linux_amd64.s).
         if name == b"syscall.rawVforkSyscall" && step.sp_delta == Some(8_u64.wrapping_neg()) {
             let pc = Addr::new(code.get("r12").unwrap_or(0));
-            return Ok(Context::Saved(Saved { pc, sp: at.sp }));
+            let at = Saved { pc, sp: at.sp };
+            return Ok(self.tell(Rule::Vfork, Context::Saved(at)));
         }
         if step.sp_write && !is_switching(name) {
             return self.with_frame_pointer(g, thread, at).ok_or(lost);
         }
-        Ok(Context::Registers(at))
+        Ok(self.tell(Rule::Registers, Context::Registers(at)))
+    }
+
+    /// The caller, if `at` is in a function that those call which are about to leave the stack: the
+    /// unwinder does not believe in frames of such callers, but here they have not left it yet.
+    fn behind_helper(&self, at: Saved) -> Saved {
+        if !self.function(at.pc).is_some_and(is_helper) {
+            return at;
+        }
+        let word = self.world.model.word_size();
+        let delta = match self.sites.site(at.pc) {
+            Ok(Some(site)) => (*site).as_ref().sp_delta,
+            _ => None,
+        };
+        let caller = delta.and_then(|delta| {
+            let top = at.sp.offset(delta);
+            Some((self.read(top)?, top.offset(word)))
+        });
+        caller.map_or(at, |(pc, sp)| Saved { pc, sp })
     }
 
     /// A function that moves its stack pointer on its own (assembly that aligns its locals). If the
     /// table does not hold, the frame pointer may: it leads to the caller.
     fn with_frame_pointer(&self, g: &G, thread: &ThreadState, at: Saved) -> Option<Context> {
         if self.unwinds(g, at) {
-            return Some(Context::Registers(at));
+            return Some(self.tell(Rule::Registers, Context::Registers(at)));
         }
         let word = self.world.model.word_size();
         let bp = Addr::new(thread.code().get("rbp")?);
@@ -245,7 +324,8 @@ impl<'s> Contexts<'s> {
             pc,
             sp: bp.offset(2 * word),
         };
-        self.unwinds(g, at).then_some(Context::Saved(at))
+        self.unwinds(g, at)
+            .then(|| self.tell(Rule::FramePointer, Context::Registers(at)))
     }
 
     /// It is running, and its thread is not on its stack.
@@ -266,10 +346,13 @@ impl<'s> Contexts<'s> {
             _ => false,
         };
         match switched {
-            true => self.saved(g),
+            true => self.saved(g, Rule::Scheduler),
             false => self.borrowed(g, m, thread, name).ok_or(Lost::Borrowed {
                 tid: thread.tid,
                 pc: code.pc,
+                sp: code.sp,
+                own,
+                interrupted: thread.interrupted.is_some(),
             }),
         }
     }
@@ -295,13 +378,14 @@ impl<'s> Contexts<'s> {
     /// The goroutine's stack was left for a call on the scheduler's, without a word in `sched`.
     fn borrowed(&self, g: &G, m: &M, thread: &ThreadState, name: Option<&[u8]>) -> Option<Context> {
         if let Some(vdso) = m.vdso.filter(|vdso| g.stack.contains(vdso.sp)) {
-            return Some(Context::Saved(vdso));
+            return Some(self.tell(Rule::Vdso, Context::Saved(vdso)));
         }
         let code = thread.code();
         let r12 = Addr::new(code.get("r12")?);
         let fits = |pc: Addr, sp: Addr| {
             let at = Saved { pc, sp };
-            (g.stack.contains(sp) && self.unwinds(g, at)).then_some(Context::Saved(at))
+            (g.stack.contains(sp) && self.unwinds(g, at))
+                .then(|| self.tell(Rule::Borrowed, Context::Saved(at)))
         };
         if name.is_some_and(|name| BORROWERS.contains(&name)) {
             return fits(code.pc, r12);

@@ -12,7 +12,7 @@ use crate::chain::Chain;
 use crate::error::Doing;
 use crate::frame_walk::Start;
 use crate::stack_objects::WorldMasks;
-use crate::stack_scan::{ScanProblem, StackRoots, StackScanner};
+use crate::stack_scan::{ScanLimits, ScanProblem, StackRoots, StackScanner};
 use crate::{WalkError, World};
 
 /// What gaps say that they are about.
@@ -22,6 +22,7 @@ const FRAMES: &str = "frames of a goroutine";
 pub(super) struct Mended<'s, 't> {
     pub(super) heap: &'s HeapWords<'s, 't>,
     pub(super) masks: WorldMasks<'s, 't>,
+    limits: ScanLimits,
     extended: Option<ExtendedRegisters>,
 }
 
@@ -52,6 +53,7 @@ impl<'s, 't> Mended<'s, 't> {
         Ok(Mended {
             heap,
             masks: WorldMasks::new(world)?,
+            limits: ScanLimits::new(),
             extended,
         })
     }
@@ -95,7 +97,7 @@ impl Walk<'_, '_> {
             words: Vec::new(),
         };
         if !start.at_call
-            && let Some((_, Some(thread))) = self.threads.running(g.address)
+            && let Some((_, Some(thread))) = self.threads.running(g)
         {
             let registers = &thread.code().general;
             roots
@@ -107,9 +109,17 @@ impl Walk<'_, '_> {
 
         let heap = mended.heap;
         let in_heap = |word: u64| heap.object(word).is_some();
-        let scanner = StackScanner::new(self.world, self.sites, &mended.masks, &in_heap);
+        let scanner = StackScanner::new(
+            self.world,
+            self.sites,
+            &mended.masks,
+            &mended.limits,
+            &in_heap,
+        );
         let mut problems: Vec<ScanProblem> = Vec::new();
-        let mut scan = scanner.scan(start, &roots, &mut |problem| problems.push(problem));
+        let mut scan = scanner.scan(start, &roots, self.room, &mut |problem| {
+            problems.push(problem)
+        });
         self.summary.stack_objects += scan.live_objects();
         loop {
             let next = scan.next(&mut |problem| problems.push(problem));

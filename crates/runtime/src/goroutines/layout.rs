@@ -162,7 +162,30 @@ pub(super) struct G {
     pub(super) running_cleanups: bool,
 }
 
+/// Bytes from the topmost frame to the end of a goroutine's stack (runtime/proc.go: `newproc1` and
+/// `oneNewExtraM`, in all of go1.19 to go1.27 on amd64).
+const ABOVE_TOP: u64 = 32;
+
 impl G {
+    /// Completes what is torn while its stack is moved: the bounds are those of the new one already,
+    /// and the stack pointer and the top, which are set after them, may be those of the old one
+    /// (runtime/stack.go: `copystack`). What lies on the new one is complete by then. Whether there
+    /// was something to do.
+    pub(super) fn untear(&mut self) -> bool {
+        let top = self.stack.hi.before(ABOVE_TOP);
+        if self.stack.contains(self.top) || !self.stack.contains(top) {
+            return false;
+        }
+        if !self.stack.contains(self.sched.sp) {
+            let Some(depth) = self.top.since(self.sched.sp) else {
+                return false;
+            };
+            self.sched.sp = top.before(depth);
+        }
+        self.top = top;
+        true
+    }
+
     pub(super) fn read(world: &World<'_>, layout: &Layout, address: Addr) -> Result<G, WalkError> {
         let field = |place: Place| world.field(address, place, "g");
         let pointer = |place: Place| field(place).map(Addr::new);

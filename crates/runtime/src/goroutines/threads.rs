@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use goheap_memory::{Addr, Registers, Thread};
 
+use super::layout::G;
 use super::machine::M;
 use super::signal_frame::SignalFrame;
 use crate::World;
-use crate::gap::Gaps;
 
 /// Threads that are asked where they keep their goroutine.
 const ASKED: usize = 64;
@@ -20,8 +20,8 @@ const TLS_WORDS: usize = 128;
 pub(super) struct Threads {
     pub(super) ms: Vec<M>,
     pub(super) list: Vec<ThreadState>,
-    /// Index in `ms` by the goroutine that is `curg`.
-    running: HashMap<Addr, usize>,
+    /// Indexes in `ms` by the goroutine that is `curg`.
+    running: HashMap<Addr, Vec<usize>>,
     /// Index in `list` by index in `ms`.
     of_m: HashMap<usize, usize>,
 }
@@ -62,21 +62,11 @@ impl ThreadState {
 }
 
 impl Threads {
-    pub(super) fn new(world: &World<'_>, ms: Vec<M>, gaps: &mut Gaps) -> Threads {
+    pub(super) fn new(world: &World<'_>, ms: Vec<M>) -> Threads {
         let threads = world.target.threads();
-        let mut running = HashMap::new();
-        for (i, m) in ms.iter().enumerate() {
-            if m.curg.is_nil() {
-                continue;
-            }
-            if let Some(other) = running.insert(m.curg, i) {
-                let other = ms.get(other).map_or(Addr::NIL, |m| m.address);
-                let why = format_args!(
-                    "the m at {other} says that it runs it, and so does the one at {}",
-                    m.address
-                );
-                gaps.add("a running goroutine", m.curg, why);
-            }
+        let mut running: HashMap<Addr, Vec<usize>> = HashMap::new();
+        for (i, m) in ms.iter().enumerate().filter(|(_, m)| !m.curg.is_nil()) {
+            running.entry(m.curg).or_default().push(i);
         }
         let own = OwnG::find(world, threads, &ms);
         let mut list: Vec<ThreadState> = Vec::with_capacity(threads.len());
@@ -116,11 +106,17 @@ impl Threads {
         }
     }
 
-    /// The `m` that says that it runs the goroutine at `g`, and its thread.
-    pub(super) fn running(&self, g: Addr) -> Option<(&M, Option<&ThreadState>)> {
-        let index = *self.running.get(&g)?;
-        let thread = self.of_m.get(&index).and_then(|i| self.list.get(*i));
-        Some((self.ms.get(index)?, thread))
+    /// The `m` that says that it runs `g`, and its thread. There can be two: a coroutine that was
+    /// switched away from may be taken over before its thread has forgotten it (runtime/coro.go:
+    /// `coroswitch_m`). Then it tells itself which one it is.
+    pub(super) fn running(&self, g: &G) -> Option<(&M, Option<&ThreadState>)> {
+        let indexes = self.running.get(&g.address)?;
+        let own = indexes
+            .iter()
+            .find(|i| self.ms.get(**i).is_some_and(|m| m.address == g.m));
+        let index = own.or_else(|| indexes.first())?;
+        let thread = self.of_m.get(index).and_then(|i| self.list.get(*i));
+        Some((self.ms.get(*index)?, thread))
     }
 }
 
@@ -152,8 +148,10 @@ struct OwnG {
 }
 
 impl OwnG {
-    /// Finds the place: the one nearest to the base at which (nearly) all threads of the runtime
-    /// have one of the goroutines that they can have.
+    /// Finds the place: the one nearest to the base at which most threads of the runtime have one of
+    /// the goroutines that they can have. A thread that is about to begin has none there yet; and
+    /// further down, without cgo, lie fields of `m` that have one always (runtime/sys_linux_amd64.s:
+    /// `clone` and `settls` make the base point into `m.tls`).
     fn find(world: &World<'_>, threads: &[Thread], ms: &[M]) -> OwnG {
         let mut known = HashMap::new();
         for (i, m) in ms.iter().enumerate() {
@@ -176,9 +174,7 @@ impl OwnG {
             }
         }
         let best = scores.iter().max().copied().unwrap_or(0);
-        let first = scores
-            .iter()
-            .position(|score| best > 0 && *score >= best - best / 8);
+        let first = scores.iter().position(|score| *score > best / 2);
         OwnG {
             below: first.map(|i| (i as u64 + 1) * word),
             ms: known,
