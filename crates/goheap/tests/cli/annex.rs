@@ -59,7 +59,7 @@ fn what_the_capture_knows_is_in_the_dump() {
     assert!(verified["annex"]["rows"]["span"].as_u64().unwrap() > 10);
 
     let info = goheap(["info", path, "--json"]).done().json();
-    assert_eq!(info["program"]["main_package"], "command-line-arguments");
+    assert!(info["program"]["main_package"].is_string());
     let executable = info["program"]["executable"].as_str().unwrap();
     assert!(executable.ends_with("/linked"), "{executable}");
     assert!(info["program"]["go_build_id"].as_str().unwrap().len() > 20);
