@@ -292,7 +292,10 @@ impl MomentCheck {
                     .copiers
                     .is_copying(self.model, stopped, thread, more.g0)
             {
-                let text = format_args!("thread {} is copying a goroutine's stack", thread.tid);
+                let text = format_args!(
+                    "thread {} is copying a goroutine's stack, or setting where it goes on",
+                    thread.tid
+                );
                 moment.add(Hazard::StackCopy, at, text);
             }
             if let Some(sp) = on(more.gsignal) {

@@ -1,16 +1,19 @@
-//! Whether a thread is copying the stack of a goroutine that does not run.
+//! Whether a thread is copying the stack of a goroutine that does not run, or setting where it goes on.
 //!
 //! A goroutine that outgrows its stack copies it itself, as `_Gcopystack` (runtime/stack.go:
 //! `newstack`). The collector's workers shrink the stacks of others while they scan them
 //! (runtime/mgcmark.go: `scanstack`, `shrinkstack`), and a goroutine that is asked to shrinks its own
 //! in its prologue; both under states that say nothing. No word tells of it, but the worker's own
 //! stack does: `copystack` is among its callers.
+//!
+//! A goroutine that has recovered is sent on by its scheduler (runtime/panic.go: `recovery`), which
+//! sets its `sched` word by word: between `sp` and `pc` the two are of different frames.
 
 use goheap_memory::{Addr, DataModel, Target, Thread};
 
 use crate::{WalkError, World};
 
-/// The functions that copy.
+/// The functions that do so.
 #[derive(Debug)]
 pub(super) struct StackCopiers {
     /// Start and end of each.
@@ -27,7 +30,11 @@ const FRAMES: usize = 24;
 impl StackCopiers {
     pub(super) fn prepare(world: &World<'_>) -> Result<StackCopiers, WalkError> {
         let mut functions = Vec::new();
-        for name in ["runtime.copystack", "runtime.shrinkstack"] {
+        for name in [
+            "runtime.copystack",
+            "runtime.shrinkstack",
+            "runtime.recovery",
+        ] {
             // A function that is inlined everywhere is not there by its name.
             let Some(entry) = world.program.address(name) else {
                 continue;
