@@ -112,6 +112,7 @@ pub fn judge(lists: &[List], bytes: &[u8]) -> Result<Verdict, ReadError> {
     let dump = second_reader::read(bytes)?;
     let graph = Graph::of(&dump, bytes);
     let marks = graph.mark();
+    let certain = graph.mark_from_certain();
     let mut verdict = Verdict::default();
     let mut from_segments = None;
     for list in lists {
@@ -133,7 +134,7 @@ pub fn judge(lists: &[List], bytes: &[u8]) -> Result<Verdict, ReadError> {
                 }
             })
         } else {
-            not_held(list, &graph, &marks)
+            not_held(list, &graph, &certain)
         };
         match found {
             Ok(()) => verdict.right += 1,

@@ -174,6 +174,19 @@ impl<'d> Graph<'d> {
         )
     }
 
+    /// Marks from all roots but those that were taken for pointers without knowing: registers, and the
+    /// stacks of the scheduler. What is left there of an earlier moment may lead to the dead.
+    pub fn mark_from_certain(&self) -> Marks {
+        self.mark_from(
+            |root| {
+                let record = self.record(root);
+                let said = record.bytes("description", self.bytes).unwrap_or_default();
+                !said.starts_with(b"register ") && !said.starts_with(b"scheduler stack ")
+            },
+            usize::MAX,
+        )
+    }
+
     fn mark_from(&self, mut wanted: impl FnMut(&Root) -> bool, limit: usize) -> Marks {
         let mut by = vec![By::Nothing; self.objects.len()];
         let mut queue: Vec<u32> = Vec::new();

@@ -98,19 +98,27 @@ impl Standstill {
         })
     }
 
-    /// What becomes of each list in a capture with these options.
+    /// What becomes of each list in a capture with these options, and what leads to it.
     ///
     /// # Errors
     /// No dump, or one that cannot be read.
-    pub fn fates(&self, goheap: &Path, options: &[&str]) -> Result<Vec<(&List, Fate)>> {
+    pub fn fates(&self, goheap: &Path, options: &[&str]) -> Result<Vec<(&List, Fate, String)>> {
         let capture = self.capture(goheap, options)?;
         let dump = second_reader::read(&capture.dump).map_err(self.unreadable())?;
         let graph = Graph::of(&dump, &capture.dump);
         let marks = graph.mark();
+        let certain = graph.mark_from_certain();
         Ok(self
             .lists
             .iter()
-            .map(|list| (list, holders::fate(list, &graph, &marks)))
+            .map(|list| {
+                let marks = if list.held { &marks } else { &certain };
+                let way = graph
+                    .find(list.head)
+                    .map(|head| graph.path(marks, head))
+                    .unwrap_or_default();
+                (list, holders::fate(list, &graph, marks), way)
+            })
             .collect())
     }
 
@@ -226,17 +234,19 @@ pub fn mends(goheap: &Path, version: &str, how: Build) -> Result<Vec<String>> {
     let standstill = Standstill::holders(version, how)?;
     let exact = standstill.fates(goheap, &["--exact"])?;
     let mended = standstill.fates(goheap, &[])?;
-    let fate = |fates: &[(&List, Fate)], kind: &str| {
+    let fate = |fates: &[(&List, Fate, String)], kind: &str| {
         fates
             .iter()
-            .find(|(list, _)| list.kind == kind)
-            .map_or(Fate::Absent, |(_, fate)| *fate)
+            .find(|(list, ..)| list.kind == kind)
+            .map_or((Fate::Absent, String::new()), |(_, fate, way)| {
+                (*fate, way.clone())
+            })
     };
     let mut wrong = Vec::new();
-    let mut expect = |kind: &str, dump: &str, found: Fate, wanted: Fate| {
+    let mut expect = |kind: &str, dump: &str, (found, way): (Fate, String), wanted: Fate| {
         if found != wanted {
             wrong.push(format!(
-                "{kind}: {found:?} in the {dump} dump, and not {wanted:?}"
+                "{kind}: {found:?} in the {dump} dump, and not {wanted:?}: {way}"
             ));
         }
     };

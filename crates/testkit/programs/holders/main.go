@@ -176,7 +176,9 @@ func stand() {
 		runtime.GC()
 	}
 	debug.SetGCPercent(-1)
-	time.Sleep(20 * time.Millisecond)
+	// The scavenger sleeps by a timer while it works: were it due in the stopped world, where nothing
+	// takes it, the runtime's monitor would not rest (runtime/proc.go: sysmon, timeSleepUntil).
+	time.Sleep(200 * time.Millisecond)
 }
 
 // lastMinute makes what the next collection would change: lists that nothing holds any more, and
