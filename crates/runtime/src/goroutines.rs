@@ -287,11 +287,7 @@ impl Walk<'_, '_> {
             }
         };
         self.ids.check(&g, state, &mut self.summary.gaps);
-        if g.untear() || state == GoroutineState::CopyStack {
-            let why =
-                "its stack is being moved: pointers to its own frames may lead to the old one";
-            self.gap(&g, "a stack that is being moved", why);
-        }
+        g.moving = g.untear() || state == GoroutineState::CopyStack;
         if let Some((m, _)) = self.threads.running(&g) {
             ids::check_m(&g, state, m.address, &mut self.summary.gaps);
             let running = Running {

@@ -59,7 +59,26 @@ impl<'s, 't> Mended<'s, 't> {
     }
 }
 
+/// The largest stack of which each word is taken for a place that is pointed to, in bytes.
+const MOST_MOVING: u64 = 8 << 20;
+
 impl Walk<'_, '_> {
+    /// While a stack is moved, pointers to it may still lead to where it was (runtime/stack.go:
+    /// `copystack`, which adjusts frame after frame), so whatever is on it may be alive.
+    fn all_of_a_moving_stack(&mut self, g: &G, words: &mut Vec<u64>) {
+        let len = g.stack.hi.since(g.stack.lo).unwrap_or(0);
+        if len > MOST_MOVING {
+            self.gap(
+                g,
+                FRAMES,
+                "its stack is being moved, and is too large to take all of it for alive",
+            );
+            return;
+        }
+        let word = self.world.model.word_size();
+        words.extend((0..len / word).map(|i| g.stack.lo.offset(i * word).get()));
+    }
+
     /// Writes the frames of `g`, each with its pointers, and the roots beside them.
     pub(super) fn mended_frames(
         &mut self,
@@ -103,6 +122,9 @@ impl Walk<'_, '_> {
             roots
                 .words
                 .extend(registers.iter().map(|(_, value)| *value));
+        }
+        if g.moving {
+            self.all_of_a_moving_stack(g, &mut roots.words);
         }
         let extended = self.extended_registers(mended, g);
         roots.words.extend(&extended);

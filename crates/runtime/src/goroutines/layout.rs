@@ -160,6 +160,8 @@ pub(super) struct G {
     pub(super) defers: Addr,
     pub(super) panics: Addr,
     pub(super) running_cleanups: bool,
+    /// Its stack is being moved: pointers to its own frames may still lead to the old one.
+    pub(super) moving: bool,
 }
 
 /// Bytes from the topmost frame to the end of a goroutine's stack (runtime/proc.go: `newproc1` and
@@ -218,6 +220,7 @@ impl G {
                 Some(place) => field(place)? != 0,
                 None => false,
             },
+            moving: false,
         })
     }
 }
