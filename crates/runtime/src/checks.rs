@@ -48,6 +48,9 @@ impl SpanPages {
     /// `mheap.setSpans`); `heapArena.pageInUse` has a bit for the first page of each span in use and
     /// for no other (`mheap.initSpan`, `mheap.freeSpanLocked`); no page is in two spans.
     ///
+    /// In the middle of `initSpan` or `freeSpanLocked` a span is in use by itself and not yet, or no
+    /// longer, by its arena: that loses nothing, and is told.
+    ///
     /// A user arena's chunk that was freed keeps its bit (runtime/mgcsweep.go, go1.20:
     /// `isUserArenaChunk`).
     pub(crate) fn check(
@@ -61,7 +64,7 @@ impl SpanPages {
         for pair in self.spans.windows(2) {
             if pair[0].0.offset(pair[0].1) > pair[1].0 {
                 let why = format_args!("it overlaps the span at {}", pair[0].0);
-                gaps.add("a span", pair[1].0, why);
+                gaps.add("a span by its arena", pair[1].0, why);
             }
         }
         let in_use = world.structs.place("runtime.heapArena", "pageInUse")?;
@@ -119,7 +122,7 @@ impl SpanPages {
                 }
                 if known && !used {
                     let why = "its arena says that it is not in use";
-                    gaps.add("a span", start, why);
+                    gaps.add("a span by its arena", start, why);
                 }
                 if used && !known {
                     let at = entry(page);
@@ -132,7 +135,7 @@ impl SpanPages {
                             "its arena says that it is in use, and no span in use begins there \
                              (mspan {at})"
                         );
-                        gaps.add("a span", start, why);
+                        gaps.add("a span by its arena", start, why);
                     }
                 }
             }

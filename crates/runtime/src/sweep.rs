@@ -205,8 +205,9 @@ impl SpanState {
                 byte &= 0xff << rest;
             }
             // Bits behind the last object are none of its.
-            if let Some(last @ 1..8) = span.nelems.checked_sub(i as u64 * 8) {
-                byte &= !(0xff << last);
+            let left = span.nelems.saturating_sub(i as u64 * 8);
+            if left < 8 {
+                byte &= (1 << left) - 1;
             }
             count += u64::from(byte.count_ones());
         }

@@ -6,10 +6,18 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::io;
+use std::time::Duration;
 
 use goheap_format::Record;
-use goheap_runtime::{Contents, Fidelity, Large, Sink};
+use goheap_format::annex::Note;
+use goheap_golang::ElfProgram;
+use goheap_image::Executable;
+use goheap_memory::Target;
+use goheap_process::{Process, StopOptions, map_file};
+use goheap_runtime::{Contents, Fidelity, Large, MomentCheck, Sink, World, dump};
+use goheap_testkit::obedient::Obedient;
 use goheap_testkit::quiescent::Quiescent;
 use goheap_testkit::{BuildOptions, build, variant};
 use support::{Graph, Told, minor, size_of, versions, walk};
@@ -208,5 +216,88 @@ fn has_the_globals_of_plugins() {
         assert_eq!(ours.modules[0], "", "go{version}");
         assert_ne!(ours.modules[1], "", "go{version}");
         assert!(ours.frames.iter().any(|name| name.ends_with(".Wait")));
+    }
+}
+
+/// Counts objects, and holds the notes of spans against them.
+#[derive(Default)]
+struct Tally {
+    objects: u64,
+    in_spans: u64,
+}
+
+impl Sink for Tally {
+    fn record(&mut self, record: &Record<'_>) -> io::Result<()> {
+        self.objects += u64::from(matches!(record, Record::Object(_)));
+        Ok(())
+    }
+
+    fn note(&mut self, note: &Note<'_>) -> io::Result<()> {
+        if let Note::Span(span) = note {
+            assert!(span.objects <= span.capacity, "{span:?}");
+            self.in_spans += span.objects;
+        }
+        Ok(())
+    }
+}
+
+/// What is told of the heap where a moment was not safe, or memory is damaged.
+const HEAP_GAPS: [&str; 9] = [
+    "a span in mid-sweep",
+    "an object in flight",
+    "how many objects a span has",
+    "a span by its arena",
+    "a page of a span",
+    "which spans an arena has",
+    "a P",
+    "a central list of spans",
+    "threads",
+];
+
+/// A program that allocates and collects flat out, stopped at any moment: where the moment was
+/// safe no check of the heap fails; where it was not, what fails is what such a moment explains: an
+/// object in flight, a span in the middle of its sweep, one that is made or given back.
+/// `GOHEAP_STOPS` says how often.
+#[test]
+fn tells_of_the_heap_at_any_moment() {
+    let stops = std::env::var("GOHEAP_STOPS").map_or(40, |stops| stops.parse().unwrap());
+    for version in versions() {
+        let program = build(version, "churn", &BuildOptions::default()).unwrap();
+        let running = Obedient::start(&program, &[]).unwrap();
+        let executable = Executable::parse(map_file(&program.executable).unwrap()).unwrap();
+        let mut told: BTreeMap<(bool, &str), u64> = BTreeMap::new();
+        let (mut safe_stops, mut unswept) = (0, 0);
+        for _ in 0..stops {
+            std::thread::sleep(Duration::from_millis(5));
+            let process = Process::find(running.pid()).unwrap();
+            let stopped = process.stop(&StopOptions::default()).unwrap();
+            let elf = ElfProgram::new(&executable, &stopped).unwrap();
+            let world = World::open(&stopped as &dyn Target, &elf).unwrap();
+            let safe = MomentCheck::prepare(&world)
+                .unwrap()
+                .look(&stopped)
+                .is_safe();
+            safe_stops += u64::from(safe);
+            let mut tally = Tally::default();
+            let summary = dump(&world, Fidelity::Mended, &mut tally).unwrap();
+            assert_eq!(tally.objects, summary.objects.objects, "go{version}");
+            assert_eq!(tally.in_spans, tally.objects, "go{version}");
+            assert_eq!(summary.objects.phantoms, 0, "go{version}");
+            unswept += summary.objects.unswept_spans;
+            for gap in summary.gaps.kept() {
+                if HEAP_GAPS.contains(&gap.what) {
+                    *told.entry((safe, gap.what)).or_default() += 1;
+                    assert!(!safe, "go{version}: {gap}");
+                }
+            }
+        }
+        eprintln!(
+            "go{version}: {safe_stops} of {stops} moments safe, {unswept} spans not swept; {told:?}"
+        );
+        let explained = &HEAP_GAPS[..4];
+        assert!(
+            told.keys().all(|(_, what)| explained.contains(what)),
+            "go{version}: {told:?}"
+        );
     }
 }

@@ -90,3 +90,56 @@ fn clears_the_handles_of_dead_objects_within_what_it_is_shown() {
     let cleared = [0..8, 0xff0..0xff8, 0xff8..0x1000];
     assert_eq!(zeros, cleared.into_iter().flatten().collect::<Vec<_>>());
 }
+
+#[test]
+fn objects_are_counted_by_the_index_and_the_bits_behind_it() {
+    let mut span = Span::for_tests(640);
+    assert_eq!(span.nelems, 12);
+    let mut state = SpanState {
+        // Objects 0 and 9, and bits behind the last one, which count for nothing.
+        allocated: vec![0b0000_0001, 0b1111_0010],
+        below: 0,
+        free_index: 0,
+        in_flight: Vec::new(),
+        taken: Vec::new(),
+        specials: Vec::new(),
+        swept_here: false,
+        in_sweep: false,
+        released: false,
+    };
+    for (free_index, expected) in [
+        (0, 2),
+        (3, 4),
+        (8, 9),
+        (9, 10),
+        (10, 10),
+        (12, 12),
+        (99, 12),
+    ] {
+        state.free_index = free_index;
+        assert_eq!(state.counted(&span), Some(expected), "{free_index}");
+        let written = (0..20).filter(|i| state.is_dumped(&span, *i, Fidelity::Mended));
+        assert_eq!(written.count() as u64, expected, "{free_index}");
+    }
+    span.nelems = 0;
+    assert_eq!(state.counted(&span), Some(0));
+    state.in_sweep = true;
+    assert_eq!(state.counted(&span), None);
+}
+
+#[test]
+fn the_generation_tells_how_far_the_sweeper_is() {
+    let mut span = Span::for_tests(64);
+    for (behind, expected) in [
+        (0, Sweep::Done),
+        (-1, Sweep::Underway),
+        (-2, Sweep::Waiting),
+        (1, Sweep::Waiting),
+        (3, Sweep::Done),
+    ] {
+        for heap in [0_u32, 8] {
+            span.sweepgen = heap.wrapping_add_signed(behind);
+            assert_eq!(Sweep::of(&span, heap), expected, "{behind}");
+        }
+    }
+}

@@ -25,6 +25,8 @@ var (
 func at(n *node) uintptr { return uintptr(unsafe.Pointer(n)) }
 
 // Wait keeps an object on its stack for as long as the program runs.
+//
+//go:noinline
 func Wait(tell func(string, uintptr), ready chan struct{}) {
 	local := new(node)
 	tell("waiting", at(local))
