@@ -12,6 +12,7 @@
 //!   which the frames lead to the very top, and goes on there. What lies in between, or up to the end
 //!   of the stack if there is none, is a frame of an unknown function whose words may be pointers.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use goheap_image::pclntab::FuncId;
@@ -25,8 +26,25 @@ use crate::unwind::{Code, Frame, Stack, UnwindError, Unwinder};
 /// Words of a stack that are looked through for a return address.
 const LOOKED_THROUGH: u64 = 1 << 14;
 
-/// Frames that may be tried in all on such a search.
+/// Frames that may be tried on one stack when that is done.
 const TRIED: u64 = 1 << 16;
+
+/// What all walks over a program's stacks may still spend on searches: a program that is damaged all
+/// over must not take for ever.
+#[derive(Debug)]
+pub(crate) struct Searches(Cell<u64>);
+
+impl Searches {
+    pub(crate) fn new() -> Searches {
+        Searches(Cell::new(1 << 24))
+    }
+
+    /// Takes a step.
+    fn step(&self) -> Option<()> {
+        self.0.set(self.0.get().checked_sub(1)?);
+        Some(())
+    }
+}
 
 /// How a frame is scanned.
 #[derive(Debug)]
@@ -79,7 +97,8 @@ pub(crate) struct FrameWalk<'a, M: ?Sized, C: Code<Site = Site>> {
     next_sp: Addr,
     /// The program counter of the last frame.
     last_pc: Addr,
-    /// Frames that a search may still try.
+    searches: &'a Searches,
+    /// Frames that searches of this walk may still try.
     room: u64,
     over: bool,
     /// What went wrong.
@@ -87,7 +106,13 @@ pub(crate) struct FrameWalk<'a, M: ?Sized, C: Code<Site = Site>> {
 }
 
 impl<'a, M: Memory + ?Sized, C: Code<Site = Site>> FrameWalk<'a, M, C> {
-    pub(crate) fn new(memory: &'a M, model: DataModel, sites: &'a C, start: Start) -> Self {
+    pub(crate) fn new(
+        memory: &'a M,
+        model: DataModel,
+        sites: &'a C,
+        searches: &'a Searches,
+        start: Start,
+    ) -> Self {
         let at = (start.pc, start.sp);
         FrameWalk {
             memory,
@@ -98,6 +123,7 @@ impl<'a, M: Memory + ?Sized, C: Code<Site = Site>> FrameWalk<'a, M, C> {
             words: !start.at_call,
             next_sp: start.sp,
             last_pc: start.pc,
+            searches,
             room: TRIED,
             over: false,
             problems: Vec::new(),
@@ -219,6 +245,7 @@ impl<'a, M: Memory + ?Sized, C: Code<Site = Site>> FrameWalk<'a, M, C> {
         let mut words = Words::new(self.memory, self.model);
         let len = self.start.stack.hi.since(sp)? / word;
         for i in 0..len.min(LOOKED_THROUGH) {
+            self.searches.step()?;
             let at = sp.offset(i * word);
             let Some(pc) = words.get(at).map(Addr::new) else {
                 continue;
@@ -237,6 +264,9 @@ impl<'a, M: Memory + ?Sized, C: Code<Site = Site>> FrameWalk<'a, M, C> {
         unwinder.go_on(pc, sp);
         while let Some(room) = self.room.checked_sub(1) {
             self.room = room;
+            if self.searches.step().is_none() {
+                return false;
+            }
             match unwinder.next() {
                 Ok(Some(_)) => {}
                 Ok(None) => return true,

@@ -45,7 +45,7 @@ impl StackObject {
 pub(crate) enum ObjectError {
     #[error("the object of {size} bytes at {at} overlaps another, or leaves the stack")]
     Misplaced { at: Addr, size: u32 },
-    #[error("the stack has more than {MOST} objects")]
+    #[error("there are more than a program has")]
     TooMany,
     #[error("pointers of the object at {at}: {source}")]
     Mask { at: Addr, source: TypeError },

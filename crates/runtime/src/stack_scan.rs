@@ -8,11 +8,13 @@
 //! Of words that may be pointers, those are listed that lead to an object of the heap or into the
 //! stack that they lie in, as the collector follows those alone (`scanConservative`).
 
+use std::cell::Cell;
+
 use goheap_format::{Fields, StackFrame};
 use goheap_memory::{Addr, PageCache, Target};
 
 use crate::World;
-use crate::frame_walk::{FrameWalk, Scan, ScanFrame, Start};
+use crate::frame_walk::{FrameWalk, Scan, ScanFrame, Searches, Start};
 use crate::reflect_call::ReflectCall;
 use crate::stack::{ArgsLen, Site, Sites};
 use crate::stack_frame::read_contents;
@@ -53,8 +55,26 @@ pub(crate) struct StackScanner<'a, 'w> {
     world: &'a World<'w>,
     sites: &'a Sites<'a>,
     masks: &'a WorldMasks<'a, 'w>,
+    limits: &'a ScanLimits,
     /// Whether a word leads to an object of the heap.
     in_heap: &'a dyn Fn(u64) -> bool,
+}
+
+/// What all stacks together may take.
+#[derive(Debug)]
+pub(crate) struct ScanLimits {
+    searches: Searches,
+    /// Records of stack objects that are still looked at.
+    records: Cell<u64>,
+}
+
+impl ScanLimits {
+    pub(crate) fn new() -> ScanLimits {
+        ScanLimits {
+            searches: Searches::new(),
+            records: Cell::new(1 << 28),
+        }
+    }
 }
 
 impl<'a, 'w> StackScanner<'a, 'w> {
@@ -62,29 +82,38 @@ impl<'a, 'w> StackScanner<'a, 'w> {
         world: &'a World<'w>,
         sites: &'a Sites<'a>,
         masks: &'a WorldMasks<'a, 'w>,
+        limits: &'a ScanLimits,
         in_heap: &'a dyn Fn(u64) -> bool,
     ) -> StackScanner<'a, 'w> {
         StackScanner {
             world,
             sites,
             masks,
+            limits,
             in_heap,
         }
     }
 
-    /// Begins to scan the stack of `start`: finds the live objects of it. What goes wrong with a
-    /// frame is told when that is listed, what goes wrong with an object now, to `problem`.
+    /// Begins to scan the stack of `start`, `room` bytes of it at most: finds the live objects of
+    /// it. What goes wrong with a frame is told when that is listed, what goes wrong with an object
+    /// now, to `problem`.
     pub(crate) fn scan<'s>(
         &'s self,
         start: Start,
         roots: &StackRoots,
+        mut room: u64,
         problem: &mut dyn FnMut(ScanProblem),
     ) -> StackScan<'s, 'w> {
         let (memory, model) = (&self.world.memory, self.world.model);
         let mut objects = StackObjects::new(start.stack);
         let mut words = Words::new(memory, model);
-        let mut walk = FrameWalk::new(memory, model, self.sites, start);
+        let mut walk = FrameWalk::new(memory, model, self.sites, &self.limits.searches, start);
         while let Some(frame) = walk.next() {
+            // Whoever writes the frames tells where they are too many.
+            let Some(left) = room.checked_sub(frame.fp.since(frame.sp).unwrap_or(0)) else {
+                break;
+            };
+            room = left;
             self.slots(&frame, start, &mut |slots| match slots {
                 Ok(Slots::Pointer(at)) => {
                     if let Some(word) = words.get(at) {
@@ -117,7 +146,7 @@ impl<'a, 'w> StackScanner<'a, 'w> {
             scanner: self,
             start,
             objects,
-            walk: FrameWalk::new(memory, model, self.sites, start),
+            walk: FrameWalk::new(memory, model, self.sites, &self.limits.searches, start),
             passed_on: Vec::new(),
             contents: Vec::new(),
             offsets: Vec::new(),
@@ -156,7 +185,11 @@ impl<'a, 'w> StackScanner<'a, 'w> {
             }
             return Ok(());
         }
-        for record in self.sites.objects(site)?.iter() {
+        let records = self.sites.objects(site)?;
+        let left = self.limits.records.get();
+        let left = left.checked_sub(records.len() as u64);
+        self.limits.records.set(left.ok_or(ObjectError::TooMany)?);
+        for record in records.iter() {
             add(objects, *record)?;
         }
         Ok(())

@@ -125,7 +125,7 @@ fn frames_lead_to_what_the_collector_kept_and_to_nothing_that_it_freed() {
         assert_eq!(freed, wanted.into(), "go{version}");
         assert!(kept.len() > 15, "go{version}: {kept:?}");
         let wide_on_stack = mended.frame_at(address(&told, "at-wide")).is_some();
-        assert_eq!(wide_on_stack, minor(version) < 23, "go{version}");
+        assert_eq!(wide_on_stack, minor(version) < 24, "go{version}");
         for name in &kept {
             let holders = mended.holders(address(&told, name));
             // Other objects lead to the array that was too large for a stack.

@@ -103,7 +103,8 @@ fn start(memory: &Stackful) -> Start {
 type Seen = (u64, u64, u64, char);
 
 fn walk(memory: &Stackful, code: &Functions, start: Start) -> (Vec<Seen>, Vec<UnwindError>) {
-    let mut walk = FrameWalk::new(memory, DataModel::LITTLE64, code, start);
+    let searches = Searches::new();
+    let mut walk = FrameWalk::new(memory, DataModel::LITTLE64, code, &searches, start);
     let mut seen = Vec::new();
     while let Some(frame) = walk.next() {
         let word = |at: Addr| (at.get() - BASE) / 8;
