@@ -6,6 +6,8 @@
 //! GOHEAP_VERSIONS=all cargo test --release -p goheap-runtime --test safe_moments -- \
 //!     --ignored --nocapture figures
 //! ```
+//!
+//! With `GOHEAP_OPENING=1` it tells as well how long a stop takes beside the walk.
 #![cfg(target_os = "linux")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +16,7 @@ use std::time::{Duration, Instant};
 use goheap_golang::ElfProgram;
 use goheap_image::Executable;
 use goheap_memory::{Addr, Fault, Machine, Mapping, Memory, Target, Thread};
-use goheap_process::{LiveMemory, Process, StopOptions, map_file};
+use goheap_process::{LiveMemory, Mapped, Process, StopOptions, map_file};
 use goheap_runtime::{Hazard, Moment, MomentCheck, World};
 use goheap_testkit::obedient::Obedient;
 use goheap_testkit::{BuildOptions, build, toolchains};
@@ -68,6 +70,9 @@ fn with_churn(version: &str, arguments: &[&str], then: impl FnOnce(&Process, &Mo
     let check = MomentCheck::prepare(&world).unwrap();
     drop(world);
     then(&process, &check);
+    if std::env::var_os("GOHEAP_OPENING").is_some() {
+        opening(version, &process, &live, &program);
+    }
     // It was not harmed.
     let before = running.cpu().unwrap();
     let patience = Instant::now() + Duration::from_secs(20);
@@ -75,6 +80,37 @@ fn with_churn(version: &str, arguments: &[&str], then: impl FnOnce(&Process, &Mo
         assert!(Instant::now() < patience, "it stands still");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// How long a stop takes beside the walk: with all that is looked up before it, and without.
+fn opening(version: &str, process: &Process, live: &Live<'_>, program: &ElfProgram<'_, Mapped>) {
+    let mut all: [Vec<Duration>; 3] = Default::default();
+    for _ in 0..50 {
+        let world = World::open(live, program).unwrap();
+        let mut asked = Instant::now();
+        let mut yes = |_: &_| {
+            asked = Instant::now();
+            true
+        };
+        let stopped = process
+            .stop_when(&StopOptions::default(), &mut yes)
+            .unwrap();
+        all[0].push(asked.elapsed());
+        let begin = Instant::now();
+        let _reopened = world.stopped(&stopped).unwrap();
+        all[1].push(begin.elapsed());
+        let begin = Instant::now();
+        let _opened = World::open(&stopped, program).unwrap();
+        all[2].push(begin.elapsed());
+    }
+    let [refresh, reopened, opened] = all.map(|mut times| {
+        times.sort_unstable();
+        times[times.len() / 2]
+    });
+    eprintln!(
+        "go{version}: median in the stop: mappings and identity {refresh:?}, a world opened before \
+         {reopened:?}, a world opened in it {opened:?}"
+    );
 }
 
 /// One stop for a safe moment.

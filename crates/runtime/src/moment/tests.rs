@@ -18,7 +18,14 @@ const ADDRESSES: [(&str, u64); 6] = [
     ("runtime.allm", 0x1300),
 ];
 
-const STRUCTS: [(&str, &[(&str, u64, &str)], u64); 6] = [
+/// Name, members (name, offset, type) and size.
+type Struct = (
+    &'static str,
+    &'static [(&'static str, u64, &'static str)],
+    u64,
+);
+
+const STRUCTS: [Struct; 6] = [
     (
         "runtime.mutex",
         &[("rank", 0, "word"), ("key", 8, "word")],
