@@ -1,4 +1,5 @@
-//! `matrix`: every twin test on every version of Go that goheap claims, in one table.
+//! `matrix`: every twin test, and those of the runtime's crashes, on every version of Go that goheap
+//! claims, in one table.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
@@ -9,7 +10,7 @@ use goheap_testkit::toolchains;
 
 use crate::repository::cargo;
 
-const TEST_BINARIES: [&str; 3] = ["twins", "core_twins", "entry_twins"];
+const TEST_BINARIES: [&str; 4] = ["twins", "core_twins", "entry_twins", "crash"];
 
 /// Runs them; whether none failed.
 pub(crate) fn run(versions: &[String]) -> Result<bool> {

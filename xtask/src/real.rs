@@ -77,15 +77,13 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
                 let mut row = Row::new(name, version, from.name());
                 for i in 0..count {
                     let what = format!("{name}-{version}-{}-{i}", from.name());
-                    one(
-                        &what,
-                        from,
-                        &mut subject,
-                        folder.path(),
-                        args,
-                        &goheap,
-                        &mut row,
-                    )?;
+                    let place = folder.path();
+                    let done = one(&what, from, &mut subject, place, args, &goheap, &mut row);
+                    if let Err(error) = done {
+                        // What there is already is worth its table.
+                        row.failed.push(format!("{what}: {error:#}"));
+                        break;
+                    }
                 }
                 eprint!("{}", row.details());
                 rows.push(row);

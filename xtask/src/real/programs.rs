@@ -121,7 +121,7 @@ impl Subject {
                     matches!(etcd.0.try_wait(), Ok(None)),
                     "etcd has ended after a capture"
                 );
-                // Its load ends by itself if a single request of it fails.
+                // Its load ends by itself if a request of it keeps failing.
                 ensure!(!load.has_ended(), "etcd's load: {}", load.said());
                 Ok(())
             }

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 const clients = 8
@@ -90,16 +91,28 @@ func keyValue(n, length int) string {
 
 func encode(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
 
+// post asks again while etcd is too busy: it gives a request up when it was stopped for seconds, as
+// it is for a core.
 func post(method, body string) {
-	answer, err := http.Post(gateway+"/v3/kv/"+method, "application/json", strings.NewReader(body))
-	if err != nil {
-		fail(err.Error())
+	why := ""
+	for tries := 0; tries < 30; tries++ {
+		answer, err := http.Post(gateway+"/v3/kv/"+method, "application/json", strings.NewReader(body))
+		if err != nil {
+			fail(err.Error())
+		}
+		said, _ := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		switch answer.StatusCode {
+		case http.StatusOK:
+			return
+		case http.StatusServiceUnavailable, http.StatusGatewayTimeout, http.StatusTooManyRequests:
+			why = answer.Status + ": " + string(said)
+			time.Sleep(100 * time.Millisecond)
+		default:
+			fail(method + ": " + answer.Status + ": " + string(said))
+		}
 	}
-	said, _ := io.ReadAll(answer.Body)
-	answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		fail(method + ": " + answer.Status + ": " + string(said))
-	}
+	fail(method + ", 30 times: " + why)
 }
 
 func fail(why string) {
