@@ -61,6 +61,15 @@ impl<M: Memory> PageCache<M> {
         self.inner
     }
 
+    /// The same cache, empty, in front of another memory: its room need not be made anew.
+    pub fn over<N>(self, inner: N) -> PageCache<N> {
+        self.pages.borrow_mut().numbers.fill(EMPTY);
+        PageCache {
+            inner,
+            pages: self.pages,
+        }
+    }
+
     /// Forgets all pages.
     pub fn clear(&self) {
         self.pages.borrow_mut().numbers.fill(EMPTY);

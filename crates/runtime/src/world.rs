@@ -96,7 +96,7 @@ impl<'t> World<'t> {
     {
         let mut world = World {
             target,
-            memory: PageCache::new(target),
+            memory: self.memory.over(target),
             model: self.model,
             program: self.program,
             structs: self.structs,

@@ -116,3 +116,13 @@ fn a_cleared_cache_reads_again() {
     read(&cache, 0x10000, 8).unwrap();
     assert_eq!(cache.inner().reads.get(), 2);
 }
+
+#[test]
+fn a_cache_over_another_memory_holds_nothing_of_the_first() {
+    let cache = PageCache::new(Range::new(0x10000, 0x20000));
+    assert_eq!(read(&cache, 0x11000, 8).unwrap(), expected(0x11000, 8));
+    let cache = cache.over(Range::new(0x14000, 0x20000));
+    assert!(read(&cache, 0x11000, 8).is_err());
+    assert_eq!(read(&cache, 0x14000, 8).unwrap(), expected(0x14000, 8));
+    assert_eq!(cache.inner().start, 0x14000);
+}
