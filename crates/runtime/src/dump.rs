@@ -82,7 +82,9 @@ pub fn dump(
     let checked = walked
         .pages
         .check(world, &arenas, &spans, &mut summary.gaps);
-    summary.gaps.unless("which spans there are", heap, checked)?;
+    summary
+        .gaps
+        .unless("which spans there are", heap, checked)?;
     let checked = check_constants(world, &mut summary.gaps);
     summary.gaps.unless("Ps and central lists", heap, checked)?;
 
