@@ -162,7 +162,7 @@ fn details(version: &str, row: &Row) -> String {
     for (kind, (count, first)) in &row.wrong {
         text.push_str(&format!("  wrong {count} x {kind}: {first}\n"));
     }
-    for (_, (count, first)) in &row.gaps {
+    for (count, first) in row.gaps.values() {
         text.push_str(&format!("  gap {count} x {first}\n"));
     }
     for error in row.failed.iter().take(5) {

@@ -160,12 +160,10 @@ pub(super) fn of(rows: &[Row]) -> String {
             .map(|(name, (count, _))| format!("{name} {count}"))
             .collect();
         let (heap, _) = middle_and_most(&row.heap);
-        let (tries, most_tries) = middle_and_most(&row.tries);
-        let (pause, longest) = middle_and_most(&row.pauses);
-        let most_lost = row.unreachable.iter().copied().fold(f64::NAN, f64::max);
+        let most_lost = row.unreachable.iter().copied().reduce(f64::max);
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {tries}/{most_tries} | {}/{} | {most_lost:.1} | {:.1} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {:.1} |",
             row.program,
             row.version,
             row.from,
@@ -179,8 +177,9 @@ pub(super) fn of(rows: &[Row]) -> String {
             row.with_gaps,
             gaps.join(", "),
             row.unsafe_moments,
-            pause / 1_000_000,
-            longest / 1_000_000,
+            spread(&row.tries, 1),
+            spread(&row.pauses, 1_000_000),
+            most_lost.map_or_else(|| "-".to_owned(), |lost| format!("{lost:.1}")),
             row.took.as_secs_f64() / row.captures.max(1) as f64,
         );
     }
@@ -190,6 +189,15 @@ pub(super) fn of(rows: &[Row]) -> String {
 fn range(values: &[u64]) -> String {
     let (least, most) = (values.iter().min(), values.iter().max());
     format!("{}-{}", least.unwrap_or(&0), most.unwrap_or(&0))
+}
+
+/// The median and the maximum in a unit, where there are any.
+fn spread(values: &[u64], unit: u64) -> String {
+    let (middle, most) = middle_and_most(values);
+    match values {
+        [] => "-".to_owned(),
+        _ => format!("{}/{}", middle / unit, most / unit),
+    }
 }
 
 /// The median and the maximum.
