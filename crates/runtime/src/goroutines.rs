@@ -208,8 +208,11 @@ pub(crate) fn write_goroutines(
     // The runtime keeps the length a second time, and sets that when it has added one
     // (runtime/proc.go: `allgadd`).
     let known = world.global("runtime.allglen")?;
+    // The one that is being added; it is dead until it has been.
+    let mut added = None;
     match world.word(known, "allglen") {
-        Ok(known) if known == count || known.checked_add(1) == Some(count) => {}
+        Ok(known) if known == count => {}
+        Ok(known) if known.checked_add(1) == Some(count) => added = Some(known),
         Ok(known) => {
             let why = format_args!("allgs has {count} of them, allglen says {known}");
             walk.summary.gaps.add("goroutines", at, why);
@@ -219,6 +222,8 @@ pub(crate) fn write_goroutines(
     for i in 0..count {
         let entry = allgs.offset(i * world.model.word_size());
         match world.ptr(entry, "allgs") {
+            // `append` counts it before it writes it.
+            Ok(g) if g.is_nil() && added == Some(i) => {}
             Ok(g) => walk.goroutine(g)?,
             Err(error) => {
                 let why = format_args!("{} of {count} are lost: {error}", count - i);
