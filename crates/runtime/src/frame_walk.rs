@@ -36,7 +36,7 @@ pub(crate) struct Searches(Cell<u64>);
 
 impl Searches {
     pub(crate) fn new() -> Searches {
-        Searches(Cell::new(1 << 24))
+        Searches(Cell::new(1 << 19))
     }
 
     /// Takes a step.
@@ -204,11 +204,12 @@ impl<'a, M: Memory + ?Sized, C: Code<Site = Site>> FrameWalk<'a, M, C> {
     /// The frame of what cannot be unwound.
     fn unknown(&mut self) -> Option<ScanFrame> {
         let word = self.model.word_size();
-        let sp = Addr::new(self.next_sp.get().next_multiple_of(word));
-        if !self.start.stack.contains(sp) {
+        let aligned = self.next_sp.get().checked_next_multiple_of(word);
+        let sp = aligned.map(Addr::new);
+        let Some(sp) = sp.filter(|sp| self.start.stack.contains(*sp)) else {
             self.over = true;
             return None;
-        }
+        };
         let found = match self.start.lost {
             true => None,
             false => self.look_up(sp),

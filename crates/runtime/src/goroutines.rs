@@ -188,7 +188,7 @@ pub(crate) fn write_goroutines(
         frame_writer: FrameWriter::new(world),
         mended: match fidelity {
             Fidelity::Exact => None,
-            Fidelity::Mended => Some(Mended::new(world, heap)?),
+            Fidelity::Mended => Some(Mended::new(world, heap, arenas.total())?),
         },
         room: arenas.total(),
         sink,

@@ -141,6 +141,13 @@ pub(crate) fn read_contents(
         });
     }
     contents.clear();
+    // A damaged stack must not cost a buffer before it is known not to be there.
+    let last = fp.before(1).max(sp);
+    for at in [sp, last] {
+        let what = "frame";
+        let read = world.memory.read(at, &mut [0]);
+        read.map_err(|fault| UnwindError::Unreadable { pc, what, fault })?;
+    }
     let mut done = 0;
     while done < len {
         let step = CHUNK.min(len - done);

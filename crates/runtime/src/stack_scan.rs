@@ -66,13 +66,17 @@ pub(crate) struct ScanLimits {
     searches: Searches,
     /// Records of stack objects that are still looked at.
     records: Cell<u64>,
+    /// Bytes of frames that are still scanned.
+    room: Cell<u64>,
 }
 
 impl ScanLimits {
-    pub(crate) fn new() -> ScanLimits {
+    /// `room` is the number of bytes that all stacks together have at most.
+    pub(crate) fn new(room: u64) -> ScanLimits {
         ScanLimits {
             searches: Searches::new(),
             records: Cell::new(1 << 28),
+            room: Cell::new(room),
         }
     }
 }
@@ -94,14 +98,12 @@ impl<'a, 'w> StackScanner<'a, 'w> {
         }
     }
 
-    /// Begins to scan the stack of `start`, `room` bytes of it at most: finds the live objects of
-    /// it. What goes wrong with a frame is told when that is listed, what goes wrong with an object
+    /// Begins to scan the stack of `start`: finds the live objects of it. What goes wrong with a frame is told when that is listed, what goes wrong with an object
     /// now, to `problem`.
     pub(crate) fn scan<'s>(
         &'s self,
         start: Start,
         roots: &StackRoots,
-        mut room: u64,
         problem: &mut dyn FnMut(ScanProblem),
     ) -> StackScan<'s, 'w> {
         let (memory, model) = (&self.world.memory, self.world.model);
@@ -110,10 +112,11 @@ impl<'a, 'w> StackScanner<'a, 'w> {
         let mut walk = FrameWalk::new(memory, model, self.sites, &self.limits.searches, start);
         while let Some(frame) = walk.next() {
             // Whoever writes the frames tells where they are too many.
+            let room = self.limits.room.get();
             let Some(left) = room.checked_sub(frame.fp.since(frame.sp).unwrap_or(0)) else {
                 break;
             };
-            room = left;
+            self.limits.room.set(left);
             self.slots(&frame, start, &mut |slots| match slots {
                 Ok(Slots::Pointer(at)) => {
                     if let Some(word) = words.get(at) {
@@ -122,9 +125,9 @@ impl<'a, 'w> StackScanner<'a, 'w> {
                 }
                 Ok(Slots::Words(from, to)) => {
                     each_word(from, to, model.word_size(), &mut |at| {
-                        if let Some(word) = words.get(at) {
-                            objects.found(word, Known::Maybe);
-                        }
+                        let word = words.get(at);
+                        objects.found(word.unwrap_or(0), Known::Maybe);
+                        word.is_some()
                     });
                 }
                 Err(_) => {}
@@ -302,11 +305,12 @@ impl StackScan<'_, '_> {
                 (frame.pc, frame.sp, frame.fp),
                 &mut self.contents,
             );
-            self.list(&frame, problem);
             if let Err(error) = read {
                 problem(error.into());
+                self.passed_on.clear();
                 continue;
             }
+            self.list(&frame, problem);
             let depth = self.depth;
             self.depth += 1;
             let child_sp = std::mem::replace(&mut self.child_sp, frame.sp);
@@ -366,6 +370,7 @@ impl StackScan<'_, '_> {
                         if leads_somewhere(at) {
                             add(at);
                         }
+                        true
                     });
                     // Arguments that reach beyond the caller's frame.
                     if to > frame.fp && from < frame.fp {
@@ -387,9 +392,12 @@ impl StackScan<'_, '_> {
     }
 }
 
-fn each_word(from: Addr, to: Addr, word: u64, each: &mut dyn FnMut(Addr)) {
+/// Calls `each` with the address of each word, until it says no.
+fn each_word(from: Addr, to: Addr, word: u64, each: &mut dyn FnMut(Addr) -> bool) {
     let len = to.since(from).unwrap_or(0) / word;
     for i in 0..len {
-        each(from.offset(i * word));
+        if !each(from.offset(i * word)) {
+            return;
+        }
     }
 }

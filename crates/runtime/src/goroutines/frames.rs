@@ -41,6 +41,7 @@ impl<'s, 't> Mended<'s, 't> {
     pub(super) fn new(
         world: &'s World<'t>,
         heap: &'s HeapWords<'s, 't>,
+        room: u64,
     ) -> Result<Mended<'s, 't>, WalkError> {
         let extended = match world.features.extended_registers_scanned {
             true => Some(ExtendedRegisters {
@@ -53,7 +54,7 @@ impl<'s, 't> Mended<'s, 't> {
         Ok(Mended {
             heap,
             masks: WorldMasks::new(world)?,
-            limits: ScanLimits::new(),
+            limits: ScanLimits::new(room),
             extended,
         })
     }
@@ -139,9 +140,7 @@ impl Walk<'_, '_> {
             &in_heap,
         );
         let mut problems: Vec<ScanProblem> = Vec::new();
-        let mut scan = scanner.scan(start, &roots, self.room, &mut |problem| {
-            problems.push(problem)
-        });
+        let mut scan = scanner.scan(start, &roots, &mut |problem| problems.push(problem));
         self.summary.stack_objects += scan.live_objects();
         loop {
             let next = scan.next(&mut |problem| problems.push(problem));
