@@ -10,7 +10,15 @@ use goheap_testkit::toolchains;
 
 use crate::repository::cargo;
 
-const TEST_BINARIES: [&str; 4] = ["twins", "core_twins", "entry_twins", "crash"];
+const TEST_BINARIES: [&str; 7] = [
+    "twins",
+    "core_twins",
+    "entry_twins",
+    "crash",
+    "holders",
+    "oracle",
+    "mends",
+];
 
 /// Runs them; whether none failed.
 pub(crate) fn run(versions: &[String]) -> Result<bool> {
