@@ -61,3 +61,6 @@ impl Chain {
             })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,6 +29,7 @@ mod signal_frame;
 mod system;
 mod threads;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
@@ -83,6 +84,10 @@ pub enum GoroutineState {
     /// A number that no version uses.
     Unknown(u64),
 }
+
+/// So many entries of `allgs` in a row that are no goroutines are the end of it: where its length
+/// is damaged, all that lies behind it would be taken for goroutines.
+const MOST_STRANGE: u64 = 1 << 12;
 
 /// `_Gscan`: somebody looks at the stack.
 const SCAN: u64 = 0x1000;
@@ -219,17 +224,33 @@ pub(crate) fn write_goroutines(
         }
         Err(error) => walk.summary.gaps.add("goroutines", known, error),
     }
-    for i in 0..count {
+    // Each is an object of the heap (runtime/proc.go: `malg`).
+    let fit = arenas.total() / layout.size.max(1);
+    if count > fit {
+        let why = format_args!("allgs has {count} of them, the heap has room for {fit}");
+        walk.summary.gaps.add("goroutines", at, why);
+    }
+    let mut strange = 0;
+    for i in 0..count.min(fit) {
         let entry = allgs.offset(i * world.model.word_size());
         match world.ptr(entry, "allgs") {
             // `append` counts it before it writes it.
             Ok(g) if g.is_nil() && added == Some(i) => {}
-            Ok(g) => walk.goroutine(g)?,
+            Ok(g) => match walk.goroutine(g)? {
+                true => strange = 0,
+                false => strange += 1,
+            },
             Err(error) => {
                 let why = format_args!("{} of {count} are lost: {error}", count - i);
                 walk.summary.gaps.add("goroutines", entry, why);
                 break;
             }
+        }
+        if strange >= MOST_STRANGE {
+            let left = count - i - 1;
+            let why = format_args!("{left} of {count} are lost: {strange} in a row are none");
+            walk.summary.gaps.add("goroutines", entry, why);
+            break;
         }
     }
     walk.summary.told = walk.contexts.told();
@@ -268,7 +289,8 @@ struct Walk<'w, 's> {
 }
 
 impl Walk<'_, '_> {
-    fn goroutine(&mut self, address: Addr) -> Result<(), WalkError> {
+    /// Writes what `address` leads to, and tells whether that can be a goroutine.
+    fn goroutine(&mut self, address: Addr) -> Result<bool, WalkError> {
         let status = match self
             .world
             .field(address, self.layout.status, "g.atomicstatus")
@@ -276,19 +298,19 @@ impl Walk<'_, '_> {
             Ok(status) => status,
             Err(error) => {
                 self.summary.gaps.add("goroutine", address, error);
-                return Ok(());
+                return Ok(false);
             }
         };
         let state = GoroutineState::from_status(status);
         *self.summary.states.entry(state).or_default() += 1;
         if state.is_dead() {
-            return Ok(());
+            return Ok(true);
         }
         let mut g = match G::read(self.world, self.layout, address) {
             Ok(g) => g,
             Err(error) => {
                 self.summary.gaps.add("goroutine", address, error);
-                return Ok(());
+                return Ok(false);
             }
         };
         self.ids.check(&g, state, &mut self.summary.gaps);
@@ -336,11 +358,17 @@ impl Walk<'_, '_> {
             "deferred calls of a goroutine",
             Layout::read_defer,
         )?;
-        self.list(&g, g.panics, "panics of a goroutine", Layout::read_panic)
+        self.list(&g, g.panics, "panics of a goroutine", Layout::read_panic)?;
+        // None is in the list before it is dead (runtime/proc.go: `newproc1`).
+        Ok(!matches!(
+            state,
+            GoroutineState::Idle | GoroutineState::Unknown(_)
+        ))
     }
 
     /// Writes the roots that threads hold, and the notes of their registers.
     fn thread_roots(&mut self, heap: &HeapWords<'_, '_>) -> Result<(), WalkError> {
+        let room = Cell::new(scheduler_stack::MOST_OF_ALL);
         for thread in &self.threads.list {
             let m = thread.m.and_then(|m| self.threads.ms.get(m));
             let running = m.and_then(|m| Some((m.curg, self.running.get(&m.curg)?)));
@@ -350,6 +378,7 @@ impl Walk<'_, '_> {
                 thread,
                 g: on_its_stack.map(|(address, g)| (address, g.id)),
                 busy: m.is_some_and(|m| registers::is_busy(m, in_system_call)),
+                room: &room,
             };
             registers::note(&owner, self.sink)?;
             let (Some(m), true) = (m, owner.busy) else {

@@ -17,6 +17,8 @@ pub(super) struct Saved {
 /// Where the fields are (runtime/runtime2.go: `g`, `gobuf`, `_defer`, `_panic`), looked up once.
 #[derive(Debug)]
 pub(super) struct Layout {
+    /// Bytes of a `g`.
+    pub(super) size: u64,
     pub(super) status: Place,
     goid: Place,
     gopc: Place,
@@ -60,6 +62,7 @@ impl Layout {
         let defer = |path: &str| structs.place("runtime._defer", path);
         let panic = |path: &str| structs.place("runtime._panic", path);
         Ok(Layout {
+            size: structs.size("runtime.g")?,
             // go1.20 made it an atomic.Uint32.
             status: structs.first("runtime.g", &["atomicstatus.value", "atomicstatus"])?,
             goid: g("goid")?,

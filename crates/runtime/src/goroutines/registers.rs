@@ -6,6 +6,8 @@
 //! `memmove` of overlapping memory, whose source is overwritten while it is in registers alone:
 //! that moment is a gap.
 
+use std::cell::Cell;
+
 use goheap_format::annex::{Note, Register};
 use goheap_format::{OtherRoot, Record};
 use goheap_memory::{Addr, Registers};
@@ -35,6 +37,8 @@ pub(super) struct Owner<'a> {
     pub(super) g: Option<(Addr, u64)>,
     /// Whether what it holds may be the only pointer to something.
     pub(super) busy: bool,
+    /// Bytes of threads' stacks that are still looked through.
+    pub(super) room: &'a Cell<u64>,
 }
 
 /// Writes the notes of all registers of a thread.

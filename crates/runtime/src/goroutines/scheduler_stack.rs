@@ -21,6 +21,10 @@ use crate::{Sink, WalkError, World};
 /// The most bytes of a stack that are looked through: as much as a main thread has by default.
 const MOST: u64 = 8 << 20;
 
+/// The most bytes of all such stacks together: a damaged list of threads may name the same stack
+/// again and again.
+pub(super) const MOST_OF_ALL: u64 = 4 << 30;
+
 /// Where nobody tells the end of a stack: as much as the runtime gives to its threads, and more
 /// (runtime/proc.go: `allocm`; runtime/os_linux.go: `newosproc0`).
 const UNTOLD: u64 = 64 << 10;
@@ -78,6 +82,15 @@ fn write_range(
     let word = world.model.word_size();
     let from = Addr::new(from.get() & !(word - 1));
     let len = to.since(from).unwrap_or(0).min(MOST);
+    let Some(room) = owner.room.get().checked_sub(len) else {
+        let why = format_args!(
+            "the {which} stack of thread {}: all together have too many bytes",
+            owner.thread.tid
+        );
+        gaps.add("the stack of a thread", from, why);
+        return Ok(0);
+    };
+    owner.room.set(room);
     let mut bytes = vec![0; len as usize];
     if let Err(fault) = world.memory.read(from, &mut bytes) {
         let why = format_args!("the {which} stack of thread {}: {fault}", owner.thread.tid);
