@@ -175,7 +175,9 @@ impl Arenas {
         // Each has its own bookkeeping, so that what is read of that is no more than there is.
         let mut own: Vec<Addr> = arenas.list.iter().map(|(_, arena)| *arena).collect();
         own.sort_unstable();
-        if let Some(pair) = own.windows(2).find(|pair| pair[0] == pair[1]) {
+        let len = spans.count.saturating_mul(world.model.word_size());
+        let overlap = |pair: &[Addr]| pair[1].since(pair[0]).is_some_and(|step| step < len);
+        if let Some(pair) = own.windows(2).find(|pair| overlap(pair)) {
             return Err(WalkError::Implausible {
                 what: "mheap_.arenas",
                 at: heap,

@@ -101,7 +101,8 @@ impl SpanPages {
             let end = base.offset(pages * PAGE);
             // Spans that begin in this arena, and the one that reaches into it from below.
             let first = self.spans.partition_point(|span| span.0 < base);
-            let last = self.spans.partition_point(|span| span.0 < end);
+            // An arena at the end of the address space ends at 0.
+            let last = self.spans.partition_point(|span| span.0 < end).max(first);
             for (start, bytes, at) in &self.spans[first.saturating_sub(1)..last] {
                 let page_of = |at: Addr| at.since(base).unwrap_or_default() / PAGE;
                 let from = page_of((*start).max(base));

@@ -9,7 +9,7 @@ use goheap_golang::{Elements, Place};
 use goheap_memory::Addr;
 
 use crate::chain::Chain;
-use crate::{WalkError, World};
+use crate::{WalkError, World, limit};
 
 /// What is called when an object has died.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,6 +142,7 @@ pub(crate) fn each_queued(
     }
     let queue = Queue::find(world)?;
     let mut chain = Chain::new(queue.head);
+    let mut room = limit::QUEUED_CLEANUPS;
     while let Some(block) = chain.at() {
         let count = world.field(block, queue.count, WHAT)?;
         if count > queue.entries.count {
@@ -152,6 +153,14 @@ pub(crate) fn each_queued(
                 expected: "no more than the block has room for",
             });
         }
+        room = room
+            .checked_sub(count)
+            .ok_or_else(|| WalkError::Implausible {
+                what: WHAT,
+                at: block,
+                found: count,
+                expected: "fewer cleanups in all",
+            })?;
         for i in 0..count {
             let at = block.offset(queue.entries.offset + i * queue.entries.stride);
             let cleanup = queue.entry.read(world, at)?;

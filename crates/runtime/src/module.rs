@@ -1,10 +1,13 @@
 //! `firstmoduledata` and the modules chained to it: where code, tables and globals of each are.
 
+use goheap_golang::Place;
 use goheap_image::pclntab::{Func, FuncTable, TextOffset};
 use goheap_memory::Addr;
 
 use crate::chain::Chain;
 use crate::{WalkError, World, limit};
+
+const MODULEDATA: &str = "runtime.moduledata";
 
 /// One module (`runtime.moduledata`): the program itself, or a plugin.
 #[derive(Debug)]
@@ -76,7 +79,6 @@ impl Module {
 
     /// Reads the module at `at`, with a pclntab of at most `room` bytes.
     fn read(world: &World<'_>, at: Addr, room: u64) -> Result<Module, WalkError> {
-        const MODULEDATA: &str = "runtime.moduledata";
         let word = |path: &str| -> Result<u64, WalkError> {
             let place = world.structs.place(MODULEDATA, path)?;
             world.field(at, place, "moduledata")
@@ -129,31 +131,46 @@ impl Module {
             name.unwrap_or_default()
         };
         let plugin = name("pluginpath");
-        let bad = match world.structs.optional(MODULEDATA, "bad") {
-            Some(place) => world.field(at, place, "moduledata.bad")? != 0,
-            None => false,
-        };
-
-        Ok(Module {
+        let mut module = Module {
             address: at,
             name: match plugin.is_empty() {
                 true => name("modulename"),
                 false => plugin,
             },
-            bad,
+            bad: false,
             text: addr("text")?,
             text_end: addr("etext")?,
             pcs: (addr("minpc")?, addr("maxpc")?),
             data: (addr("data")?, addr("edata")?),
             bss: (addr("bss")?, addr("ebss")?),
-            data_mask: (word("gcdatamask.n")?, addr("gcdatamask.bytedata")?),
-            bss_mask: (word("gcbssmask.n")?, addr("gcbssmask.bytedata")?),
+            data_mask: (0, Addr::NIL),
+            bss_mask: (0, Addr::NIL),
             types: (addr("types")?, addr("etypes")?),
             gofunc: addr("gofunc")?,
             rodata: addr("rodata")?,
             sections,
             pclntab,
-        })
+        };
+        module.read_late(world)?;
+        Ok(module)
+    }
+
+    /// Reads anew what the runtime sets when the module is linked already (runtime/symtab.go:
+    /// `modulesinit`; runtime/plugin.go: `plugin_lastmoduleinit`).
+    pub(crate) fn read_late(&mut self, world: &World<'_>) -> Result<(), WalkError> {
+        let field = |place: Place| world.field(self.address, place, MODULEDATA);
+        let mask = |n: &str, bytes: &str| -> Result<(u64, Addr), WalkError> {
+            let place = |path: &str| world.structs.place(MODULEDATA, path);
+            Ok((field(place(n)?)?, Addr::new(field(place(bytes)?)?)))
+        };
+        let data_mask = mask("gcdatamask.n", "gcdatamask.bytedata")?;
+        let bss_mask = mask("gcbssmask.n", "gcbssmask.bytedata")?;
+        let bad = match world.structs.optional(MODULEDATA, "bad") {
+            Some(place) => field(place)? != 0,
+            None => false,
+        };
+        (self.data_mask, self.bss_mask, self.bad) = (data_mask, bss_mask, bad);
+        Ok(())
     }
 
     /// Its function table.

@@ -35,9 +35,10 @@
 use std::fmt;
 
 use goheap_golang::{MutexKey, Place};
-use goheap_memory::{Addr, DataModel, Part, Target};
+use goheap_memory::{Addr, DataModel, Part, Target, Thread};
 
 use crate::chain::Chain;
+use crate::limit::THREADS;
 use crate::{WalkError, World};
 
 mod copying;
@@ -48,10 +49,6 @@ mod tests;
 
 use copying::StackCopiers;
 use threads::{M, Threads};
-
-/// The most `m`s that are looked at; the runtime throws beyond 10,000 of its own accord
-/// (runtime/debug.go: `SetMaxThreads`).
-const MOST_THREADS: usize = 1 << 16;
 
 /// `_Gcopystack` and `_Gscan` of `g.atomicstatus` (runtime/runtime2.go, go1.19 to go1.27).
 const COPYSTACK: u64 = 8;
@@ -265,12 +262,13 @@ impl MomentCheck {
 
     fn look_at_threads(&self, stopped: &dyn Target, ms: &[M], moment: &mut Moment) {
         let stacks = self.threads.read_more(self.model, stopped, ms, moment);
-        let mut sps: Vec<Addr> = stopped.threads().iter().map(|t| t.registers.sp).collect();
-        sps.sort_unstable();
+        let mut threads: Vec<&Thread> = stopped.threads().iter().collect();
+        threads.sort_by_key(|thread| thread.registers.sp);
         // Threads are matched by their stacks: the numbers of a core from a container are others.
         let on = |(lo, hi): (Addr, Addr)| {
-            let first = sps.partition_point(|sp| *sp < lo);
-            sps.get(first).copied().filter(|sp| *sp < hi)
+            let first = threads.partition_point(|thread| thread.registers.sp < lo);
+            let thread = threads.get(first).copied();
+            thread.filter(|thread| thread.registers.sp < hi)
         };
         for (m, more) in ms.iter().zip(&stacks) {
             let thread = m.procid;
@@ -286,8 +284,7 @@ impl MomentCheck {
                 let text = format_args!("thread {thread} is copying its goroutine's stack");
                 moment.add(Hazard::StackCopy, m.curg, text);
             } else if m.has_p
-                && let Some(sp) = on(more.g0)
-                && let Some(thread) = stopped.threads().iter().find(|t| t.registers.sp == sp)
+                && let Some(thread) = on(more.g0)
                 && let Some(at) = self
                     .copiers
                     .is_copying(self.model, stopped, thread, more.g0)
@@ -298,10 +295,10 @@ impl MomentCheck {
                 );
                 moment.add(Hazard::StackCopy, at, text);
             }
-            if let Some(sp) = on(more.gsignal) {
+            if let Some(handler) = on(more.gsignal) {
                 let text =
                     format_args!("thread {thread} is handling a signal, on a stack of its own");
-                moment.add(Hazard::SignalStack, sp, text);
+                moment.add(Hazard::SignalStack, handler.registers.sp, text);
             }
         }
     }
@@ -316,8 +313,8 @@ fn each_m(
     let mut count = 0;
     while let Some(m) = chain.at() {
         count += 1;
-        if count > MOST_THREADS {
-            return Err((m, format!("there are more than {MOST_THREADS} of them")));
+        if count > THREADS {
+            return Err((m, format!("there are more than {THREADS} of them")));
         }
         let next = each(m).map_err(|why| (m, why))?;
         if chain.advance(next).is_err() {

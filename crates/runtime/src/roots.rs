@@ -71,15 +71,10 @@ impl OtherRoots<'_, '_> {
         for cleanup in &self.effects.queued_cleanups {
             self.cleanup(None, *cleanup, sink, gaps)?;
         }
-        let mut queued = Vec::new();
         let read = cleanup::each_queued(self.world, |cleanup| {
-            queued.push(cleanup);
-            Ok(())
+            self.cleanup(None, cleanup, sink, gaps)
         });
         gaps.unless("the queue of cleanups", Addr::NIL, read)?;
-        for cleanup in queued {
-            self.cleanup(None, cleanup, sink, gaps)?;
-        }
         let allp = self.world.global("runtime.allp")?;
         let written = self.tiny_blocks(sink);
         gaps.unless("the blocks of tiny objects", allp, written)?;

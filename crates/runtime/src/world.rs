@@ -21,6 +21,11 @@ pub mod limit {
     pub const TEXT_SECTIONS: u64 = 1 << 16;
     /// Entries of `allgs`.
     pub const GOROUTINES: u64 = 1 << 28;
+    /// Links of `allm`; the runtime throws beyond 10,000 of its own accord (runtime/debug.go:
+    /// `SetMaxThreads`).
+    pub const THREADS: usize = 1 << 16;
+    /// Cleanups that are queued.
+    pub const QUEUED_CLEANUPS: u64 = 1 << 26;
     /// Slots of `itabTable`.
     pub const ITABS: u64 = 1 << 26;
     /// Entries of `allp`: GOMAXPROCS.
@@ -115,7 +120,13 @@ impl<'t> World<'t> {
         }
         if !same || !at.is_nil() {
             world.modules = Module::read_all(&world)?;
+            return Ok(world);
         }
+        let mut modules = std::mem::take(&mut world.modules);
+        for module in &mut modules {
+            module.read_late(&world)?;
+        }
+        world.modules = modules;
         Ok(world)
     }
 

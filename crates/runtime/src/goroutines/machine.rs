@@ -7,7 +7,7 @@ use super::layout::Saved;
 use crate::chain::Chain;
 use crate::gap::Gaps;
 use crate::unwind::Stack;
-use crate::{WalkError, World};
+use crate::{WalkError, World, limit};
 
 /// What errors say that they are about.
 const WHAT: &str = "runtime.m";
@@ -68,6 +68,14 @@ impl MLayout {
     ) -> Result<(), WalkError> {
         let mut chain = Chain::new(world.ptr(allm, "runtime.allm")?);
         while let Some(at) = chain.at() {
+            if list.len() >= limit::THREADS {
+                return Err(WalkError::Implausible {
+                    what: "runtime.allm",
+                    at,
+                    found: list.len() as u64,
+                    expected: "fewer threads",
+                });
+            }
             list.push(self.read(world, at)?);
             chain.follow(Addr::new(world.field(at, self.next, WHAT)?), "runtime.allm")?;
         }
