@@ -264,13 +264,14 @@ impl<'s> Contexts<'s> {
         {
             return Ok(self.tell(Rule::Vdso, Context::Saved(vdso)));
         }
-        // It has switched the stack, and is about to jump to where the goroutine goes on.
+        // It has switched the stack, and is about to jump to where the goroutine goes on. The
+        // goroutine's context may be in a register alone.
         if is_gogo(name) {
             let at = Saved {
                 pc: g.sched.pc,
                 sp: at.sp,
             };
-            return Ok(self.tell(Rule::Gogo, Context::Saved(at)));
+            return Ok(self.tell(Rule::Gogo, Context::Registers(at)));
         }
         let Ok(Some(site)) = self.sites.site(at.pc) else {
             // The unwinder will say what is wrong.

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 
 use goheap_memory::Addr;
 
-use crate::World;
 use crate::arena::Arenas;
 use crate::span::{Span, SpanTable};
 use crate::special::Specials;
 use crate::sweep::SpanState;
+use crate::{Fidelity, World};
 
 /// The most spans that are kept.
 const KEPT: usize = 1 << 12;
@@ -42,8 +42,8 @@ impl<'a, 'w> HeapWords<'a, 'w> {
         }
     }
 
-    /// The object that `word` points into, if there is one. A span that cannot be believed has none
-    /// here: the walk over the objects tells of it.
+    /// The object that `word` points into, if a mended dump has one there. A span that cannot be
+    /// believed has none here: the walk over the objects tells of it.
     pub(super) fn object(&self, word: u64) -> Option<Addr> {
         let at = Addr::new(word);
         let mspan = self.arenas.span_of(self.world, at).ok()??;
@@ -59,7 +59,8 @@ impl<'a, 'w> HeapWords<'a, 'w> {
             .or_insert_with(|| self.read(mspan))
             .as_ref()?;
         let index = at.since(span.base)? / span.elem_size;
-        state.exists(span, index).then(|| span.object(index))
+        let is_there = state.is_dumped(span, index, Fidelity::Mended);
+        is_there.then(|| span.object(index))
     }
 
     fn read(&self, mspan: Addr) -> Option<(Span, SpanState)> {
