@@ -153,14 +153,12 @@ pub(crate) fn each_queued(
                 expected: "no more than the block has room for",
             });
         }
-        room = room
-            .checked_sub(count)
-            .ok_or_else(|| WalkError::Implausible {
-                what: WHAT,
-                at: block,
-                found: count,
-                expected: "fewer cleanups in all",
-            })?;
+        room = room.checked_sub(count).ok_or(WalkError::Implausible {
+            what: WHAT,
+            at: block,
+            found: count,
+            expected: "fewer cleanups in all",
+        })?;
         for i in 0..count {
             let at = block.offset(queue.entries.offset + i * queue.entries.stride);
             let cleanup = queue.entry.read(world, at)?;

@@ -98,8 +98,8 @@ impl<'a, 'w> StackScanner<'a, 'w> {
         }
     }
 
-    /// Begins to scan the stack of `start`: finds the live objects of it. What goes wrong with a frame is told when that is listed, what goes wrong with an object
-    /// now, to `problem`.
+    /// Begins to scan the stack of `start`: finds the live objects of it. What goes wrong with a
+    /// frame is told when that is listed; what goes wrong with an object is told to `problem`, now.
     pub(crate) fn scan<'s>(
         &'s self,
         start: Start,

@@ -7,6 +7,8 @@
 //! `GOHEAP_VERSIONS` as in the other tests.
 #![cfg(target_os = "linux")]
 
+mod support;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Range;
@@ -23,7 +25,8 @@ use goheap_memory::{Addr, Fault, Machine, Mapping, Memory, Recorded, Recorder, T
 use goheap_process::{Process, StopOptions, map_file};
 use goheap_runtime::{Contents, Fidelity, Large, Sink, Summary, WalkError, World, dump};
 use goheap_testkit::obedient::Obedient;
-use goheap_testkit::{BuildOptions, Program, build, toolchains};
+use goheap_testkit::{BuildOptions, Program, build};
+use support::versions;
 
 /// Seeds of every day, for each version.
 const SEEDS: u64 = 40;
@@ -447,17 +450,4 @@ fn a_walk_over_damage_ends_soon_and_takes_little_memory() {
         );
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
-}
-
-fn versions() -> Vec<&'static str> {
-    let wanted = std::env::var("GOHEAP_VERSIONS").unwrap_or_default();
-    toolchains::CLAIMED
-        .iter()
-        .filter(|version| match wanted.as_str() {
-            "" => version.whole,
-            "all" => true,
-            list => list.split(',').any(|number| number == version.number),
-        })
-        .map(|version| version.number)
-        .collect()
 }

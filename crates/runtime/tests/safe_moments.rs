@@ -10,6 +10,8 @@
 //! With `GOHEAP_OPENING=1` it tells as well how long a stop takes beside the walk.
 #![cfg(target_os = "linux")]
 
+mod support;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -19,7 +21,8 @@ use goheap_memory::{Addr, Fault, Machine, Mapping, Memory, Target, Thread};
 use goheap_process::{LiveMemory, Mapped, Process, StopOptions, map_file};
 use goheap_runtime::{Hazard, Moment, MomentCheck, World};
 use goheap_testkit::obedient::Obedient;
-use goheap_testkit::{BuildOptions, build, toolchains};
+use goheap_testkit::{BuildOptions, build};
+use support::versions;
 
 /// A process that runs on, as `goheap`'s own (`goheap/src/live.rs`).
 struct Live<'p> {
@@ -55,8 +58,12 @@ impl Target for Live<'_> {
     }
 }
 
-/// Starts `churn`, and hands over its process and a check of it.
-fn with_churn(version: &str, arguments: &[&str], then: impl FnOnce(&Process, &MomentCheck)) {
+/// Starts `churn`, hands over its process as it runs, and sees that it runs on.
+fn with_live(
+    version: &str,
+    arguments: &[&str],
+    then: impl FnOnce(&Process, &Live<'_>, &ElfProgram<'_, Mapped>),
+) {
     let program = build(version, "churn", &BuildOptions::default()).unwrap();
     let running = Obedient::start(&program, arguments).unwrap();
     let process = Process::find(running.pid()).unwrap();
@@ -66,19 +73,54 @@ fn with_churn(version: &str, arguments: &[&str], then: impl FnOnce(&Process, &Mo
         process: &process,
     };
     let program = ElfProgram::new(&executable, &live).unwrap();
-    let world = World::open(&live, &program).unwrap();
-    let check = MomentCheck::prepare(&world).unwrap();
-    drop(world);
-    then(&process, &check);
-    if std::env::var_os("GOHEAP_OPENING").is_some() {
-        opening(version, &process, &live, &program);
-    }
+    then(&process, &live, &program);
     // It was not harmed.
     let before = running.cpu().unwrap();
     let patience = Instant::now() + Duration::from_secs(20);
     while running.cpu().unwrap() <= before {
         assert!(Instant::now() < patience, "it stands still");
         std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The same with a check of its moments.
+fn with_churn(version: &str, arguments: &[&str], then: impl FnOnce(&Process, &MomentCheck)) {
+    with_live(version, arguments, |process, live, program| {
+        let world = World::open(live, program).unwrap();
+        let check = MomentCheck::prepare(&world).unwrap();
+        drop(world);
+        then(process, &check);
+        if std::env::var_os("GOHEAP_OPENING").is_some() {
+            opening(version, process, live, program);
+        }
+    });
+}
+
+/// What may have changed by the stop is read anew: all memory, and what the runtime sets of a module
+/// that is linked already.
+#[test]
+fn a_world_that_was_opened_before_is_that_of_the_stop() {
+    for version in versions() {
+        with_live(version, &[], |process, live, program| {
+            let mut world = World::open(live, program).unwrap();
+            let module = world.modules.first_mut().unwrap();
+            (module.data_mask, module.bss_mask, module.bad) = Default::default();
+            let stopped = process.stop(&StopOptions::default()).unwrap();
+            let reopened = world.stopped(&stopped).unwrap();
+            let opened = World::open(&stopped, program).unwrap();
+            let masks = |world: &World<'_>| {
+                let all = world.modules.iter();
+                let all = all.map(|module| (module.data_mask, module.bss_mask, module.bad));
+                all.collect::<Vec<_>>()
+            };
+            assert_eq!(masks(&reopened), masks(&opened), "go{version}");
+            assert!(masks(&opened)[0].0.0 > 0, "go{version}");
+            let now = opened.global("runtime.memstats").unwrap();
+            let mut words = [[0; 256]; 2];
+            reopened.memory.read(now, &mut words[0]).unwrap();
+            opened.memory.read(now, &mut words[1]).unwrap();
+            assert_eq!(words[0], words[1], "go{version}");
+        });
     }
 }
 
@@ -247,17 +289,4 @@ fn figures() {
             });
         }
     }
-}
-
-fn versions() -> Vec<&'static str> {
-    let wanted = std::env::var("GOHEAP_VERSIONS").unwrap_or_default();
-    toolchains::CLAIMED
-        .iter()
-        .filter(|version| match wanted.as_str() {
-            "" => version.whole,
-            "all" => true,
-            list => list.split(',').any(|number| number == version.number),
-        })
-        .map(|version| version.number)
-        .collect()
 }

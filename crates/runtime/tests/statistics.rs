@@ -4,6 +4,8 @@
 //! By default on three Go versions; `GOHEAP_VERSIONS=all`, or a list with commas, for others.
 #![cfg(target_os = "linux")]
 
+mod support;
+
 use goheap_format::{MemStats, Record};
 use goheap_golang::ElfProgram;
 use goheap_image::Executable;
@@ -13,7 +15,8 @@ use goheap_runtime::{World, read_mem_stats, write_mem_profile};
 use goheap_testkit::entry::Entry;
 use goheap_testkit::quiescent::Quiescent;
 use goheap_testkit::second_reader::{self, Dump, Value};
-use goheap_testkit::{BuildOptions, Program, build, toolchains};
+use goheap_testkit::{BuildOptions, Program, build};
+use support::versions;
 
 /// A bucket of the memory profile as both sides tell it.
 #[derive(Debug, PartialEq, Eq)]
@@ -138,19 +141,6 @@ fn dumped_profile(dump: &Dump, bytes: &[u8]) -> Vec<Bucket> {
                 })
                 .unwrap(),
         })
-        .collect()
-}
-
-fn versions() -> Vec<&'static str> {
-    let wanted = std::env::var("GOHEAP_VERSIONS").unwrap_or_default();
-    toolchains::CLAIMED
-        .iter()
-        .filter(|version| match wanted.as_str() {
-            "" => version.whole,
-            "all" => true,
-            list => list.split(',').any(|number| number == version.number),
-        })
-        .map(|version| version.number)
         .collect()
 }
 
