@@ -205,7 +205,7 @@ impl Trap {
                 }
             }
             if Instant::now() > deadline {
-                return Err(running.stuck("come by the breakpoint"));
+                return Err(running.stuck("come by the breakpoint", PATIENCE));
             }
             std::thread::sleep(Duration::from_micros(100));
         }

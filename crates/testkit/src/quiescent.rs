@@ -33,6 +33,12 @@ const PAGE: usize = 4096;
 /// 10 ms at which the runtime's monitor settles, and short enough for a test that does it often.
 const STILL: Duration = Duration::from_millis(150);
 
+/// How long a program may take to come to rest, once it has begun its dump.
+const SETTLES_WITHIN: Duration = Duration::from_secs(30);
+
+/// How often a program is started that does not come to rest.
+const ATTEMPTS: u32 = 3;
+
 /// A program that stands still in the middle of its own heap dump.
 #[derive(Debug)]
 pub struct Quiescent {
@@ -44,11 +50,25 @@ pub struct Quiescent {
 
 impl Quiescent {
     /// Starts the program, lets it set itself up and begin its dump, and waits until no thread of it
-    /// has run for a while.
+    /// has run for a while. A program that does not come to rest in half a minute is started anew:
+    /// now and then the runtime's monitor goes on polling in a stopped world.
     ///
     /// # Errors
-    /// A program that ends, or does not come to stand still in two minutes.
+    /// A program that ends, or does not come to stand still in several attempts.
     pub fn start(program: &Program, environment: &[(&str, &str)]) -> Result<Quiescent> {
+        let mut attempt = 1;
+        loop {
+            match Self::attempt(program, environment) {
+                Err(stuck @ Error::Stuck { .. }) if attempt < ATTEMPTS => {
+                    eprintln!("attempt {attempt} of {ATTEMPTS}: {stuck}");
+                    attempt += 1;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn attempt(program: &Program, environment: &[(&str, &str)]) -> Result<Quiescent> {
         let (pipe, writer) = one_page_pipe()?;
         let none: [&str; 0] = [];
         let mut running = Running::start(program, none, environment, Stdio::from(writer))?;
@@ -118,7 +138,7 @@ impl Quiescent {
                 Page::End => break,
                 Page::Nothing => {
                     if Instant::now() > deadline {
-                        return Err(self.running.stuck("finish its dump"));
+                        return Err(self.running.stuck("finish its dump", PATIENCE));
                     }
                     std::thread::sleep(Duration::from_micros(50));
                 }
@@ -133,7 +153,7 @@ impl Quiescent {
     }
 
     fn settle(&mut self) -> Result<()> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + SETTLES_WITHIN;
         let mut still_since = Instant::now();
         let mut before = Vec::new();
         loop {
@@ -141,7 +161,7 @@ impl Quiescent {
                 return Err(self.running.ended("stand still"));
             }
             if Instant::now() > deadline {
-                return Err(self.running.stuck("stand still"));
+                return Err(self.running.stuck("stand still", SETTLES_WITHIN));
             }
             let threads = procfs::threads(self.pid())?;
             match blocked_write(&threads) {

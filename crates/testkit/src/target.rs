@@ -124,7 +124,7 @@ impl Running {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 drop(said);
-                return Err(self.stuck(expected));
+                return Err(self.stuck(expected, PATIENCE));
             }
             said = self
                 .said
@@ -140,12 +140,12 @@ impl Running {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    pub(crate) fn stuck(&self, expected: &'static str) -> Error {
+    pub(crate) fn stuck(&self, expected: &'static str, patience: Duration) -> Error {
         Error::Stuck {
             program: self.name.clone(),
             pid: self.pid(),
             expected,
-            seconds: PATIENCE.as_secs(),
+            seconds: patience.as_secs(),
             said: self.said(),
         }
     }
