@@ -3,7 +3,7 @@
 //!
 //! They need the toolchains that `cargo xtask toolchains` fetches.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -464,6 +464,69 @@ fn symbols_and_ids_as_go_tool_reads_them() {
         }
         assert!(checked > 1500, "go{version}: only {checked} symbols");
         assert_eq!(exe.symbol("runtime.no such symbol"), None);
+    }
+}
+
+/// The variables are those that `go tool nm` lists in data and bss, with its sizes; and not one of
+/// them is a function or a constant.
+#[test]
+fn variables_as_go_tool_reads_them() {
+    for version in versions() {
+        let go = Go::new(version);
+        for flags in [&[][..], &["-buildmode=pie"]] {
+            let path = go.build("layouts", flags);
+            let exe = open(&path);
+            let found: Vec<(String, u64, u64)> = exe
+                .variables()
+                .into_iter()
+                .map(|(name, symbol)| {
+                    let name = String::from_utf8_lossy(name).into_owned();
+                    (name, symbol.addr.get(), symbol.size)
+                })
+                .collect();
+            let listing = output(go.command().args(["tool", "nm", "-size"]).arg(&path));
+            let mut listed = BTreeMap::new();
+            for line in listing.lines() {
+                let mut words = line.split_whitespace();
+                let (Some(address), Some(size), Some(kind)) =
+                    (words.next(), words.next(), words.next())
+                else {
+                    continue;
+                };
+                let (Ok(address), Ok(size)) =
+                    (u64::from_str_radix(address, 16), size.parse::<u64>())
+                else {
+                    continue;
+                };
+                let name = words.collect::<Vec<_>>().join(" ");
+                listed.insert((name, address, size), kind.to_owned());
+            }
+            for variable in &found {
+                let kind = listed.get(variable).map(String::as_str);
+                assert!(
+                    matches!(kind, Some("D" | "d" | "B" | "b")),
+                    "go{version}: {variable:x?}: {kind:?}"
+                );
+            }
+            // Those of Go have dots in their names; sections' ends have no size.
+            let names: BTreeSet<&str> = found.iter().map(|(name, ..)| name.as_str()).collect();
+            assert_eq!(names.len(), found.len(), "go{version}: each once");
+            for ((name, _, size), kind) in &listed {
+                let wanted = matches!(kind.as_str(), "B" | "b") && *size > 0 && name.contains('.');
+                assert!(
+                    !wanted || names.contains(name.as_str()),
+                    "go{version}: {name}"
+                );
+            }
+            for (name, size) in [("runtime.allgs", 24), ("runtime.gcController", 0)] {
+                let variable = found.iter().find(|(found, ..)| found == name);
+                let variable = variable.unwrap_or_else(|| panic!("go{version}: no {name}"));
+                assert!(size == 0 || variable.2 == size, "go{version}: {variable:?}");
+                assert_eq!(exe.symbol(name).map(|s| s.addr.get()), Some(variable.1));
+            }
+        }
+        let stripped = open(&go.build("layouts", &["-ldflags=-s -w"]));
+        assert_eq!(stripped.variables(), [], "go{version}");
     }
 }
 

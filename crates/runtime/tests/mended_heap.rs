@@ -6,7 +6,7 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::time::Duration;
 
@@ -219,16 +219,33 @@ fn has_the_globals_of_plugins() {
     }
 }
 
-/// Counts objects, and holds the notes of spans against them.
+/// Counts objects, and holds the notes of spans and the blocks of tiny objects against them.
 #[derive(Default)]
 struct Tally {
     objects: u64,
     in_spans: u64,
+    /// Objects that are as large as a block of tiny ones (runtime/malloc.go: `_TinySize`).
+    blocks: BTreeSet<u64>,
+    /// Roots for such blocks, and how many of these are no object.
+    tiny: u64,
+    nowhere: u64,
 }
 
 impl Sink for Tally {
     fn record(&mut self, record: &Record<'_>) -> io::Result<()> {
-        self.objects += u64::from(matches!(record, Record::Object(_)));
+        match record {
+            Record::Object(object) => {
+                self.objects += 1;
+                if object.contents.len() == 16 {
+                    self.blocks.insert(object.address);
+                }
+            }
+            Record::OtherRoot(root) if root.description.starts_with(b"tiny block of P ") => {
+                self.tiny += 1;
+                self.nowhere += u64::from(!self.blocks.contains(&root.target));
+            }
+            _ => {}
+        }
         Ok(())
     }
 
@@ -266,7 +283,7 @@ fn tells_of_the_heap_at_any_moment() {
         let running = Obedient::start(&program, &[]).unwrap();
         let executable = Executable::parse(map_file(&program.executable).unwrap()).unwrap();
         let mut told: BTreeMap<(bool, &str), u64> = BTreeMap::new();
-        let (mut safe_stops, mut unswept) = (0, 0);
+        let (mut safe_stops, mut unswept, mut tiny) = (0, 0, 0);
         for _ in 0..stops {
             std::thread::sleep(Duration::from_millis(5));
             let process = Process::find(running.pid()).unwrap();
@@ -284,6 +301,8 @@ fn tells_of_the_heap_at_any_moment() {
             assert_eq!(tally.in_spans, tally.objects, "go{version}");
             assert_eq!(summary.objects.phantoms, 0, "go{version}");
             unswept += summary.objects.unswept_spans;
+            tiny += tally.tiny;
+            assert!(!safe || tally.nowhere == 0, "go{version}");
             for gap in summary.gaps.kept() {
                 if HEAP_GAPS.contains(&gap.what) {
                     *told.entry((safe, gap.what)).or_default() += 1;
@@ -294,6 +313,7 @@ fn tells_of_the_heap_at_any_moment() {
         eprintln!(
             "go{version}: {safe_stops} of {stops} moments safe, {unswept} spans not swept; {told:?}"
         );
+        assert!(tiny > 0, "go{version}: no P has a block of tiny objects");
         let explained = &HEAP_GAPS[..4];
         assert!(
             told.keys().all(|(_, what)| explained.contains(what)),
