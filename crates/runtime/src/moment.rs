@@ -254,7 +254,7 @@ impl MomentCheck {
         match value(self.locks.len()) & !SWEEP_DRAINED {
             0 => {}
             count => {
-                let text = format_args!("{count} sweepers are at work: a span may be half swept");
+                let text = format_args!("sweepers at work: {count}; a span may be half swept");
                 moment.add(Hazard::Sweep, sweepers, text);
             }
         }
