@@ -390,6 +390,15 @@ impl Walk<'_, '_> {
             self.summary.thread_roots +=
                 scheduler_stack::write_roots(self.world, &owner, m, heap, self.sink, gaps)?;
         }
+        // Whoever has a P runs. One of C's threads that has left Go leaves its P there and has no
+        // thread any more (runtime/proc.go: `dropm`, `unminit`).
+        let lost = self.threads.lost();
+        for m in lost.filter(|m| !m.p.is_nil() && m.procid != 0) {
+            let why = "it has a P, and no thread is known to be its";
+            self.summary
+                .gaps
+                .add("registers of a thread", m.address, why);
+        }
         Ok(())
     }
 

@@ -44,6 +44,13 @@ pub(super) fn write_roots(
         let from = thread.registers.sp;
         count += write_range(world, owner, "signal", (from, frame.at), heap, sink, gaps)?;
     }
+    if thread.lost {
+        let why = format_args!(
+            "thread {} is in a signal handler, and what that interrupted is not found",
+            thread.tid
+        );
+        gaps.add("the stack of a thread", thread.registers.sp, why);
+    }
     // On its goroutine's stack nothing is on this one.
     if owner.g.is_none() && !thread.lost {
         let from = thread.code().sp;

@@ -118,6 +118,13 @@ impl Threads {
         let thread = self.of_m.get(index).and_then(|i| self.list.get(*i));
         Some((self.ms.get(*index)?, thread))
     }
+
+    /// The `m`s that no thread is known to run.
+    pub(super) fn lost(&self) -> impl Iterator<Item = &M> {
+        let ms = self.ms.iter().enumerate();
+        ms.filter(|(i, _)| !self.of_m.contains_key(i))
+            .map(|(_, m)| m)
+    }
 }
 
 /// Threads that do not tell their goroutine (they are about to begin, or cannot be read) are known
