@@ -211,7 +211,7 @@ impl Subject {
                 .iter()
                 .filter(|mapping| mapping.write)
                 .filter_map(|mapping| mapping.end.since(mapping.start))
-                .sum(),
+                .fold(0, u64::saturating_add),
         }
     }
 
