@@ -88,7 +88,8 @@ pub(crate) const TRIES: u32 = 50;
 
 #[derive(Debug, Args)]
 pub(crate) struct TriesArg {
-    /// Stop a process up to N times until the moment is a safe one; 1 takes the first
+    /// Stop a process up to N times until the moment is a safe one; 1 takes the first. A core or a
+    /// dump is as it is
     #[arg(long, value_name = "N", default_value_t = TRIES, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) tries: u32,
 }

@@ -86,18 +86,22 @@ pub(crate) fn print_told(out: &mut dyn Write, annex: &Digest) -> io::Result<()> 
 
 /// How many gaps there are, and of what: `no gaps`, `3 gaps (2 a goroutine's frames, 1 the moment)`.
 pub(crate) fn counted(gaps: &Gaps) -> String {
-    if gaps.count() == 0 {
-        return "no gaps".to_owned();
+    match gaps.count() {
+        0 => "no gaps".to_owned(),
+        count => format!("{} ({})", units::counted(count, "gap"), of_what(gaps)),
     }
+}
+
+/// How many of each name, most first: `2 a goroutine's frames, 1 the moment`.
+pub(crate) fn of_what(gaps: &Gaps) -> String {
     let mut by_what: Vec<(&str, u64)> = gaps.by_what().iter().map(|(w, n)| (*w, *n)).collect();
     // Most first; those of a number by name, as they come.
     by_what.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
-    let of = by_what
+    by_what
         .iter()
         .map(|(what, count)| format!("{} {what}", units::count(*count)))
         .collect::<Vec<_>>()
-        .join(", ");
-    format!("{} ({of})", units::counted(gaps.count(), "gap"))
+        .join(", ")
 }
 
 /// The first gaps, one a line.

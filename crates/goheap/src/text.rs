@@ -40,6 +40,11 @@ fn is_bidi(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Bytes in hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Bytes of a name in JSON, where text has to be Unicode: as [`printable`], which tells what is
 /// replaced.
 pub(crate) fn json_text(bytes: &[u8]) -> String {

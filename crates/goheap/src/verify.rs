@@ -247,11 +247,11 @@ impl Checked {
                 .as_ref()
                 .filter(|capture| !capture.safe_moment)
             {
-                let tries = units::counted(capture.tries, "stop");
-                write!(
-                    out,
-                    ", captured at a moment that was not safe, after {tries}"
-                )?;
+                write!(out, ", captured at a moment that was not safe")?;
+                // A core was not stopped for it.
+                if capture.tries > 0 {
+                    write!(out, ", after {}", units::counted(capture.tries, "stop"))?;
+                }
             }
             match annex.gap_count() {
                 0 => write!(out, ", no gaps")?,

@@ -11,7 +11,7 @@ use crate::census::{Census, Head, status_name};
 use crate::gaps::GapsValue;
 use crate::records::MemStatsValue;
 use crate::source::Source;
-use crate::text::json_text;
+use crate::text::{hex, json_text};
 
 /// The shape, and its version.
 const SCHEMA: &str = "goheap.info/1";
@@ -27,6 +27,9 @@ pub(super) struct InfoValue {
     phantom_objects: Option<u64>,
     size_classes: Vec<SizeValue>,
     goroutines: GoroutinesValue,
+    conservative_frames: Option<u64>,
+    stack_objects: Option<u64>,
+    thread_roots: Option<u64>,
     threads: u64,
     records: BTreeMap<&'static str, u64>,
     memstats: Option<MemStatsValue>,
@@ -164,6 +167,7 @@ impl InfoValue {
                 )
             }
         };
+        let walk = walked.map(|walked| &walked.summary.goroutines);
         let standstill = walked.and_then(|walked| walked.standstill);
         let told = info.notes.capture.as_ref();
         let annex = match &info.from {
@@ -183,6 +187,9 @@ impl InfoValue {
             },
             size_classes: sizes(census),
             goroutines: goroutines(census),
+            conservative_frames: walk.map(|walk| walk.conservative_frames),
+            stack_objects: walk.map(|walk| walk.stack_objects),
+            thread_roots: walk.map(|walk| walk.thread_roots),
             threads: census.count(RecordKind::OsThread),
             records: RecordKind::ALL
                 .map(|kind| (kind.name(), census.count(kind)))
@@ -293,8 +300,4 @@ fn goroutines(census: &Census) -> GoroutinesValue {
         frames: census.count(RecordKind::StackFrame),
         frame_bytes: census.frame_bytes,
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -75,7 +75,10 @@ fn program(table: &mut Table, facts: &Facts, walked: &Walked) {
     }
     let gaps = match walked.summary.gaps.count() {
         0 => "none".to_owned(),
-        _ => gaps::counted(&walked.summary.gaps),
+        count => {
+            let of = gaps::of_what(&walked.summary.gaps);
+            format!("{} ({of})", units::count(count))
+        }
     };
     row("gaps", gaps);
 }
@@ -129,8 +132,13 @@ fn told(table: &mut Table, notes: &Digest) {
     let Some(capture) = &notes.capture else {
         return;
     };
+    // How old a core is, it does not tell.
+    let when = match capture.method == b"core" {
+        true => "core read",
+        false => "captured",
+    };
     row(
-        "captured",
+        when,
         format!(
             "{}, of {}",
             units::utc(capture.unix_ns),

@@ -6,7 +6,7 @@ use goheap_format::annex::{Column, Value};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
-use crate::text::{self, FAINT, json_text, printable};
+use crate::text::{self, FAINT, hex, json_text, printable};
 
 /// As text: offset of its block, section, and what is in it as `name value`.
 pub(super) fn print(
@@ -70,8 +70,4 @@ pub(super) fn print_json(
         annex: cells.collect(),
     };
     text::json(out, &line)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

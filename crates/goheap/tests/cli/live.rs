@@ -81,12 +81,20 @@ fn a_dump_of_a_live_process() {
         assert_eq!(json["goroutines"], of_file["goroutines"]["total"]);
         assert_eq!(json["frames"], of_file["goroutines"]["frames"]);
         assert!(number("objects") >= 50_000);
+        // What no map tells is listed in mended dumps alone.
+        for field in ["conservative_frames", "stack_objects", "thread_roots"] {
+            assert!(exact.is_empty() || number(field) == 0, "{field}");
+            assert!(of_file[field].is_null(), "{field}");
+        }
     }
 
     let of_file = goheap(["info", path, "--json"]).done().json();
     let of_process = goheap(["info", &pid, "--json"]).done().json();
     assert_eq!(of_process["source"]["pid"], program.pid());
     assert_eq!(of_process["gaps"]["count"], 0);
+    for field in ["conservative_frames", "stack_objects", "thread_roots"] {
+        assert!(of_process[field].is_u64(), "{field}");
+    }
     assert_eq!(of_process["safe_moment"], true);
     assert_eq!(of_process["go"], of_file["go"]);
     assert!(
