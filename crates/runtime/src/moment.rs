@@ -39,7 +39,7 @@ use goheap_memory::{Addr, DataModel, Part, Target, Thread};
 
 use crate::chain::Chain;
 use crate::limit::THREADS;
-use crate::{WalkError, World};
+use crate::{GoroutineState, WalkError, World};
 
 mod copying;
 mod threads;
@@ -49,10 +49,6 @@ mod tests;
 
 use copying::StackCopiers;
 use threads::{M, Threads};
-
-/// `_Gcopystack` and `_Gscan` of `g.atomicstatus` (runtime/runtime2.go, go1.19 to go1.27).
-const COPYSTACK: u64 = 8;
-const SCAN: u64 = 0x1000;
 
 /// The bit of `sweep.active.state` that is no count (runtime/mgcsweep.go, go1.19:
 /// `sweepDrainedMask`).
@@ -280,7 +276,7 @@ impl MomentCheck {
                 );
                 moment.add(Hazard::Malloc, m.at.offset(self.threads.mallocing()), text);
             }
-            if more.status & !SCAN == COPYSTACK {
+            if GoroutineState::from_status(more.status) == GoroutineState::CopyStack {
                 let text = format_args!("thread {thread} is copying its goroutine's stack");
                 moment.add(Hazard::StackCopy, m.curg, text);
             } else if m.has_p

@@ -72,7 +72,9 @@ impl StackObjects {
         }
     }
 
-    /// Adds an object. They come in the order of their addresses, from the innermost frame on.
+    /// Adds an object. They come in the order of their addresses, from the innermost frame on. One
+    /// without pointers leads nowhere and is not held; the compiler lists none
+    /// (cmd/compile/internal/liveness/plive.go: `shouldTrack`), but a damaged list has room for many.
     pub(crate) fn add(&mut self, at: Addr, record: ObjectRecord) -> Result<(), ObjectError> {
         let object = StackObject {
             at,
@@ -84,6 +86,9 @@ impl StackObjects {
         if at < first || end < at || end > self.stack.hi {
             let size = record.size;
             return Err(ObjectError::Misplaced { at, size });
+        }
+        if record.pointer_bytes == 0 {
+            return Ok(());
         }
         if self.list.len() >= MOST {
             return Err(ObjectError::TooMany);

@@ -90,6 +90,19 @@ fn what_nothing_leads_to_is_dead() {
 }
 
 #[test]
+fn objects_without_pointers_take_no_room() {
+    let (mut objects, ..) = four(&[]);
+    for _ in 0..1000 {
+        objects.add(at(10), record(0, 1)).unwrap();
+    }
+    assert_eq!(objects.list.len(), 4);
+    assert!(matches!(
+        objects.add(at(9), record(0, 1)),
+        Err(ObjectError::Misplaced { .. })
+    ));
+}
+
+#[test]
 fn an_object_leads_to_the_next_by_its_pointers_alone() {
     // The object at 2 leads to the middle of the one at 6 by its pointer, and to that at 4 by a
     // word that is none.
