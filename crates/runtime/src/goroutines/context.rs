@@ -18,7 +18,7 @@
 //! - Its thread in a signal handler: the same, by the registers that the kernel saved.
 //! - Not on a processor: `sched`, or `syscallpc` on its way back from a system call.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use goheap_memory::Addr;
@@ -136,6 +136,9 @@ fn is_helper(name: &[u8]) -> bool {
 /// The most words of a borrowed stack that are looked through.
 const BORROWED_WORDS: u64 = 1 << 13;
 
+/// The most frames that are unwound to find contexts.
+const MOST_FRAMES: u64 = 1 << 24;
+
 /// Finds contexts.
 pub(super) struct Contexts<'s> {
     world: &'s World<'s>,
@@ -144,6 +147,9 @@ pub(super) struct Contexts<'s> {
     /// The race detector calls back from the borrowed stack, and then switches the thread's
     /// goroutine.
     race: bool,
+    /// Frames that may still be unwound to find contexts, of all goroutines together: a damaged
+    /// stack must not take for ever.
+    frames_left: Cell<u64>,
     /// How often each rule told.
     told: RefCell<BTreeMap<Rule, u64>>,
 }
@@ -184,6 +190,7 @@ impl<'s> Contexts<'s> {
             sites,
             threads,
             race,
+            frames_left: Cell::new(MOST_FRAMES),
             told: RefCell::default(),
         }
     }
@@ -391,30 +398,36 @@ impl<'s> Contexts<'s> {
         if name.is_some_and(|name| BORROWERS.contains(&name)) {
             return fits(code.pc, r12);
         }
-        // C code may have saved R12 on the stack: whoever does so first is the outermost. A word
-        // that only looks like it would have to lead from return address to return address up to
-        // the very top of the goroutine's stack.
+        // C code may have saved R12 on the stack, to use it for something else: whoever does so
+        // first is the outermost. A word that only looks like it would have to lead from return
+        // address to return address up to the very top of the goroutine's stack; one that an
+        // earlier call left there may do so, and the register comes first therefore.
         let (pc, top) = self.borrower(m, code.sp)?;
+        if let Some(context) = fits(pc, r12) {
+            return Some(context);
+        }
         let word = self.world.model.word_size();
         let words = top.since(code.sp)? / word;
         (1..=words.min(BORROWED_WORDS))
             .filter_map(|i| self.read(top.before(i * word)))
             .find_map(|sp| fits(pc, sp))
-            .or_else(|| fits(pc, r12))
     }
 
-    /// Whether the frames from `at` on end at the top of the stack.
+    /// Whether the frames from `at` on end at the top of the stack. If too many have been asked
+    /// for, that is not known, and is taken for no.
     fn unwinds(&self, g: &G, at: Saved) -> bool {
         let (memory, model) = (&self.world.memory, self.world.model);
         let start = (at.pc, at.sp);
         let mut unwinder = Unwinder::new(memory, model, self.sites, g.stack, g.top, start);
-        loop {
+        while let Some(left) = self.frames_left.get().checked_sub(1) {
+            self.frames_left.set(left);
             match unwinder.next() {
                 Ok(Some(_)) => {}
                 Ok(None) => return true,
                 Err(_) => return false,
             }
         }
+        false
     }
 
     /// The name of the function at `pc`, without what tells assembly's calling convention.
