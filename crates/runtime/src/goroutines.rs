@@ -196,6 +196,7 @@ pub(crate) fn write_goroutines(
             Fidelity::Mended => Some(Mended::new(world, heap, arenas.total())?),
         },
         room: arenas.total(),
+        moving_room: arenas.total(),
         sink,
         summary,
     };
@@ -283,6 +284,8 @@ struct Walk<'w, 's> {
     frame_writer: FrameWriter<'w>,
     /// Bytes that further frames may have: stacks lie in the heap's arenas, and do not overlap.
     room: u64,
+    /// Bytes that further stacks may have that are being moved.
+    moving_room: u64,
     mended: Option<Mended<'w, 'w>>,
     sink: &'s mut dyn Sink,
     summary: GoroutineSummary,
@@ -345,6 +348,10 @@ impl Walk<'_, '_> {
         self.summary.goroutines += 1;
         self.summary.system += u64::from(system);
         match self.mended.take() {
+            mended if self.room == 0 => {
+                self.mended = mended;
+                self.too_many_frames(&g);
+            }
             None => self.frames(&g, context)?,
             Some(mended) => {
                 let written = self.mended_frames(&mended, &g, context);
@@ -429,10 +436,8 @@ impl Walk<'_, '_> {
             };
             match self.frame_writer.record(&frame) {
                 Ok(record) => {
-                    let len = record.contents.len() as u64;
-                    let Some(room) = self.room.checked_sub(len) else {
-                        let why = "all stacks together have more bytes than the heap's arenas";
-                        self.gap(g, "frames of a goroutine", why);
+                    let Some(room) = self.room.checked_sub(record.contents.len() as u64) else {
+                        self.too_many_frames(g);
                         return Ok(());
                     };
                     self.room = room;
@@ -476,6 +481,13 @@ impl Walk<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// Says so, and that no further frame is read.
+    fn too_many_frames(&mut self, g: &G) {
+        self.room = 0;
+        let why = "all stacks together have more bytes than the heap's arenas";
+        self.gap(g, "frames of a goroutine", why);
     }
 
     fn gap(&mut self, g: &G, what: &'static str, why: impl fmt::Display) {

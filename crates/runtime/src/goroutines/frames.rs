@@ -68,14 +68,13 @@ impl Walk<'_, '_> {
     /// `copystack`, which adjusts frame after frame), so whatever is on it may be alive.
     fn all_of_a_moving_stack(&mut self, g: &G, words: &mut Vec<u64>) {
         let len = g.stack.hi.since(g.stack.lo).unwrap_or(0);
-        if len > MOST_MOVING {
-            self.gap(
-                g,
-                FRAMES,
-                "its stack is being moved, and is too large to take all of it for alive",
-            );
+        let room = self.moving_room.checked_sub(len);
+        let Some(room) = room.filter(|_| len <= MOST_MOVING) else {
+            let why = "its stack is being moved, and is too large to take all of it for alive";
+            self.gap(g, FRAMES, why);
             return;
-        }
+        };
+        self.moving_room = room;
         let word = self.world.model.word_size();
         words.extend((0..len / word).map(|i| g.stack.lo.offset(i * word).get()));
     }
@@ -151,8 +150,7 @@ impl Walk<'_, '_> {
                 break;
             };
             let Some(room) = self.room.checked_sub(record.contents.len() as u64) else {
-                let why = "all stacks together have more bytes than the heap's arenas";
-                self.gap(g, FRAMES, why);
+                self.too_many_frames(g);
                 return Ok(());
             };
             self.room = room;
