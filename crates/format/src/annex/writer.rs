@@ -106,13 +106,6 @@ impl AnnexWriter {
         Ok(())
     }
 
-    /// How many notes of a kind there are.
-    pub fn count(&self, kind: NoteKind) -> u64 {
-        self.sections
-            .get(kind as usize)
-            .map_or(0, |section| section.rows)
-    }
-
     fn close(&mut self, kind: NoteKind) -> io::Result<()> {
         let Some(section) = self.sections.get_mut(kind as usize) else {
             return Ok(());
