@@ -156,7 +156,7 @@ impl<'d> Graph<'d> {
         self.mark_from(|_| true, usize::MAX)
     }
 
-    /// Marks from the roots whose name (see [`root_name`](Self::root_name)) begins as told, at most
+    /// Marks from the roots whose name (see `root_name`) begins as told, at most
     /// so many objects, the near ones first.
     pub fn mark_from_named(&self, prefix: &str, limit: usize) -> Marks {
         let mut last = (u32::MAX, false);
