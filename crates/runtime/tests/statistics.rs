@@ -161,7 +161,8 @@ fn equal_the_quiescent_twin() {
             ("linked", BuildOptions::default()),
         ] {
             let program = build(version, program, &options).unwrap();
-            let twin = Quiescent::start(&program, &[]).unwrap();
+            // Its 28 million would take a minute to come through a pipe of one page.
+            let twin = Quiescent::start(&program, &[("LINKED_OBJECTS", "1000000")]).unwrap();
             let seen = look(twin.pid(), &program);
             let bytes = twin.finish().unwrap();
             let dump = second_reader::read(&bytes).unwrap();
