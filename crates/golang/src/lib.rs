@@ -77,6 +77,7 @@
 )]
 
 mod arch;
+pub mod catalogue;
 mod features;
 mod layout;
 mod map;
