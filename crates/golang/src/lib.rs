@@ -94,6 +94,7 @@ pub use layout::{Elements, LayoutError, Layouts, Place, Structs};
 pub use map::{MapEntry, MapError, MapGeometry, MapLayouts, SlotPlaces};
 pub use program::{ElfProgram, Program, ProgramError, load_bias};
 pub use types::{
-    Field, GcMask, Kind, Signature, Type, TypeError, TypeInfo, TypeLayouts, TypeModule, Types,
+    ChanDir, Field, GcMask, Kind, Method, Signature, Type, TypeError, TypeInfo, TypeLayouts,
+    TypeModule, Types,
 };
 pub use version::{GoVersion, VersionError};

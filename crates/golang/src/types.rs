@@ -17,10 +17,13 @@ mod layouts;
 mod mask;
 mod names;
 mod parts;
+mod plausible;
+mod shape;
 
 pub use layouts::TypeLayouts;
 pub use mask::GcMask;
 pub use parts::{Field, Signature};
+pub use shape::{ChanDir, Method};
 
 /// The most that is believed of a number in a type descriptor.
 mod limit {

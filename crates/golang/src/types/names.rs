@@ -96,8 +96,12 @@ impl<M: Memory + ?Sized> Types<'_, M> {
         if at.is_nil() {
             return Ok(Vec::new());
         }
+        Ok(self.counted(at, at.offset(1))?.0)
+    }
+
+    /// The text at `from`, a part of the name at `at`, and where it ends.
+    fn counted(&self, at: Addr, mut from: Addr) -> Result<(Vec<u8>, Addr), TypeError> {
         let mut len = 0_u64;
-        let mut from = at.offset(1);
         for shift in (0..).step_by(7) {
             let byte = self.uint(from, 1, "the length of a name")?;
             from = from.offset(1);
@@ -115,13 +119,23 @@ impl<M: Memory + ?Sized> Types<'_, M> {
                 });
             }
         }
-        self.vec(from, len, limit::NAME, "a name")
+        let text = self.vec(from, len, limit::NAME, "a name")?;
+        Ok((text, from.offset(len)))
     }
 
-    /// Whether the name at `at` is that of an embedded field.
-    pub(super) fn is_embedded(&self, at: Addr) -> Result<bool, TypeError> {
-        // internal/abi/type.go: `Name.IsEmbedded`.
-        Ok(!at.is_nil() && self.uint(at, 1, "the flags of a name")? & (1 << 3) != 0)
+    /// The flags, the text and the tag of the name at `at`; the tag stands behind the text, with a
+    /// length of its own (internal/abi/type.go: `Name.HasTag`). Empty at nil.
+    pub(super) fn name_and_tag(&self, at: Addr) -> Result<(u8, Vec<u8>, Vec<u8>), TypeError> {
+        if at.is_nil() {
+            return Ok((0, Vec::new(), Vec::new()));
+        }
+        let flags = self.uint(at, 1, "the flags of a name")? as u8;
+        let (name, behind) = self.counted(at, at.offset(1))?;
+        let tag = match flags & (1 << 1) != 0 {
+            true => self.counted(at, behind)?.0,
+            false => Vec::new(),
+        };
+        Ok((flags, name, tag))
     }
 }
 

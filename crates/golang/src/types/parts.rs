@@ -17,6 +17,10 @@ pub struct Field {
     pub offset: u64,
     /// Whether it is embedded.
     pub embedded: bool,
+    /// Whether other packages may use it.
+    pub exported: bool,
+    /// Its tag; empty without.
+    pub tag: Vec<u8>,
 }
 
 /// Parameters and results of a function type.
@@ -82,9 +86,8 @@ impl<M: Memory + ?Sized> Types<'_, M> {
         let mut room = limit::NAMES;
         let at = ty.address;
         self.each_field(ty, &mut |name, ty, offset| {
-            let embedded = self.is_embedded(name)?;
-            let name = self.read_name(name)?;
-            room = room.checked_sub(name.len()).ok_or(TypeError::Implausible {
+            let (flags, name, tag) = self.name_and_tag(name)?;
+            room = room.checked_sub(name.len() + tag.len()).ok_or(TypeError::Implausible {
                 at,
                 what: "the length of its fields' names",
                 found: limit::NAMES as u64,
@@ -94,7 +97,10 @@ impl<M: Memory + ?Sized> Types<'_, M> {
                 name,
                 ty,
                 offset,
-                embedded,
+                // internal/abi/type.go: `Name.IsEmbedded`, `Name.IsExported`.
+                embedded: flags & (1 << 3) != 0,
+                exported: flags & 1 != 0,
+                tag,
             });
             Ok(())
         })?;

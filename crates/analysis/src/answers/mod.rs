@@ -1,0 +1,1 @@
+//! The answers: a function for each question, plain structs as results.

@@ -1,0 +1,1 @@
+//! Graphs: dominators, retained sizes and paths. No Go in here.
