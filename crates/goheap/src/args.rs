@@ -94,6 +94,24 @@ pub(crate) struct TriesArg {
     pub(crate) tries: u32,
 }
 
+/// What a command that answers looks at.
+#[derive(Debug, Args)]
+pub(crate) struct ExamineArgs {
+    /// A process id, a core file, a dump (also compressed), or - for a dump on standard input
+    #[arg(value_name = "PID|CORE|FILE")]
+    pub(crate) source: OsString,
+
+    #[command(flatten)]
+    pub(crate) exe: ExeArg,
+
+    #[command(flatten)]
+    pub(crate) tries: TriesArg,
+
+    /// Take a damaged dump as far as it goes; what is missing is said
+    #[arg(long)]
+    pub(crate) damaged: bool,
+}
+
 /// Show what is in a process, a core or a dump: version, sizes, counts, goroutines
 ///
 /// A process is stopped while it is counted; nothing is written.

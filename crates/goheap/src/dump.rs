@@ -1,6 +1,7 @@
 //! `goheap dump`: the heap dump of a process or a core, as a file or on standard output.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,7 +15,7 @@ use serde::Serialize;
 
 use crate::annexed;
 use crate::args::DumpArgs;
-use crate::capture::{Subject, Walked};
+use crate::capture::{Standstill, Subject, Walked};
 use crate::error::CommandError;
 use crate::gaps::{self, GapsValue};
 use crate::live;
@@ -23,6 +24,7 @@ use crate::progress::Progress;
 use crate::source::Source;
 use crate::text;
 use crate::units;
+use crate::unnamed;
 
 /// The shape of the JSON, and its version.
 const SCHEMA: &str = "goheap.dump/1";
@@ -81,9 +83,52 @@ pub(crate) fn capture(
     tries: u32,
     output: &Path,
 ) -> Result<Outcome, CommandError> {
-    let begin = Instant::now();
     let subject = Subject::open(source, exe)?;
     let destination = Destination::create(output)?;
+    let (outcome, destination) = write_dump(&subject, fidelity, tries, output, destination)?;
+    destination.complete().map_err(|error| match error {
+        CompleteError::Write(source) => sink_error(output, outcome.bytes, source),
+        CompleteError::Output(source) => CommandError::Output(source),
+    })?;
+    Ok(outcome)
+}
+
+/// Writes the mended dump of `source` to a file that has no name and ends with its last descriptor,
+/// for those who look at a process without wanting a file of it.
+///
+/// # Errors
+/// As [`capture`].
+pub(crate) fn capture_to_unnamed(
+    source: &Source,
+    exe: Option<&Path>,
+    tries: u32,
+) -> Result<(Outcome, File), CommandError> {
+    let subject = Subject::open(source, exe)?;
+    let (directory, file) = unnamed::create()?;
+    let (outcome, file) = write_dump(&subject, Fidelity::Mended, tries, &directory, file)?;
+    Ok((outcome, file))
+}
+
+/// Why writing to `output` failed at byte `offset` or behind it.
+fn sink_error(output: &Path, offset: u64, source: io::Error) -> CommandError {
+    match crate::output::signal_of(&source) {
+        Some(signal) => CommandError::Interrupted(signal),
+        None => CommandError::Write {
+            path: output.to_owned(),
+            source: WriteError::Sink { offset, source },
+        },
+    }
+}
+
+/// Writes the dump of `subject` to `destination`, which messages call `output`.
+fn write_dump<D: Write + Send + 'static>(
+    subject: &Subject,
+    fidelity: Fidelity,
+    tries: u32,
+    output: &Path,
+    destination: D,
+) -> Result<(Outcome, D), CommandError> {
+    let begin = Instant::now();
     let write_error = |source| CommandError::Write {
         path: output.to_owned(),
         source,
@@ -107,29 +152,19 @@ pub(crate) fn capture(
     }
     let walked = walked?;
     let bytes = sink.writer.position();
-    let sink_error = |source| match crate::output::signal_of(&source) {
-        Some(signal) => CommandError::Interrupted(signal),
-        None => write_error(WriteError::Sink {
-            offset: bytes,
-            source,
-        }),
-    };
+    let sink_error = |source| sink_error(output, bytes, source);
     let mut threaded = sink.writer.finish().map_err(|error| match error {
         WriteError::Sink { source, .. } => sink_error(source),
         error => write_error(error),
     })?;
     let annex_bytes = match sink.annex {
-        Some(annex) => annexed::write(annex, &subject, &walked, &mut threaded),
+        Some(annex) => annexed::write(annex, subject, &walked, &mut threaded),
         None => Ok(0),
     };
     let annex_bytes = annex_bytes.map_err(sink_error)?;
     let destination = threaded.finish().map_err(sink_error)?;
-    destination.complete().map_err(|error| match error {
-        CompleteError::Write(source) => sink_error(source),
-        CompleteError::Output(source) => CommandError::Output(source),
-    })?;
     drop(progress);
-    Ok(Outcome {
+    let outcome = Outcome {
         output: output.to_owned(),
         of: subject.facts.name.clone(),
         bytes: bytes + annex_bytes,
@@ -138,7 +173,8 @@ pub(crate) fn capture(
         walked,
         elapsed: begin.elapsed(),
         caveat: subject.facts.caveat.clone(),
-    })
+    };
+    Ok((outcome, destination))
 }
 
 /// Names that promise a compression which the file would not have.
@@ -356,6 +392,16 @@ struct DumpValue<'a> {
 }
 
 impl Outcome {
+    /// What was captured, as messages call it.
+    pub(crate) fn of(&self) -> &str {
+        &self.of
+    }
+
+    /// How the process stood still for it; `None` for a core.
+    pub(crate) fn standstill(&self) -> Option<Standstill> {
+        self.walked.standstill
+    }
+
     fn to_stdout(&self) -> bool {
         self.output == Path::new("-")
     }

@@ -115,6 +115,25 @@ pub(crate) enum CommandError {
     Signals(io::Error),
     #[error("interrupted by signal {0}; nothing was left behind")]
     Interrupted(i32),
+    #[error(
+        "cannot make or write a temporary file in {}: {}; name another directory with TMPDIR",
+        Shown(directory),
+        Reason(source)
+    )]
+    Unnamed {
+        directory: PathBuf,
+        source: io::Error,
+    },
+    #[error("{of}: {source}")]
+    Opened {
+        of: String,
+        source: goheap_analysis::OpenError,
+    },
+    #[error("{of}: {source}")]
+    Analysis {
+        of: String,
+        source: goheap_analysis::AnalysisError,
+    },
     #[error("demo: {0}")]
     Demo(#[source] Box<DemoError>),
 }

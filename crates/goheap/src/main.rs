@@ -30,6 +30,7 @@ mod census;
 mod demo;
 mod dump;
 mod error;
+mod examined;
 mod gaps;
 mod info;
 mod live;
@@ -40,6 +41,7 @@ mod records;
 mod source;
 mod text;
 mod units;
+mod unnamed;
 mod verify;
 
 use args::{Cli, Command};

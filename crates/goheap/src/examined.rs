@@ -1,0 +1,192 @@
+//! A source that is opened to be asked: whatever it is, it becomes a dump in a file, and that is
+//! indexed, given types, and made a graph.
+//!
+//! A process or a core is dumped to a file without a name first, a compressed dump decompressed to
+//! one: there is one way from here on.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{self, BufWriter, Seek, Write};
+use std::path::Path;
+
+use goheap_analysis::{Analysis, AnalysisError, Dump, OpenError, OpenOptions, Watch};
+use goheap_format::{Compression, open_stream};
+use goheap_process::{Mapped, map_opened};
+
+use crate::args::ExamineArgs;
+use crate::dump::{Outcome, capture_to_unnamed};
+use crate::error::{CommandError, Shown};
+use crate::live;
+use crate::progress::Progress;
+use crate::source::Source;
+use crate::unnamed;
+
+/// A dump that was opened, and where it came from.
+pub(crate) struct Examined<T> {
+    /// What there is to ask.
+    pub(crate) of: T,
+    /// What messages call the source: a file's name, `process 4711 (shop)`.
+    pub(crate) name: String,
+    /// How it was captured, of a process or a core.
+    pub(crate) captured: Option<Outcome>,
+}
+
+/// Opens a source and analyses it.
+///
+/// # Errors
+/// Those of capturing, opening and analysing.
+pub(crate) fn open(args: &ExamineArgs) -> Result<Examined<Analysis>, CommandError> {
+    let watch = Shower::default();
+    let Examined { of, name, captured } = dump(args, &watch)?;
+    let analysis = Analysis::of(of, &watch).map_err(|source| match source {
+        AnalysisError::Interrupted(_) => interrupted(),
+        source => CommandError::Analysis {
+            of: name.clone(),
+            source,
+        },
+    })?;
+    Ok(Examined {
+        of: analysis,
+        name,
+        captured,
+    })
+}
+
+/// Opens a source, and no more than that.
+///
+/// # Errors
+/// Those of capturing and opening.
+pub(crate) fn open_dump(args: &ExamineArgs) -> Result<Examined<Dump>, CommandError> {
+    dump(args, &Shower::default())
+}
+
+fn dump(args: &ExamineArgs, watch: &Shower) -> Result<Examined<Dump>, CommandError> {
+    live::install_interrupts()?;
+    let exe = args.exe.exe.as_deref();
+    let (file, name, captured) = match Source::of(&args.source)? {
+        Source::Dump(path) => {
+            let name = Shown(&path).to_string();
+            (plain_file(&path)?, name, None)
+        }
+        source => {
+            let (outcome, file) = capture_to_unnamed(&source, exe, args.tries.tries)?;
+            let name = outcome.of().to_owned();
+            (file, name, Some(outcome))
+        }
+    };
+    let mapped = map_opened(&file).map_err(|source| CommandError::Open {
+        path: name.clone().into(),
+        source,
+    })?;
+    let options = OpenOptions {
+        damaged: args.damaged,
+    };
+    let of =
+        Dump::open(Box::new(Bytes(mapped)), &options, watch).map_err(|source| match source {
+            OpenError::Interrupted(_) => interrupted(),
+            OpenError::Read(source) => crate::opened::read_error(source, Path::new(&name)),
+            source => CommandError::Opened {
+                of: name.clone(),
+                source,
+            },
+        })?;
+    Ok(Examined { of, name, captured })
+}
+
+struct Bytes(Mapped);
+
+impl AsRef<[u8]> for Bytes {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Ended by a signal; by Ctrl-C's where nobody remembers which (signal(7)).
+fn interrupted() -> CommandError {
+    const SIGINT: i32 = 2;
+    CommandError::Interrupted(live::stop_requested().unwrap_or(SIGINT))
+}
+
+/// The file of a dump, decompressed: itself, or one without a name.
+fn plain_file(path: &Path) -> Result<File, CommandError> {
+    let failed = |source| CommandError::Open {
+        path: path.to_owned(),
+        source,
+    };
+    if path == Path::new("-") {
+        return decompress(path, io::stdin().lock());
+    }
+    let mut file = File::open(path).map_err(failed)?;
+    let data = file.metadata().map_err(failed)?;
+    if data.is_dir() {
+        return Err(failed(io::ErrorKind::IsADirectory.into()));
+    }
+    if !data.is_file() {
+        return decompress(path, file);
+    }
+    let mut start = Vec::new();
+    io::Read::read_to_end(&mut io::Read::take(&mut file, 4), &mut start).map_err(failed)?;
+    file.rewind().map_err(failed)?;
+    match Compression::of(&start) {
+        Compression::None => Ok(file),
+        _ => decompress(path, file),
+    }
+}
+
+fn decompress(path: &Path, stream: impl io::Read + 'static) -> Result<File, CommandError> {
+    let failed = |source| CommandError::Open {
+        path: path.to_owned(),
+        source,
+    };
+    let (directory, file) = unnamed::create()?;
+    let mut stream = open_stream(stream).map_err(failed)?;
+    let progress = Progress::open("decompressing");
+    let mut out = BufWriter::with_capacity(1 << 20, file);
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        if live::stop_requested().is_some() {
+            return Err(interrupted());
+        }
+        let read = match io::Read::read(&mut stream, &mut buffer) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            // What is damaged behind here, the reader of the dump tells of.
+            Err(source) => return Err(failed(source)),
+        };
+        out.write_all(buffer.get(..read).unwrap_or_default())
+            .map_err(|source| CommandError::Unnamed {
+                directory: directory.clone(),
+                source,
+            })?;
+    }
+    drop(progress);
+    out.into_inner().map_err(|error| CommandError::Unnamed {
+        directory,
+        source: error.into_error(),
+    })
+}
+
+/// Shows each phase as a line of progress, and passes on that somebody wants an end.
+#[derive(Default)]
+pub(crate) struct Shower {
+    line: RefCell<Option<(&'static str, Progress)>>,
+}
+
+impl Watch for Shower {
+    fn at(&self, phase: &'static str, done: u64, total: u64) {
+        let line = &mut *self.line.borrow_mut();
+        match line {
+            Some((shown, progress)) if *shown == phase => progress.at(done),
+            _ => {
+                // The line of the phase before is cleared first.
+                *line = None;
+                *line = Some((phase, Progress::of_bytes(phase, total)));
+            }
+        }
+    }
+
+    fn interrupted(&self) -> bool {
+        live::stop_requested().is_some()
+    }
+}
