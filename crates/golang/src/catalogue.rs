@@ -5,10 +5,21 @@
 //! of a dump. All addresses are live ones, all sizes bytes.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use goheap_image::layout::TypeLayout;
 
+use goheap_memory::Addr;
+
 use crate::{Kind, Layouts};
+
+mod build;
+mod describe;
+mod layouts;
+mod modules;
+mod names;
+
+pub use build::{Sources, build};
 
 /// A type of a [`Catalogue`], by its place in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -124,6 +135,26 @@ pub struct Catalogue {
     /// Layouts of those of the runtime's own structs that decoders of maps, channels and the like ask
     /// for.
     pub layouts: KnownLayouts,
+    /// What was left out, because it is damaged.
+    pub damage: Damage,
+}
+
+/// What a catalogue lacks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Damage {
+    /// How many things are damaged: descriptors, tables, entries of DWARF.
+    pub count: u64,
+    /// What the first of them is, and where.
+    pub first: Option<String>,
+}
+
+impl Damage {
+    fn add(&mut self, at: Addr, why: &dyn fmt::Display) {
+        self.count = self.count.saturating_add(1);
+        if self.first.is_none() {
+            self.first = Some(format!("{at}: {why}"));
+        }
+    }
 }
 
 impl Catalogue {

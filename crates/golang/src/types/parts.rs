@@ -87,12 +87,14 @@ impl<M: Memory + ?Sized> Types<'_, M> {
         let at = ty.address;
         self.each_field(ty, &mut |name, ty, offset| {
             let (flags, name, tag) = self.name_and_tag(name)?;
-            room = room.checked_sub(name.len() + tag.len()).ok_or(TypeError::Implausible {
-                at,
-                what: "the length of its fields' names",
-                found: limit::NAMES as u64,
-                expected: "less",
-            })?;
+            room = room
+                .checked_sub(name.len() + tag.len())
+                .ok_or(TypeError::Implausible {
+                    at,
+                    what: "the length of its fields' names",
+                    found: limit::NAMES as u64,
+                    expected: "less",
+                })?;
             fields.push(Field {
                 name,
                 ty,

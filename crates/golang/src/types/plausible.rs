@@ -89,9 +89,15 @@ fn reads_like(ty: &Type, name: &str) -> bool {
         // "noalg." stands before types that cannot be compared, up to go1.26.
         Kind::Struct => {
             let name = name.strip_prefix("noalg.").unwrap_or(name);
-            ["struct {", "map.bucket[", "map.hdr[", "map.iter[", "map.group["]
-                .iter()
-                .any(|start| name.starts_with(start))
+            [
+                "struct {",
+                "map.bucket[",
+                "map.hdr[",
+                "map.iter[",
+                "map.group[",
+            ]
+            .iter()
+            .any(|start| name.starts_with(start))
         }
         _ => false,
     }
