@@ -43,6 +43,11 @@ pub(crate) fn write(
             .map_or(0, |standstill| standstill.tries.into()),
         safe_moment: walked.safe_moment,
         gaps: gaps.count(),
+        monotonic_ns: walked.monotonic_ns,
+        pid: walked.process.map(|process| process.pid.into()),
+        started: walked.process.map(|process| process.started),
+        rss: walked.process.map(|process| process.rss),
+        rss_anon: walked.process.map(|process| process.rss_anon),
     }))?;
     for gap in gaps.kept() {
         annex.add(&Note::Gap(Gap {

@@ -11,7 +11,7 @@ use goheap_process::{Mapped, map_file};
 use goheap_runtime::{Fidelity, Gaps, Moment, MomentCheck, Sink, Summary, WalkError, World, dump};
 
 use crate::error::CommandError;
-use crate::live::Live;
+use crate::live::{Live, monotonic_ns};
 use crate::source::{Source, begins_like_a_dump};
 use crate::units;
 
@@ -58,6 +58,23 @@ pub(crate) struct Walked {
     pub(crate) safe_moment: bool,
     /// When the program was stopped, or the core was read.
     pub(crate) at: SystemTime,
+    /// When, in nanoseconds of the machine's monotonic clock; `None` for a core.
+    pub(crate) monotonic_ns: Option<u64>,
+    /// What /proc told of the process, right after it was let go; `None` for a core.
+    pub(crate) process: Option<ProcessFacts>,
+}
+
+/// What /proc tells of a process.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ProcessFacts {
+    /// Its number.
+    pub(crate) pid: u32,
+    /// When it started, in clock ticks since boot.
+    pub(crate) started: u64,
+    /// Bytes of it that are in RAM.
+    pub(crate) rss: u64,
+    /// Bytes of these that are of no file.
+    pub(crate) rss_anon: u64,
 }
 
 /// How a process stood still.
@@ -104,6 +121,8 @@ impl Walked {
             standstill,
             safe_moment: moment.is_safe(),
             at,
+            monotonic_ns: None,
+            process: None,
         }
     }
 
@@ -240,6 +259,7 @@ impl Subject {
                     moment.is_safe()
                 })?;
                 let at = SystemTime::now();
+                let monotonic_ns = monotonic_ns();
                 let walked = world
                     .stopped(&stopped)
                     .and_then(|world| dump(&world, fidelity, sink));
@@ -251,7 +271,11 @@ impl Subject {
                     tries,
                 };
                 let summary = walked.map_err(failed)?;
-                Ok(Walked::new(summary, moment, Some(standstill), at))
+                Ok(Walked {
+                    monotonic_ns,
+                    process: Some(live.facts()),
+                    ..Walked::new(summary, moment, Some(standstill), at)
+                })
             }
             From::Core(core) => {
                 let spliced = Spliced::new(core, self.read_only_layers(core));

@@ -1,9 +1,9 @@
 //! A live process, as this system can look at one; on others than Linux, a clear no.
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{Live, install_interrupts, stop_requested};
+pub(crate) use linux::{Live, install_interrupts, monotonic_ns, stop_requested};
 #[cfg(not(target_os = "linux"))]
-pub(crate) use other::{Live, install_interrupts, stop_requested};
+pub(crate) use other::{Live, install_interrupts, monotonic_ns, stop_requested};
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -13,6 +13,7 @@ mod linux {
     use goheap_memory::{Addr, Fault, Machine, Mapping, Memory, Part, Target, Thread};
     use goheap_process::{LiveMemory, Mapped, Process, StopOptions, Stopped, interrupt};
 
+    use crate::capture::ProcessFacts;
     use crate::error::CommandError;
 
     /// A process that was found and that runs on. As a [`Target`] it has no threads, and its memory
@@ -67,14 +68,26 @@ mod linux {
 
         /// Bytes of its memory that are in RAM and its own; 0 if /proc does not tell.
         pub(crate) fn resident_bytes(&self) -> u64 {
+            self.facts().rss_anon
+        }
+
+        /// What /proc tells of it; sizes are 0 where it does not.
+        pub(crate) fn facts(&self) -> ProcessFacts {
             let status = fs::read_to_string(format!("/proc/{}/status", self.process.pid()));
             let status = status.unwrap_or_default();
             // proc(5): "RssAnon:     1234 kB"
-            let line = status
-                .lines()
-                .find_map(|line| line.strip_prefix("RssAnon:"));
-            let number = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-            number.unwrap_or_default().saturating_mul(1024)
+            let size = |name: &str| {
+                let line = status.lines().find_map(|line| line.strip_prefix(name));
+                let number =
+                    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+                number.unwrap_or_default().saturating_mul(1024)
+            };
+            ProcessFacts {
+                pid: self.process.pid(),
+                started: self.process.started(),
+                rss: size("VmRSS:"),
+                rss_anon: size("RssAnon:"),
+            }
         }
     }
 
@@ -110,6 +123,8 @@ mod linux {
             self.process.executable().map(Path::to_path_buf)
         }
     }
+
+    pub(crate) use goheap_process::monotonic_ns;
 
     /// From here on, the first Ctrl-C is only noticed.
     pub(crate) fn install_interrupts() -> Result<(), CommandError> {
@@ -185,6 +200,10 @@ mod other {
         pub(crate) fn resident_bytes(&self) -> u64 {
             match self.0 {}
         }
+
+        pub(crate) fn facts(&self) -> crate::capture::ProcessFacts {
+            match self.0 {}
+        }
     }
 
     macro_rules! impl_never {
@@ -220,6 +239,10 @@ mod other {
     }
     impl_never!(Live);
     impl_never!(Stopped);
+
+    pub(crate) fn monotonic_ns() -> Option<u64> {
+        None
+    }
 
     pub(crate) fn install_interrupts() -> Result<(), CommandError> {
         Ok(())

@@ -78,3 +78,10 @@ pub use find::{Process, Seccomp};
 pub use live::LiveMemory;
 #[cfg(target_os = "linux")]
 pub use stop::{StopOptions, Stopped};
+
+/// The machine's monotonic clock, in nanoseconds: what Go's `nanotime` is on Linux. `None` if it
+/// cannot be read.
+#[cfg(target_os = "linux")]
+pub fn monotonic_ns() -> Option<u64> {
+    sys::monotonic_ns()
+}

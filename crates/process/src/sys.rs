@@ -137,6 +137,22 @@ pub(crate) fn sleep_precisely() {
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1 as libc::c_ulong) };
 }
 
+/// The machine's monotonic clock, in nanoseconds; `None` if it cannot be read.
+pub(crate) fn monotonic_ns() -> Option<u64> {
+    let mut now = MaybeUninit::<libc::timespec>::uninit();
+    // SAFETY: the kernel writes one timespec to a live place for one.
+    let got = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, now.as_mut_ptr()) };
+    if got == -1 {
+        return None;
+    }
+    // SAFETY: the call that fills it has succeeded.
+    let now = unsafe { now.assume_init() };
+    let seconds = u64::try_from(now.tv_sec).ok()?;
+    seconds
+        .checked_mul(1_000_000_000)?
+        .checked_add(u64::try_from(now.tv_nsec).ok()?)
+}
+
 /// This process's effective user.
 pub(crate) fn geteuid() -> u32 {
     // SAFETY: has no arguments and no preconditions.

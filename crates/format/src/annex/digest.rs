@@ -49,6 +49,11 @@ pub struct CaptureDigest {
     pub tries: u64,
     pub safe_moment: bool,
     pub gaps: u64,
+    pub monotonic_ns: Option<u64>,
+    pub pid: Option<u64>,
+    pub started: Option<u64>,
+    pub rss: Option<u64>,
+    pub rss_anon: Option<u64>,
 }
 
 /// [`Gap`](super::Gap), kept.
@@ -113,6 +118,11 @@ impl Digest {
                     tries: c.tries,
                     safe_moment: c.safe_moment,
                     gaps: c.gaps,
+                    monotonic_ns: c.monotonic_ns,
+                    pid: c.pid,
+                    started: c.started,
+                    rss: c.rss,
+                    rss_anon: c.rss_anon,
                 });
             }
             Note::Gap(g) if self.gaps.len() < MOST_GAPS => self.gaps.push(GapDigest {

@@ -61,6 +61,18 @@ pub struct Capture<'a> {
     pub safe_moment: bool,
     /// How many gaps there are; the first ones are notes of their own.
     pub gaps: u64,
+    /// When, in nanoseconds of the machine's monotonic clock, which Go's `nanotime` is on Linux
+    /// (runtime/sys_linux_amd64.s: `nanotime1`); `None` for a core.
+    pub monotonic_ns: Option<u64>,
+    /// The number of the process; `None` for a core.
+    pub pid: Option<u64>,
+    /// When the process started, in clock ticks since boot (proc(5): `starttime`), which with its
+    /// number names it for good; `None` for a core.
+    pub started: Option<u64>,
+    /// Bytes of the process that were in RAM (proc(5): `VmRSS`); `None` for a core.
+    pub rss: Option<u64>,
+    /// As many of these were its own, of no file (proc(5): `RssAnon`); `None` for a core.
+    pub rss_anon: Option<u64>,
 }
 
 /// What could not be seen, or was not believed.

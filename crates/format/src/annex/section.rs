@@ -122,7 +122,7 @@ impl<'a> Value<'a> {
 }
 
 /// The most columns that a known section has.
-pub(super) const MOST_COLUMNS: usize = 10;
+pub(super) const MOST_COLUMNS: usize = 13;
 
 impl NoteKind {
     /// All of them, in the order in which their sections are written.
@@ -182,6 +182,11 @@ impl NoteKind {
                 ("tries", Uint),
                 ("safe_moment", Bool),
                 ("gaps", Uint),
+                ("monotonic_ns", MaybeUint),
+                ("pid", MaybeUint),
+                ("started", MaybeUint),
+                ("rss", MaybeUint),
+                ("rss_anon", MaybeUint),
             ],
             NoteKind::Gap => &[("what", Text), ("address", Address), ("why", Text)],
             NoteKind::Module => &[
@@ -240,6 +245,11 @@ impl NoteKind {
                 tries: number(5),
                 safe_moment: value(6).truth(),
                 gaps: number(7),
+                monotonic_ns: value(8).maybe(),
+                pid: value(9).maybe(),
+                started: value(10).maybe(),
+                rss: value(11).maybe(),
+                rss_anon: value(12).maybe(),
             }),
             NoteKind::Gap => Note::Gap(Gap {
                 what: bytes(0),
@@ -325,9 +335,14 @@ impl<'a> Note<'a> {
                 Uint(c.tries),
                 Bool(c.safe_moment),
                 Uint(c.gaps),
+                MaybeUint(c.monotonic_ns),
+                MaybeUint(c.pid),
+                MaybeUint(c.started),
+                MaybeUint(c.rss),
+                MaybeUint(c.rss_anon),
             ]),
             Note::Gap(g) => pad([Text(g.what), Address(g.address), Text(g.why)]),
-            Note::Module(m) => [
+            Note::Module(m) => pad([
                 Address(m.address),
                 Text(m.name),
                 Address(m.text.0),
@@ -338,7 +353,7 @@ impl<'a> Note<'a> {
                 Address(m.bss.1),
                 Address(m.types.0),
                 Address(m.types.1),
-            ],
+            ]),
             Note::Global(g) => pad([Address(g.address), Uint(g.size), Text(g.name)]),
             Note::Span(s) => pad([
                 Address(s.base),

@@ -28,6 +28,11 @@ fn notes() -> Vec<Note<'static>> {
             tries: 1,
             safe_moment: true,
             gaps: 1,
+            monotonic_ns: Some(3000),
+            pid: None,
+            started: None,
+            rss: Some(2 << 20),
+            rss_anon: Some(1 << 20),
         }),
     ]
 }

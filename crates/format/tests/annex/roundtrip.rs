@@ -61,6 +61,11 @@ impl Seed {
                 tries: c,
                 safe_moment: !self.flag,
                 gaps: d,
+                monotonic_ns: self.flag.then_some(f),
+                pid: self.flag.then_some(a),
+                started: self.flag.then_some(b),
+                rss: self.flag.then_some(g),
+                rss_anon: self.flag.then_some(a),
             }),
             NoteKind::Gap => Note::Gap(Gap {
                 what: v,

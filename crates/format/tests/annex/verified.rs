@@ -135,6 +135,11 @@ fn what_the_capture_told_is_told_and_no_problem() {
         tries: 3,
         safe_moment: false,
         gaps: 5,
+        monotonic_ns: None,
+        pid: None,
+        started: None,
+        rss: None,
+        rss_anon: None,
     };
     let notes = [Note::Gap(gap), Note::Capture(capture), Note::Span(SPAN)];
     let (verdict, problems) = verdict(&with_annex(&annex_of(&notes)));
@@ -177,6 +182,11 @@ fn an_annex_that_is_damaged_and_what_is_none() {
         tries: 0,
         safe_moment: true,
         gaps: 0,
+        monotonic_ns: None,
+        pid: None,
+        started: None,
+        rss: None,
+        rss_anon: None,
     }); 2];
     let (_, told) = verdict(&with_annex(&annex_of(&captures)));
     assert!(
