@@ -18,7 +18,10 @@ mod writer;
 pub use block::{Block, Notes, RowIter, Rows};
 pub use digest::{CaptureDigest, Digest, GapDigest, ProgramDigest};
 pub use error::{AnnexDefect, AnnexError};
-pub use note::{Capture, Cleanup, Gap, Global, Module, Note, Program, Register, Span, WeakHandle};
+pub use note::{
+    Capture, Catalogue, Cleanup, FrameVariable, Function, Gap, Global, GoType, ItabType, Layout,
+    LayoutMember, Module, Note, Program, Register, Span, TypeField, WeakHandle,
+};
 pub use reader::{AnnexReader, Version};
 pub use section::{Column, ColumnKind, NoteKind, Value};
 pub use writer::AnnexWriter;
@@ -28,7 +31,7 @@ pub const MAGIC: &[u8] = b"goheap annex ";
 /// What an annex ends with.
 pub const END_MAGIC: &[u8; 8] = b"goannex\n";
 /// The version that is written, and whose sections and columns are all known.
-pub const VERSION: Version = Version { major: 1, minor: 0 };
+pub const VERSION: Version = Version { major: 1, minor: 1 };
 
 /// Tag of a block, and of the end.
 const TAG_BLOCK: u64 = 1;

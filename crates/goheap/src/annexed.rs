@@ -61,6 +61,7 @@ pub(crate) fn write(
             address,
             size,
             name,
+            ty: None,
         }))?;
     }
     annex.finish(out)

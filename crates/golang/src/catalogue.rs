@@ -119,7 +119,7 @@ pub struct FrameVariable {
 }
 
 /// All of it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Catalogue {
     types: Vec<GoType>,
     by_address: HashMap<u64, TypeId>,
@@ -135,6 +135,8 @@ pub struct Catalogue {
     /// Layouts of those of the runtime's own structs that decoders of maps, channels and the like ask
     /// for.
     pub layouts: KnownLayouts,
+    /// Whether the executable's DWARF was read for it.
+    pub dwarf: bool,
     /// What was left out, because it is damaged.
     pub damage: Damage,
 }
@@ -149,7 +151,8 @@ pub struct Damage {
 }
 
 impl Damage {
-    fn add(&mut self, at: Addr, why: &dyn fmt::Display) {
+    /// Counts something that is damaged, or not believed, at an address.
+    pub fn add(&mut self, at: Addr, why: &dyn fmt::Display) {
         self.count = self.count.saturating_add(1);
         if self.first.is_none() {
             self.first = Some(format!("{at}: {why}"));

@@ -82,6 +82,7 @@ mod features;
 mod layout;
 mod map;
 mod program;
+mod program_image;
 mod types;
 mod version;
 
@@ -93,6 +94,7 @@ pub use features::{
 pub use layout::{Elements, LayoutError, Layouts, Place, Structs};
 pub use map::{MapEntry, MapError, MapGeometry, MapLayouts, SlotPlaces};
 pub use program::{ElfProgram, Program, ProgramError, load_bias};
+pub use program_image::ProgramImage;
 pub use types::{
     ChanDir, Field, GcMask, Kind, Method, Signature, Type, TypeError, TypeInfo, TypeLayouts,
     TypeModule, Types,

@@ -109,6 +109,11 @@ impl Kind {
     pub fn from_raw(raw: u8) -> Option<Kind> {
         Kind::ALL.get(usize::from(raw).checked_sub(1)?).copied()
     }
+
+    /// Its number; they begin at 1.
+    pub fn raw(self) -> u8 {
+        self as u8 + 1
+    }
 }
 
 /// Why a type descriptor, or something that it refers to, could not be read.

@@ -285,6 +285,50 @@ impl<D: Deref<Target = [u8]>> Executable<D> {
         Some((start, self.bytes_at(start, end.since(start)?).ok()?))
     }
 
+    /// What the dynamic linker writes where the file has nothing to be relied on: addresses of the
+    /// file, and the addresses of the file that words there point to once all are moved by the load
+    /// bias (`R_X86_64_RELATIVE` and its like). By address; none but in a position-independent
+    /// executable.
+    pub fn relocations(&self) -> Vec<(FileAddr, FileAddr)> {
+        // elf.h: Elf64_Rela is offset u64, info u64, addend i64.
+        const ENTRY: usize = 24;
+        let relative = match self.goarch {
+            "amd64" => elf::R_X86_64_RELATIVE,
+            "arm64" => elf::R_AARCH64_RELATIVE,
+            "riscv64" => elf::R_RISCV_RELATIVE,
+            "s390x" => elf::R_390_RELATIVE,
+            "ppc64" | "ppc64le" => elf::R_PPC64_RELATIVE,
+            "loong64" => elf::R_LARCH_RELATIVE,
+            _ => return Vec::new(),
+        };
+        let mut found = Vec::new();
+        // In a hostile file a thousand sections could show the same bytes.
+        let mut room = self.data.len();
+        for section in &self.sections {
+            // Those of object files are not applied again.
+            let loaded = section.flags & u64::from(elf::SHF_ALLOC) != 0;
+            if section.kind != elf::SHT_RELA || !loaded || !self.pie {
+                continue;
+            }
+            let bytes = section
+                .file_range
+                .clone()
+                .and_then(|range| self.data.get(range));
+            for entry in bytes.unwrap_or_default().chunks_exact(ENTRY) {
+                let Some(left) = room.checked_sub(ENTRY) else {
+                    break;
+                };
+                room = left;
+                let word = |at| self.order.u64(entry, at).unwrap_or(0);
+                if word(8) & 0xffff_ffff == u64::from(relative) {
+                    found.push((FileAddr::new(word(0)), FileAddr::new(word(16))));
+                }
+            }
+        }
+        found.sort_unstable();
+        found
+    }
+
     pub(crate) fn section(&self, name: &[u8]) -> Option<&Section> {
         self.sections.iter().find(|section| section.name == name)
     }

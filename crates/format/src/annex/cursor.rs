@@ -132,10 +132,10 @@ pub(super) fn put_value(out: &mut Vec<u8>, address: &mut u64, value: Value<'_>) 
 }
 
 /// A difference, up or down, as a number that is small if the difference is.
-fn zigzag(difference: u64) -> u64 {
+pub(super) fn zigzag(difference: u64) -> u64 {
     (difference << 1) ^ (difference.cast_signed() >> 63).cast_unsigned()
 }
 
-fn unzigzag(number: u64) -> u64 {
+pub(super) fn unzigzag(number: u64) -> u64 {
     (number >> 1) ^ (number & 1).wrapping_neg()
 }

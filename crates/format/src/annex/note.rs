@@ -22,6 +22,22 @@ pub enum Note<'a> {
     Cleanup(Cleanup),
     /// The handle through which weak pointers to an object go.
     WeakHandle(WeakHandle),
+    /// What is known of the program's types; one a dump (from 1.1).
+    Catalogue(Catalogue<'a>),
+    /// A Go type (from 1.1).
+    GoType(GoType<'a>),
+    /// A field of a struct type (from 1.1).
+    TypeField(TypeField<'a>),
+    /// A function (from 1.1).
+    Function(Function<'a>),
+    /// A variable in the frames of a function (from 1.1).
+    FrameVariable(FrameVariable<'a>),
+    /// The type that an itab stores (from 1.1).
+    ItabType(ItabType),
+    /// The layout of one of the runtime's own types (from 1.1).
+    Layout(Layout<'a>),
+    /// A member of such a layout (from 1.1).
+    LayoutMember(LayoutMember<'a>),
 }
 
 /// The program that was captured.
@@ -112,6 +128,8 @@ pub struct Global<'a> {
     pub size: u64,
     /// Its name, as in the symbol table.
     pub name: &'a [u8],
+    /// Its type, by number (from 1.1); `None` if that is not known.
+    pub ty: Option<u64>,
 }
 
 /// A span in use (`runtime.mspan`).
@@ -165,4 +183,122 @@ pub struct WeakHandle {
     pub object: u64,
     /// The word that leads there.
     pub handle: u64,
+}
+
+/// What is known of the program's types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Catalogue<'a> {
+    /// Whether the executable's DWARF was read for it.
+    pub dwarf: bool,
+    /// How many things were left out because they are damaged.
+    pub damaged: u64,
+    /// What the first of them is; empty if nothing is damaged.
+    pub damage: &'a [u8],
+}
+
+/// A Go type. Types are numbered from 0 in the order of their rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GoType<'a> {
+    /// Address of its descriptor; 0 if it has none.
+    pub address: u64,
+    /// Whether DWARF alone tells of it.
+    pub dwarf: bool,
+    /// Its kind, as Go's reflection numbers it (internal/abi/type.go: `Kind`).
+    pub kind: u8,
+    /// Bytes of a value.
+    pub size: u64,
+    /// Its name in full, with import paths.
+    pub name: &'a [u8],
+    /// Import path of the package that a named type is of; empty for all others.
+    pub package: &'a [u8],
+    /// The type that a pointer points to, or a slice, an array, a channel or a map holds.
+    pub elem: Option<u64>,
+    /// The key type of a map.
+    pub key: Option<u64>,
+    /// The type of a map's buckets or groups.
+    pub slots: Option<u64>,
+    /// Elements of an array.
+    pub len: u64,
+}
+
+/// A field of a struct type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TypeField<'a> {
+    /// The struct, by number.
+    pub of: u64,
+    /// Its name.
+    pub name: &'a [u8],
+    /// Bytes from the start of the struct.
+    pub offset: u64,
+    /// Its type, by number.
+    pub ty: u64,
+    /// Whether it is embedded.
+    pub embedded: bool,
+}
+
+/// A function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Function<'a> {
+    /// Its first instruction.
+    pub entry: u64,
+    /// Its name.
+    pub name: &'a [u8],
+    /// The struct that a closure of it is, by number.
+    pub closure: Option<u64>,
+}
+
+/// Where a local variable or parameter lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameVariable<'a> {
+    /// Entry of its function.
+    pub function: u64,
+    /// The first program counter for which this holds.
+    pub from: u64,
+    /// The first one for which it does not any more.
+    pub to: u64,
+    /// Its name.
+    pub name: &'a [u8],
+    /// Its type, by number.
+    pub ty: u64,
+    /// Bytes from the canonical frame address to it.
+    pub cfa_offset: i64,
+}
+
+/// The type that an itab stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ItabType {
+    /// The itab.
+    pub address: u64,
+    /// The type, by number.
+    pub ty: u64,
+}
+
+/// The layout of one of the runtime's own types. Layouts are numbered from 0 in the order of their
+/// rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout<'a> {
+    /// Its name.
+    pub name: &'a [u8],
+    /// Bytes of a value.
+    pub size: u64,
+    /// 0 a number, 1 a pointer to a type that is not told, 2 a pointer, 3 a struct, 4 an array, 5
+    /// something else.
+    pub shape: u8,
+    /// Name of what a pointer points to, or an array holds.
+    pub target: &'a [u8],
+    /// Elements of an array.
+    pub count: u64,
+}
+
+/// A member of a layout that is a struct.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LayoutMember<'a> {
+    /// The layout, by number.
+    pub of: u64,
+    /// Its name.
+    pub name: &'a [u8],
+    /// Bytes from the start of the struct.
+    pub offset: u64,
+    /// Name of its type.
+    pub type_name: &'a [u8],
 }

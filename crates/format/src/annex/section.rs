@@ -1,5 +1,6 @@
 //! The sections of the annex that are known: their names, their columns, and notes as rows.
 
+use super::cursor::{unzigzag, zigzag};
 use super::note::*;
 
 /// The kinds of notes, each of which has a section of its own.
@@ -24,6 +25,22 @@ pub enum NoteKind {
     Cleanup,
     /// [`Note::WeakHandle`]
     WeakHandle,
+    /// [`Note::Catalogue`]
+    Catalogue,
+    /// [`Note::GoType`]
+    GoType,
+    /// [`Note::TypeField`]
+    TypeField,
+    /// [`Note::Function`]
+    Function,
+    /// [`Note::FrameVariable`]
+    FrameVariable,
+    /// [`Note::ItabType`]
+    ItabType,
+    /// [`Note::Layout`]
+    Layout,
+    /// [`Note::LayoutMember`]
+    LayoutMember,
 }
 
 /// What the values of a column are. The discriminants are those of the file.
@@ -126,7 +143,7 @@ pub(super) const MOST_COLUMNS: usize = 13;
 
 impl NoteKind {
     /// All of them, in the order in which their sections are written.
-    pub const ALL: [NoteKind; 9] = [
+    pub const ALL: [NoteKind; 17] = [
         NoteKind::Program,
         NoteKind::Capture,
         NoteKind::Gap,
@@ -136,6 +153,14 @@ impl NoteKind {
         NoteKind::Register,
         NoteKind::Cleanup,
         NoteKind::WeakHandle,
+        NoteKind::Catalogue,
+        NoteKind::GoType,
+        NoteKind::TypeField,
+        NoteKind::Function,
+        NoteKind::FrameVariable,
+        NoteKind::ItabType,
+        NoteKind::Layout,
+        NoteKind::LayoutMember,
     ];
 
     /// Name of the section: lower case and without blanks; no [`RecordKind`](crate::RecordKind) has
@@ -151,6 +176,14 @@ impl NoteKind {
             NoteKind::Register => "register",
             NoteKind::Cleanup => "cleanup",
             NoteKind::WeakHandle => "weakhandle",
+            NoteKind::Catalogue => "catalogue",
+            NoteKind::GoType => "gotype",
+            NoteKind::TypeField => "typefield",
+            NoteKind::Function => "function",
+            NoteKind::FrameVariable => "framevariable",
+            NoteKind::ItabType => "itabtype",
+            NoteKind::Layout => "layout",
+            NoteKind::LayoutMember => "layoutmember",
         }
     }
 
@@ -201,7 +234,12 @@ impl NoteKind {
                 ("types_start", Address),
                 ("types_end", Address),
             ],
-            NoteKind::Global => &[("address", Address), ("size", Uint), ("name", Text)],
+            NoteKind::Global => &[
+                ("address", Address),
+                ("size", Uint),
+                ("name", Text),
+                ("type", MaybeUint),
+            ],
             NoteKind::Span => &[
                 ("base", Address),
                 ("bytes", Uint),
@@ -219,6 +257,49 @@ impl NoteKind {
             ],
             NoteKind::Cleanup => &[("object", Address), ("closure", Address), ("code", Address)],
             NoteKind::WeakHandle => &[("object", Address), ("handle", Address)],
+            NoteKind::Catalogue => &[("dwarf", Bool), ("damaged", Uint), ("damage", Text)],
+            NoteKind::GoType => &[
+                ("address", Address),
+                ("dwarf", Bool),
+                ("kind", Uint),
+                ("size", Uint),
+                ("name", Text),
+                ("package", Text),
+                ("elem", MaybeUint),
+                ("key", MaybeUint),
+                ("slots", MaybeUint),
+                ("len", Uint),
+            ],
+            NoteKind::TypeField => &[
+                ("of", Uint),
+                ("name", Text),
+                ("offset", Uint),
+                ("type", Uint),
+                ("embedded", Bool),
+            ],
+            NoteKind::Function => &[("entry", Address), ("name", Text), ("closure", MaybeUint)],
+            NoteKind::FrameVariable => &[
+                ("function", Address),
+                ("from", Address),
+                ("to", Address),
+                ("name", Text),
+                ("type", Uint),
+                ("cfa_offset", Uint),
+            ],
+            NoteKind::ItabType => &[("address", Address), ("type", Uint)],
+            NoteKind::Layout => &[
+                ("name", Text),
+                ("size", Uint),
+                ("shape", Uint),
+                ("target", Text),
+                ("count", Uint),
+            ],
+            NoteKind::LayoutMember => &[
+                ("of", Uint),
+                ("name", Text),
+                ("offset", Uint),
+                ("type_name", Text),
+            ],
         }
     }
 
@@ -268,6 +349,7 @@ impl NoteKind {
                 address: number(0),
                 size: number(1),
                 name: bytes(2),
+                ty: value(3).maybe(),
             }),
             NoteKind::Span => Note::Span(Span {
                 base: number(0),
@@ -275,8 +357,7 @@ impl NoteKind {
                 elem_size: number(2),
                 capacity: number(3),
                 objects: number(4),
-                // The writer has it from a byte.
-                span_class: u8::try_from(number(5)).unwrap_or(u8::MAX),
+                span_class: byte(number(5)),
                 unswept: value(6).truth(),
             }),
             NoteKind::Register => Note::Register(Register {
@@ -294,8 +375,67 @@ impl NoteKind {
                 object: number(0),
                 handle: number(1),
             }),
+            NoteKind::Catalogue => Note::Catalogue(Catalogue {
+                dwarf: value(0).truth(),
+                damaged: number(1),
+                damage: bytes(2),
+            }),
+            NoteKind::GoType => Note::GoType(GoType {
+                address: number(0),
+                dwarf: value(1).truth(),
+                kind: byte(number(2)),
+                size: number(3),
+                name: bytes(4),
+                package: bytes(5),
+                elem: value(6).maybe(),
+                key: value(7).maybe(),
+                slots: value(8).maybe(),
+                len: number(9),
+            }),
+            NoteKind::TypeField => Note::TypeField(TypeField {
+                of: number(0),
+                name: bytes(1),
+                offset: number(2),
+                ty: number(3),
+                embedded: value(4).truth(),
+            }),
+            NoteKind::Function => Note::Function(Function {
+                entry: number(0),
+                name: bytes(1),
+                closure: value(2).maybe(),
+            }),
+            NoteKind::FrameVariable => Note::FrameVariable(FrameVariable {
+                function: number(0),
+                from: number(1),
+                to: number(2),
+                name: bytes(3),
+                ty: number(4),
+                cfa_offset: unzigzag(number(5)).cast_signed(),
+            }),
+            NoteKind::ItabType => Note::ItabType(ItabType {
+                address: number(0),
+                ty: number(1),
+            }),
+            NoteKind::Layout => Note::Layout(Layout {
+                name: bytes(0),
+                size: number(1),
+                shape: byte(number(2)),
+                target: bytes(3),
+                count: number(4),
+            }),
+            NoteKind::LayoutMember => Note::LayoutMember(LayoutMember {
+                of: number(0),
+                name: bytes(1),
+                offset: number(2),
+                type_name: bytes(3),
+            }),
         }
     }
+}
+
+/// A number that its writer has from a byte.
+fn byte(number: u64) -> u8 {
+    u8::try_from(number).unwrap_or(u8::MAX)
 }
 
 impl<'a> Note<'a> {
@@ -311,6 +451,14 @@ impl<'a> Note<'a> {
             Note::Register(_) => NoteKind::Register,
             Note::Cleanup(_) => NoteKind::Cleanup,
             Note::WeakHandle(_) => NoteKind::WeakHandle,
+            Note::Catalogue(_) => NoteKind::Catalogue,
+            Note::GoType(_) => NoteKind::GoType,
+            Note::TypeField(_) => NoteKind::TypeField,
+            Note::Function(_) => NoteKind::Function,
+            Note::FrameVariable(_) => NoteKind::FrameVariable,
+            Note::ItabType(_) => NoteKind::ItabType,
+            Note::Layout(_) => NoteKind::Layout,
+            Note::LayoutMember(_) => NoteKind::LayoutMember,
         }
     }
 
@@ -354,7 +502,12 @@ impl<'a> Note<'a> {
                 Address(m.types.0),
                 Address(m.types.1),
             ]),
-            Note::Global(g) => pad([Address(g.address), Uint(g.size), Text(g.name)]),
+            Note::Global(g) => pad([
+                Address(g.address),
+                Uint(g.size),
+                Text(g.name),
+                MaybeUint(g.ty),
+            ]),
             Note::Span(s) => pad([
                 Address(s.base),
                 Uint(s.bytes),
@@ -369,6 +522,46 @@ impl<'a> Note<'a> {
             }
             Note::Cleanup(c) => pad([Address(c.object), Address(c.closure), Address(c.code)]),
             Note::WeakHandle(w) => pad([Address(w.object), Address(w.handle)]),
+            Note::Catalogue(c) => pad([Bool(c.dwarf), Uint(c.damaged), Text(c.damage)]),
+            Note::GoType(t) => pad([
+                Address(t.address),
+                Bool(t.dwarf),
+                Uint(t.kind.into()),
+                Uint(t.size),
+                Text(t.name),
+                Text(t.package),
+                MaybeUint(t.elem),
+                MaybeUint(t.key),
+                MaybeUint(t.slots),
+                Uint(t.len),
+            ]),
+            Note::TypeField(f) => pad([
+                Uint(f.of),
+                Text(f.name),
+                Uint(f.offset),
+                Uint(f.ty),
+                Bool(f.embedded),
+            ]),
+            Note::Function(f) => pad([Address(f.entry), Text(f.name), MaybeUint(f.closure)]),
+            Note::FrameVariable(v) => pad([
+                Address(v.function),
+                Address(v.from),
+                Address(v.to),
+                Text(v.name),
+                Uint(v.ty),
+                Uint(zigzag(v.cfa_offset.cast_unsigned())),
+            ]),
+            Note::ItabType(i) => pad([Address(i.address), Uint(i.ty)]),
+            Note::Layout(l) => pad([
+                Text(l.name),
+                Uint(l.size),
+                Uint(l.shape.into()),
+                Text(l.target),
+                Uint(l.count),
+            ]),
+            Note::LayoutMember(m) => {
+                pad([Uint(m.of), Text(m.name), Uint(m.offset), Text(m.type_name)])
+            }
         }
     }
 }

@@ -84,6 +84,7 @@ impl Seed {
                 address: a,
                 size: b,
                 name: v,
+                ty: self.flag.then_some(c),
             }),
             NoteKind::Span => Note::Span(Span {
                 base: a,
@@ -108,6 +109,60 @@ impl Seed {
             NoteKind::WeakHandle => Note::WeakHandle(WeakHandle {
                 object: a,
                 handle: b,
+            }),
+            NoteKind::Catalogue => Note::Catalogue(Catalogue {
+                dwarf: self.flag,
+                damaged: a,
+                damage: v,
+            }),
+            NoteKind::GoType => Note::GoType(GoType {
+                address: a,
+                dwarf: self.flag,
+                kind: b as u8,
+                size: c,
+                name: v,
+                package: w,
+                elem: self.flag.then_some(d),
+                key: (!self.flag).then_some(e),
+                slots: self.flag.then_some(f),
+                len: g,
+            }),
+            NoteKind::TypeField => Note::TypeField(TypeField {
+                of: a,
+                name: v,
+                offset: b,
+                ty: c,
+                embedded: self.flag,
+            }),
+            NoteKind::Function => Note::Function(Function {
+                entry: a,
+                name: v,
+                closure: self.flag.then_some(b),
+            }),
+            NoteKind::FrameVariable => Note::FrameVariable(FrameVariable {
+                function: a,
+                from: b,
+                to: c,
+                name: v,
+                ty: d,
+                cfa_offset: match self.flag {
+                    true => e.cast_signed(),
+                    false => e.cast_signed().wrapping_neg(),
+                },
+            }),
+            NoteKind::ItabType => Note::ItabType(ItabType { address: a, ty: b }),
+            NoteKind::Layout => Note::Layout(Layout {
+                name: v,
+                size: a,
+                shape: b as u8,
+                target: w,
+                count: c,
+            }),
+            NoteKind::LayoutMember => Note::LayoutMember(LayoutMember {
+                of: a,
+                name: v,
+                offset: b,
+                type_name: w,
             }),
         }
     }
@@ -200,6 +255,7 @@ fn more_than_may_wait_for_its_compression() {
                 address: i as u64,
                 size: 8,
                 name,
+                ty: None,
             }),
         );
     }
@@ -220,10 +276,15 @@ fn a_text_that_is_too_long_is_cut_and_says_so() {
         address: 1,
         size: 2,
         name: &name,
+        ty: None,
     })]);
     let read = hand::read(&annex);
     assert_eq!(read.len(), 1);
-    assert!(read[0].ends_with("xxx... (cut)"));
+    assert!(
+        read[0].ends_with("xxx... (cut) type=none"),
+        "{}",
+        read[0].len()
+    );
     assert!(read[0].len() < 300 << 10);
 }
 
