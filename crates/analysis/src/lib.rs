@@ -57,7 +57,8 @@ mod watch;
 
 pub use analysis::{Analysis, AnalysisError};
 pub use dump::{
-    Bytes, Dump, Frame, Goroutine, ObjectId, OpenError, OpenOptions, Root, RootKind, RootPointer,
+    Bytes, Dump, Frame, FromAnnex, Goroutine, ObjectId, OpenError, OpenOptions, Root, RootKind,
+    RootPointer, catalogue_of_annex, put_catalogue,
 };
 pub use nodes::{NodeId, NodeKind, Nodes};
 pub use watch::{Interrupted, NoWatch, Watch};

@@ -3,6 +3,7 @@
 //! The bytes stay where they are (a mapped file); what is kept in memory is an index of some bytes an
 //! object. All addresses are live ones.
 
+mod annex;
 mod index;
 mod open;
 mod roots;
@@ -11,6 +12,7 @@ use goheap_format::{Header, Object, Reader, Record, StackFrame};
 use goheap_golang::catalogue::Catalogue;
 use goheap_memory::{Addr, ByteOrder, DataModel, Fault, FaultKind, Memory};
 
+pub use annex::{FromAnnex, catalogue_of_annex, put_catalogue};
 use index::Index;
 pub use open::{OpenError, OpenOptions};
 pub use roots::{Root, RootKind, RootPointer};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use goheap_format::annex::{AnnexReader, Digest};
 use goheap_format::{HeaderDefect, ReadError, Reader, Record};
-use goheap_golang::catalogue::{Catalogue, Variable};
+use goheap_golang::catalogue::Catalogue;
 use goheap_memory::{ByteOrder, DataModel};
 
 use super::index::Index;
@@ -86,10 +86,13 @@ impl Dump {
         let mut notes = Notes::default();
         if let Some(rest) = reader.trailing() {
             match AnnexReader::open(rest, position) {
-                Ok(Some(_annex)) => {
-                    // The catalogue and the digest come from here.
-                    catalogue.variables = globals(rest, position);
-                    notes.digest = None;
+                Ok(Some(mut annex)) => {
+                    let read = super::annex::catalogue_of_annex(&mut annex, |_| {});
+                    catalogue = read.catalogue;
+                    notes.digest = Some(read.digest);
+                    if let Some(error) = read.error {
+                        missing.push(format!("the annex is damaged: {error}"));
+                    }
                 }
                 Ok(None) => missing.push(
                     "the dump has no annex: types and names of variables are not known".to_owned(),
@@ -100,30 +103,6 @@ impl Dump {
         let _ = HeaderDefect::Empty;
         Ok(gathered.into_dump(bytes, header, catalogue, notes, missing))
     }
-}
-
-/// The names of variables.
-fn globals(rest: &[u8], position: u64) -> Vec<Variable> {
-    let mut variables = Vec::new();
-    let Ok(Some(mut annex)) = AnnexReader::open(rest, position) else {
-        return variables;
-    };
-    while let Ok(Some(block)) = annex.next_block() {
-        let Ok(rows) = block.rows() else { continue };
-        let Some(notes) = rows.notes() else { continue };
-        for note in notes {
-            if let goheap_format::annex::Note::Global(global) = note {
-                variables.push(Variable {
-                    address: global.address,
-                    size: global.size,
-                    name: String::from_utf8_lossy(global.name).into_owned(),
-                    ty: None,
-                });
-            }
-        }
-    }
-    variables.sort_by(|a, b| (a.address, &a.name).cmp(&(b.address, &b.name)));
-    variables
 }
 
 /// What the records say, as it is read.
