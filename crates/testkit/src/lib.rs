@@ -17,6 +17,7 @@
 //! - [`reach`]: what is reachable in a dump; [`holders`]: are the lists of the program `holders`
 //!   whole and reachable; [`mod@capture`]: goheap's capture, by its binary.
 //! - [`standstill`]: goheap's captures of programs that stand still, judged.
+//! - [`truth`]: a program that tells what it has built, and who holds it.
 //! - [`twin`]: what differs between two dumps, and where.
 //!
 //! # Invariants
@@ -64,6 +65,8 @@ pub mod symbols;
 #[cfg(target_os = "linux")]
 mod target;
 pub mod toolchains;
+#[cfg(target_os = "linux")]
+pub mod truth;
 pub mod twin;
 pub mod variant;
 

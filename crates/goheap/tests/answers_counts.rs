@@ -1,0 +1,51 @@
+//! A dump that the runtime wrote of a program that stands still after two collections, with phantoms
+//! dropped: as many objects and bytes as the program's own `runtime.MemStats` has.
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use goheap_analysis::{Dump, NoWatch, OpenOptions};
+use goheap_testkit::BuildOptions;
+use goheap_testkit::truth::Honest;
+
+fn check(version: &str, _: &str) {
+    let environment = [("TRUTH_COLLECT", "yes")];
+    let mut honest =
+        Honest::start_in(version, &BuildOptions::default(), &environment).expect("a program");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("dump");
+    honest.running.dump(&path).expect("its own dump");
+    let said = honest.running.said();
+    let counts: Vec<u64> = said
+        .lines()
+        .find_map(|line| line.strip_prefix("counts "))
+        .expect("counts")
+        .split(' ')
+        .map(|n| n.parse().expect("a number"))
+        .collect();
+    let [objects, bytes] = counts[..] else {
+        panic!("{counts:?}")
+    };
+    assert!(objects > 30_000, "{objects}");
+
+    let dump = std::fs::read(&path).expect("the dump");
+    let dump = Dump::open(Box::new(dump), &OpenOptions::default(), &NoWatch).expect("a dump");
+    let size: u64 = dump.objects().map(|object| dump.size(object)).sum();
+    assert_eq!(
+        (u64::from(dump.object_count()), size),
+        (objects, bytes),
+        "objects and bytes; {} phantoms",
+        dump.phantoms()
+    );
+    let stats = dump.mem_stats().expect("statistics");
+    assert_eq!((stats.heap_objects, stats.heap_alloc), (objects, bytes));
+    let phantoms_since_22 = !version.starts_with("1.19") && !version.starts_with("1.21");
+    assert_eq!(
+        dump.phantoms() > 0,
+        phantoms_since_22,
+        "{}",
+        dump.phantoms()
+    );
+}
+
+for_every_version!(crate::check, every: [are_those_of_memstats], whole: []);
