@@ -1,7 +1,8 @@
 //! A dump with its graph: types, dominators, retained sizes.
 
 use crate::dump::{Dump, ObjectId};
-use crate::nodes::{NodeId, Nodes};
+use crate::graph::{Dominators, GraphError, retained};
+use crate::nodes::{DumpEdges, NodeId, NodeKind, Nodes};
 use crate::types::Types;
 use crate::{Interrupted, Watch};
 
@@ -9,10 +10,14 @@ use crate::{Interrupted, Watch};
 pub struct Analysis {
     /// The dump.
     pub dump: Dump,
-    /// What objects are.
-    pub types: Types,
     /// The nodes of the graph.
     pub nodes: Nodes,
+    /// What objects are.
+    pub types: Types,
+    /// Who holds what alone.
+    pub dominators: Dominators,
+    /// Of each node, the bytes of all objects that it dominates, its own included; 0 for garbage.
+    pub retained: Vec<u64>,
 }
 
 /// Why a dump could not be analysed.
@@ -25,9 +30,21 @@ pub enum AnalysisError {
         /// How many objects it has.
         objects: u32,
     },
+    /// The graph cannot be made.
+    #[error(transparent)]
+    Graph(GraphError),
     /// Somebody wanted it to end.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
+}
+
+impl From<GraphError> for AnalysisError {
+    fn from(error: GraphError) -> AnalysisError {
+        match error {
+            GraphError::Interrupted(interrupted) => AnalysisError::Interrupted(interrupted),
+            error => AnalysisError::Graph(error),
+        }
+    }
 }
 
 impl Analysis {
@@ -36,15 +53,49 @@ impl Analysis {
     /// # Errors
     /// Too many objects; interrupted.
     pub fn of(dump: Dump, watch: &dyn Watch) -> Result<Analysis, AnalysisError> {
-        let types = Types::infer(&dump, watch)?;
         let nodes = Nodes::of(&dump).ok_or(AnalysisError::TooLarge {
             objects: dump.object_count(),
         })?;
-        Ok(Analysis { dump, types, nodes })
+        // Before there are types: this is where most memory is needed.
+        let dominators = Dominators::of(&DumpEdges::new(&dump, &nodes), nodes.all().0, watch)?;
+        let retained = retained(&dominators, |node| size_of(&dump, node));
+        let types = Types::infer(&dump, watch)?;
+        Ok(Analysis {
+            dump,
+            nodes,
+            types,
+            dominators,
+            retained,
+        })
     }
 
-    /// The node of an object.
-    pub fn node(&self, object: ObjectId) -> NodeId {
-        NodeId(object.0)
+    /// The edges of its graph.
+    pub fn edges(&self) -> DumpEdges<'_> {
+        DumpEdges::new(&self.dump, &self.nodes)
     }
+
+    /// Bytes of the node itself: those of an object, 0 of all others.
+    pub fn size_of(&self, node: NodeId) -> u64 {
+        size_of(&self.dump, node.0)
+    }
+
+    /// Whether a root leads to the object. If not, it is garbage that was not collected yet.
+    pub fn is_reachable(&self, object: ObjectId) -> bool {
+        self.dominators.is_reachable(object.0)
+    }
+
+    /// Bytes of all objects that would be gone without the node, its own included; 0 for garbage.
+    pub fn retained_of(&self, node: NodeId) -> u64 {
+        self.retained.get(node.0 as usize).copied().unwrap_or(0)
+    }
+
+    /// The same of what a node is called by.
+    pub fn retained_by(&self, kind: NodeKind) -> u64 {
+        self.retained_of(self.nodes.id(kind))
+    }
+}
+
+/// The index gives 0 for what is no object.
+fn size_of(dump: &Dump, node: u32) -> u64 {
+    dump.size(ObjectId(node))
 }

@@ -60,5 +60,5 @@ pub use dump::{
     Bytes, Dump, Frame, FromAnnex, Goroutine, ObjectId, OpenError, OpenOptions, Root, RootKind,
     RootPointer, catalogue_of_annex, put_catalogue,
 };
-pub use nodes::{NodeId, NodeKind, Nodes};
+pub use nodes::{DumpEdges, Group, NodeId, NodeKind, Nodes, Package};
 pub use watch::{Interrupted, NoWatch, Watch};

@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 
 use crate::dump::{Dump, ObjectId, RootKind};
+use crate::graph::Edges;
 
 /// A node of the graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -180,13 +181,24 @@ impl Nodes {
     }
 
     /// Shows the nodes that a node leads to.
-    pub fn each(&self, dump: &Dump, node: u32, visit: &mut dyn FnMut(u32)) {
-        match self.kind(NodeId(node)) {
-            NodeKind::Object(object) => dump.each_pointer(object, |_, target| {
+    #[inline]
+    pub fn each(&self, dump: &Dump, node: u32, mut visit: impl FnMut(u32)) {
+        if node < self.objects {
+            // Nearly all nodes are objects.
+            dump.each_pointer(ObjectId(node), |_, target| {
                 if let Some((to, _)) = dump.find(target) {
                     visit(to.0);
                 }
-            }),
+            });
+            return;
+        }
+        self.each_of_root(dump, node, &mut visit);
+    }
+
+    /// The same for what is no object.
+    fn each_of_root(&self, dump: &Dump, node: u32, visit: &mut dyn FnMut(u32)) {
+        match self.kind(NodeId(node)) {
+            NodeKind::Object(_) => {}
             NodeKind::Root(root) => {
                 let Some(root) = dump.roots().get(root as usize) else {
                     return;
@@ -240,6 +252,30 @@ impl Nodes {
                 (self.first_group()..self.all().0).for_each(visit);
             }
         }
+    }
+}
+
+/// The edges of a dump.
+pub struct DumpEdges<'d> {
+    dump: &'d Dump,
+    nodes: &'d Nodes,
+}
+
+impl<'d> DumpEdges<'d> {
+    /// Of a dump and its nodes.
+    pub fn new(dump: &'d Dump, nodes: &'d Nodes) -> DumpEdges<'d> {
+        DumpEdges { dump, nodes }
+    }
+}
+
+impl Edges for DumpEdges<'_> {
+    fn node_count(&self) -> u32 {
+        self.nodes.len()
+    }
+
+    #[inline]
+    fn each(&self, node: u32, visit: impl FnMut(u32)) {
+        self.nodes.each(self.dump, node, visit);
     }
 }
 
