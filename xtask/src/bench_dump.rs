@@ -98,7 +98,7 @@ fn by_runtime(target: &mut Obedient, to: &Path) -> Result<Cost> {
     Ok(Cost {
         wall: wall.as_secs_f64(),
         cpu: cpu.as_secs_f64(),
-        peak_rss: 0,
+        ..Cost::default()
     })
 }
 

@@ -2,6 +2,10 @@
 
 #[cfg(target_os = "linux")]
 mod bench_dump;
+#[cfg(target_os = "linux")]
+mod bench_top;
+#[cfg(target_os = "linux")]
+mod cgroup;
 mod matrix;
 #[cfg(target_os = "linux")]
 mod measure;
@@ -57,6 +61,9 @@ enum Task {
     /// Measure goheap's dump of a big heap against the program's own
     #[cfg(target_os = "linux")]
     BenchDump(bench_dump::Args),
+    /// Measure `goheap top` of a big heap against readers of others
+    #[cfg(target_os = "linux")]
+    BenchTop(bench_top::Args),
     /// Capture a loaded program many times, and see that nothing it holds is missing
     #[cfg(target_os = "linux")]
     Moments(moments::Args),
@@ -66,7 +73,7 @@ enum Task {
     /// Capture programs of others at work many times: etcd under a load, the Go compiler
     #[cfg(target_os = "linux")]
     Real(real::Args),
-    /// Run a command and print what it took as JSON (bench-dump's own helper)
+    /// Run a command and print what it took as JSON (a helper of the benches)
     #[cfg(target_os = "linux")]
     #[command(hide = true)]
     Measure {
@@ -108,6 +115,8 @@ fn run(task: Task) -> Result<bool> {
         Task::Compare { runtime, other } => twin::compare(&runtime, &other),
         #[cfg(target_os = "linux")]
         Task::BenchDump(args) => bench_dump::run(&args),
+        #[cfg(target_os = "linux")]
+        Task::BenchTop(args) => bench_top::run(&args),
         #[cfg(target_os = "linux")]
         Task::Standing(args) => standing::run(&args),
         #[cfg(target_os = "linux")]

@@ -1,5 +1,5 @@
 // Program linked holds a list of many small objects with pointers, for measuring: its first argument
-// is how many, or LINKED_OBJECTS in its environment.
+// is how many, or LINKED_OBJECTS in its environment. It says where the first of them is, in decimal.
 package main
 
 import (
@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strconv"
+	"unsafe"
 )
 
 // small fills the size class of 32 bytes, large that of 48.
@@ -47,6 +48,7 @@ func main() {
 			head = &small{next: head, side: side, a: uint64(i), b: uint64(i) * 3}
 		}
 	}
+	say("head " + strconv.FormatUint(uint64(uintptr(unsafe.Pointer(head))), 10))
 	runtime.GC()
 	runtime.GC()
 	debug.SetGCPercent(-1)
