@@ -52,6 +52,7 @@ pub mod answers;
 mod dump;
 pub mod graph;
 mod nodes;
+pub mod paths;
 pub mod types;
 mod watch;
 

@@ -38,6 +38,9 @@ pub(crate) enum Command {
     Info(InfoArgs),
     Records(RecordsArgs),
     Verify(VerifyArgs),
+    Top(TopArgs),
+    Tree(TreeArgs),
+    Why(WhyArgs),
     Demo(DemoArgs),
 }
 
@@ -110,6 +113,119 @@ pub(crate) struct ExamineArgs {
     /// Take a damaged dump as far as it goes; what is missing is said
     #[arg(long)]
     pub(crate) damaged: bool,
+}
+
+/// Show what fills the heap, and who holds it
+///
+/// Without --by: types, and the variables and goroutines that hold most alone.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    goheap top 4711\n  \
+    goheap top app.heapdump.zst --by object -n 10\n  \
+    goheap top app.heapdump --by package --json | jq '.tables[0].rows[0]'")]
+pub(crate) struct TopArgs {
+    #[command(flatten)]
+    pub(crate) examine: ExamineArgs,
+
+    /// What is told apart; may be given more than once
+    #[arg(long, value_name = "WHAT", value_enum)]
+    pub(crate) by: Vec<ByArg>,
+
+    /// How many rows a table has at most
+    #[arg(short = 'n', long, value_name = "N")]
+    pub(crate) rows: Option<usize>,
+
+    /// Print as JSON (goheap.top/1)
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What `top` tells apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ByArg {
+    /// What objects are
+    Type,
+    /// Variables, goroutines and other roots, by what they hold alone
+    Root,
+    /// Goroutines that stand at the same place
+    Goroutine,
+    /// Packages: by what their variables hold alone, and by their types
+    Package,
+    /// The largest objects, with all that they hold
+    Object,
+    /// Size classes
+    Size,
+}
+
+/// Show who holds what alone, as a tree: the largest first
+///
+/// What is below a branch would be gone without it. Siblings of one type are one branch.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    goheap tree 4711\n  \
+    goheap tree app.heapdump --under main.cache --depth 6\n  \
+    goheap tree app.heapdump --min 10MiB")]
+pub(crate) struct TreeArgs {
+    #[command(flatten)]
+    pub(crate) examine: ExamineArgs,
+
+    /// How many levels are shown
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) depth: usize,
+
+    /// Branches that hold less are summed up: bytes, or 512KiB, 10MiB, 1GiB. The thousandth part
+    /// of the heap, if not given
+    #[arg(long, value_name = "SIZE", value_parser = crate::units::parse_bytes)]
+    pub(crate) min: Option<u64>,
+
+    /// How many branches each one has at most
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
+    pub(crate) rows: usize,
+
+    /// Begin there: an address (0x...), a type, a variable, goroutine:N or package:PATH
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) under: Option<String>,
+
+    /// Print as JSON (goheap.tree/1)
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Show by what chain of variables, fields, keys and indexes a thing is held
+///
+/// WHAT is an address, also one in the middle of an object; a type, or the end of its name, for all
+/// objects of it; or a variable.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    goheap why 4711 0xc000123450\n  \
+    goheap why app.heapdump main.Session\n  \
+    goheap why app.heapdump Session --paths 20\n  \
+    goheap why app.heapdump var:main.cache --json")]
+pub(crate) struct WhyArgs {
+    #[command(flatten)]
+    pub(crate) examine: ExamineArgs,
+
+    /// An address (0x...), a type (main.Session, or Session if that is the only one), or a variable;
+    /// type:NAME and var:NAME leave no doubt
+    #[arg(value_name = "WHAT")]
+    pub(crate) what: String,
+
+    /// How many paths are shown at most
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = at_least_one)]
+    pub(crate) paths: usize,
+
+    /// Print as JSON (goheap.why/1)
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A number that is not 0.
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("it is not at least 1".to_owned()),
+        Ok(number) => Ok(number),
+        Err(_) => Err("it is no number".to_owned()),
+    }
 }
 
 /// Show what is in a process, a core or a dump: version, sizes, counts, goroutines

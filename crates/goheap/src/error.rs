@@ -134,6 +134,11 @@ pub(crate) enum CommandError {
         of: String,
         source: goheap_analysis::AnalysisError,
     },
+    #[error("{of}: {source}")]
+    What {
+        of: String,
+        source: goheap_analysis::answers::what::WhatError,
+    },
     #[error("demo: {0}")]
     Demo(#[source] Box<DemoError>),
 }

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Seek, Write};
 use std::path::Path;
 
-use goheap_analysis::{Analysis, AnalysisError, Dump, OpenError, OpenOptions, Watch};
+use goheap_analysis::{Analysis, AnalysisError, Dump, Interrupted, OpenError, OpenOptions, Watch};
 use goheap_format::{Compression, open_stream};
 use goheap_process::{Mapped, map_opened};
 
@@ -38,13 +38,7 @@ pub(crate) struct Examined<T> {
 pub(crate) fn open(args: &ExamineArgs) -> Result<Examined<Analysis>, CommandError> {
     let watch = Shower::default();
     let Examined { of, name, captured } = dump(args, &watch)?;
-    let analysis = Analysis::of(of, &watch).map_err(|source| match source {
-        AnalysisError::Interrupted(_) => interrupted(),
-        source => CommandError::Analysis {
-            of: name.clone(),
-            source,
-        },
-    })?;
+    let analysis = Analysis::of(of, &watch).map_err(|source| failed(source, &name))?;
     Ok(Examined {
         of: analysis,
         name,
@@ -99,6 +93,22 @@ impl AsRef<[u8]> for Bytes {
     fn as_ref(&self) -> &[u8] {
         &self.0
     }
+}
+
+/// Why the analysis of a source came to nothing.
+pub(crate) fn failed(source: AnalysisError, of: &str) -> CommandError {
+    match source {
+        AnalysisError::Interrupted(_) => interrupted(),
+        source => CommandError::Analysis {
+            of: of.to_owned(),
+            source,
+        },
+    }
+}
+
+/// A question was ended by a signal.
+pub(crate) fn ended(_: Interrupted) -> CommandError {
+    interrupted()
 }
 
 /// Ended by a signal; by Ctrl-C's where nobody remembers which (signal(7)).

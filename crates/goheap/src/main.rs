@@ -38,11 +38,15 @@ mod opened;
 mod output;
 mod progress;
 mod records;
+mod room;
 mod source;
 mod text;
+mod top;
+mod tree;
 mod units;
 mod unnamed;
 mod verify;
+mod why;
 
 use args::{Cli, Command};
 
@@ -56,6 +60,9 @@ fn main() -> ExitCode {
         Command::Info(args) => info::run(args),
         Command::Records(args) => records::run(args),
         Command::Verify(args) => verify::run(args),
+        Command::Top(args) => top::run(args),
+        Command::Tree(args) => tree::run(args),
+        Command::Why(args) => why::run(args),
         Command::Demo(args) => demo::run(args),
     };
     result.unwrap_or_else(|error| {

@@ -1,0 +1,1 @@
+//! Paths on dumps made by hand.

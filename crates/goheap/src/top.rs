@@ -1,0 +1,254 @@
+//! `goheap top`: what fills the heap, and who holds it.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use goheap_analysis::answers::top::{By, Heap, Row, Table as Answer, Top, top};
+
+use crate::args::{ByArg, TopArgs};
+use crate::error::CommandError;
+use crate::examined::{self, Shower};
+use crate::room;
+use crate::text::{self, Align, FAINT, Table, heading, printable};
+use crate::units;
+
+mod json;
+
+pub(crate) use json::HeapValue;
+
+/// How many rows a table of the overview has.
+const OVERVIEW: usize = 12;
+
+/// How many rows a table has that was asked for.
+const ROWS: usize = 30;
+
+pub(crate) fn run(args: &TopArgs) -> Result<ExitCode, CommandError> {
+    let examined = examined::open(&args.examine)?;
+    let mut by: Vec<By> = args.by.iter().map(|by| by.of()).collect();
+    let rows = args
+        .rows
+        .unwrap_or(if by.is_empty() { OVERVIEW } else { ROWS });
+    if by.is_empty() {
+        by = vec![By::Type, By::Root];
+    }
+    let answer = top(&examined.of, &by, rows, &Shower::default()).map_err(examined::ended)?;
+    let mut out = text::stdout();
+    let missing = examined.of.dump.missing();
+    let written = match args.json {
+        true => text::json(
+            &mut out,
+            &json::TopValue::of(&examined.name, &answer, missing),
+        ),
+        false => print(&answer, missing, &mut out),
+    };
+    text::done(written.and_then(|()| out.flush()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl ByArg {
+    fn of(self) -> By {
+        match self {
+            ByArg::Type => By::Type,
+            ByArg::Root => By::Root,
+            ByArg::Goroutine => By::Goroutine,
+            ByArg::Package => By::Package,
+            ByArg::Object => By::Object,
+            ByArg::Size => By::Size,
+        }
+    }
+}
+
+fn print(top: &Top, missing: &[String], out: &mut dyn Write) -> io::Result<()> {
+    let mut head = heap(&top.heap);
+    let known = top.known;
+    if known.sure + known.guessed < top.heap.bytes || known.guessed > 0 {
+        let guessed = match known.guessed {
+            0 => String::new(),
+            guessed => format!(", {} of them by a guess", share(guessed, top.heap.bytes)),
+        };
+        head.row([
+            "types known".to_owned(),
+            share(known.sure.saturating_add(known.guessed), top.heap.bytes),
+            format!("of the reachable bytes{guessed}"),
+        ]);
+    }
+    head.print(out)?;
+    print_missing(missing, out)?;
+    for table in &top.tables {
+        print_table(table, &top.heap, out)?;
+    }
+    Ok(())
+}
+
+/// What is reachable, and what is not.
+pub(crate) fn heap(heap: &Heap) -> Table {
+    let mut table = Table::new(&[Align::Left, Align::Right, Align::Left]);
+    let mut row = |name: &str, bytes: u64, objects: u64, about: &str| {
+        let objects = units::counted(objects, "object");
+        table.row([
+            name.to_owned(),
+            units::bytes(bytes),
+            format!("in {objects}{about}"),
+        ]);
+    };
+    row(
+        "heap in use",
+        heap.bytes.saturating_add(heap.garbage_bytes),
+        heap.objects + heap.garbage_objects,
+        "",
+    );
+    row("reachable", heap.bytes, heap.objects, "");
+    row(
+        "garbage",
+        heap.garbage_bytes,
+        heap.garbage_objects,
+        ", which no root leads to: not collected yet, and in none of the numbers below",
+    );
+    table
+}
+
+/// What the dump lacks.
+pub(crate) fn print_missing(missing: &[String], out: &mut dyn Write) -> io::Result<()> {
+    for missing in missing {
+        writeln!(out, "  note: {}", printable(missing.as_bytes()))?;
+    }
+    Ok(())
+}
+
+/// A share in percent; `-` of nothing.
+pub(crate) fn share(part: u64, all: u64) -> String {
+    match all {
+        0 => "-".to_owned(),
+        all => format!("{:.1} %", 100.0 * part as f64 / all as f64),
+    }
+}
+
+fn print_table(table: &Answer, heap: &Heap, out: &mut dyn Write) -> io::Result<()> {
+    let (title, columns) = match table.by {
+        By::Type => (
+            "Types",
+            &["own", "share", "retained", "objects", "type"][..],
+        ),
+        By::Root => ("Holders", &["retained", "share", "held by this alone"][..]),
+        By::Goroutine => (
+            "Goroutines",
+            &["retained", "share", "goroutines", "standing at"][..],
+        ),
+        By::Package => (
+            "Packages",
+            &["retained", "share", "own", "objects", "package"][..],
+        ),
+        By::Object => (
+            "Largest objects",
+            &["retained", "share", "own", "address", "object"][..],
+        ),
+        By::Size => (
+            "Sizes",
+            &["own", "share", "retained", "objects", "bytes each"][..],
+        ),
+    };
+    heading(out, title)?;
+    if table.by == By::Package {
+        writeln!(
+            out,
+            "  {FAINT}retained: held by the package's variables alone; own: objects of its types, whoever holds them{FAINT:#}"
+        )?;
+    }
+    const ALIGN: [Align; 5] = [
+        Align::Right,
+        Align::Right,
+        Align::Right,
+        Align::Right,
+        Align::Left,
+    ];
+    let cells = |row: &Row| -> Vec<String> {
+        let bytes = |n: u64| units::bytes(n);
+        let of = |n: u64| share(n, heap.bytes);
+        let count = units::count(row.count);
+        match table.by {
+            By::Type | By::Size => vec![
+                bytes(row.shallow),
+                of(row.shallow),
+                bytes(row.retained),
+                count,
+            ],
+            By::Root => vec![bytes(row.retained), of(row.retained)],
+            By::Goroutine => vec![bytes(row.retained), of(row.retained), count],
+            By::Package => vec![
+                bytes(row.retained),
+                of(row.retained),
+                bytes(row.shallow),
+                count,
+            ],
+            By::Object => vec![
+                bytes(row.retained),
+                of(row.retained),
+                bytes(row.shallow),
+                format!("{:#x}", row.address),
+            ],
+        }
+    };
+    let mut rows: Vec<Vec<String>> = table.rows.iter().map(cells).collect();
+    let numbers = columns.len() - 1;
+    let before: usize = (0..numbers)
+        .map(|at| {
+            let cells = rows.iter().filter_map(|row| row.get(at));
+            let widest = cells.map(|cell| cell.chars().count()).max().unwrap_or(0);
+            2 + widest.max(columns.get(at).map_or(0, |name| name.len()))
+        })
+        .sum();
+    let width = room::width();
+    for (cells, row) in rows.iter_mut().zip(&table.rows) {
+        let name = printable(title_of(table.by, row).as_bytes()).to_string();
+        cells.push(room::fitted(name, width, before + 2));
+    }
+    let mut shown = Table::new(ALIGN.get(5 - columns.len()..).unwrap_or(&ALIGN));
+    shown.row(columns.iter().map(|name| (*name).to_owned()));
+    rows.into_iter().for_each(|row| shown.row(row));
+    shown.print(out)?;
+    rest(table, out)
+}
+
+/// What the last column says of a row.
+fn title_of(by: By, row: &Row) -> String {
+    let about = |text: &str| match text {
+        "" => row.name.clone(),
+        text => format!("{}  {text}", row.name),
+    };
+    match by {
+        By::Type => match row.known.words().as_str() {
+            // An unknown type says so by its name.
+            "" | "sure" | "unknown" => row.name.clone(),
+            words => format!("{}  ({words})", row.name),
+        },
+        By::Root if row.count > 1 => {
+            about(&format!("({}, {})", units::count(row.count), row.about))
+        }
+        By::Root | By::Goroutine => about(&row.about),
+        By::Object => about(&row.about),
+        By::Package | By::Size => row.name.clone(),
+    }
+}
+
+fn rest(table: &Answer, out: &mut dyn Write) -> io::Result<()> {
+    if table.left_out == 0 {
+        return Ok(());
+    }
+    let what = match table.by {
+        By::Type => "type",
+        By::Root => "holder",
+        By::Goroutine => "group",
+        By::Package => "package",
+        By::Object => "object",
+        By::Size => "size",
+    };
+    let bytes = match table.by {
+        By::Type | By::Size => table.rest.shallow,
+        _ => table.rest.retained,
+    };
+    let more = match table.left_out {
+        1 => format!("1 more {what}"),
+        n => format!("{} more {what}s", units::count(n)),
+    };
+    writeln!(out, "  {FAINT}and {more}, {}{FAINT:#}", units::bytes(bytes))
+}
