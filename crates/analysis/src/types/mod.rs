@@ -2,12 +2,39 @@
 //!
 //! From the contents of the dump and the [`Catalogue`](goheap_golang::catalogue::Catalogue) alone.
 
-use std::collections::HashMap;
+//!
+//! # How
+//! What tells its type by itself is where the search begins (`seeds`): headers that the allocator
+//! wrote, variables that DWARF gives a type, interfaces wherever their first word is an itab or a type
+//! descriptor, goroutines. From there every word of known type claims what it leads to (`walk`,
+//! `claims`), by lists that are made once per type (`program`). A claim is believed if the object has
+//! the size that the allocator would give such a value (`sizes`), and exactly the pointers that the
+//! collector knows of (`agree`); of two, the larger thing is what the object is, for it contains the
+//! other. What leads into the middle of an object that nothing else tells of is kept as a hint, and
+//! the hints of an object together may tell (`settle`).
 
+use goheap_golang::SlotPlaces;
 use goheap_golang::catalogue::TypeId;
 
 use crate::dump::{Dump, ObjectId};
 use crate::{Interrupted, Watch};
+
+mod agree;
+mod claims;
+mod classes;
+mod codes;
+mod know;
+mod maps;
+mod program;
+mod seeds;
+mod settle;
+mod sizes;
+mod special;
+mod walk;
+
+use classes::Classes;
+use know::Know;
+use walk::Walk;
 
 /// A class of objects: all that are the same thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -96,12 +123,34 @@ pub struct Class {
     pub package: String,
 }
 
+impl How {
+    const ALL: [How; 8] = [
+        How::Unknown,
+        How::Header,
+        How::Interface,
+        How::Variable,
+        How::Runtime,
+        How::Closure,
+        How::Pointer,
+        How::Guess,
+    ];
+
+    fn from_raw(raw: u8) -> How {
+        How::ALL
+            .get(usize::from(raw))
+            .copied()
+            .unwrap_or(How::Unknown)
+    }
+}
+
 /// The classes of all objects.
 #[derive(Debug, Default)]
 pub struct Types {
     class: Vec<ClassId>,
     how: Vec<How>,
     classes: Vec<Class>,
+    places: std::collections::HashMap<TypeId, SlotPlaces>,
+    refused: u64,
 }
 
 impl Types {
@@ -110,34 +159,39 @@ impl Types {
     /// # Errors
     /// Interrupted.
     pub fn infer(dump: &Dump, watch: &dyn Watch) -> Result<Types, Interrupted> {
-        let mut types = Types::default();
-        let mut known: HashMap<What, ClassId> = HashMap::new();
-        for object in dump.objects() {
-            if object.0.is_multiple_of(1 << 16) {
-                let total = dump.object_count();
-                watch.step("finding types", object.0.into(), total.into())?;
-            }
-            let mut pointers = 0u64;
-            dump.each_pointer(object, |offset, _| {
-                pointers |= 1u64.checked_shl((offset / 8) as u32).unwrap_or(0);
-            });
-            let what = What::Unknown {
-                size: dump.size(object),
-                pointers,
-            };
-            let next = ClassId(types.classes.len() as u32);
-            let class = *known.entry(what.clone()).or_insert_with(|| {
-                types.classes.push(Class {
-                    name: format!("unknown, {} B, pointers {pointers:b}", dump.size(object)),
-                    what,
-                    package: String::new(),
-                });
-                next
-            });
-            types.class.push(class);
-            types.how.push(How::Unknown);
+        let params = dump.params();
+        let know = Know::new(dump.catalogue(), params.model, &params.go_version);
+        let mut walk = Walk::new(dump, &know);
+        if !dump.catalogue().is_empty() {
+            walk.headers(watch)?;
+            walk.variables();
+            walk.goroutines();
+            walk.drain(watch)?;
+            walk.frames(watch)?;
+            walk.drain(watch)?;
+            walk.root_words();
+            walk.drain(watch)?;
         }
-        Ok(types)
+        walk.untyped(watch)?;
+        walk.drain(watch)?;
+        walk.settle(watch)?;
+        // What the hints have told may have left others that nothing leads to by type.
+        walk.untyped(watch)?;
+        walk.drain(watch)?;
+        walk.settle(watch)?;
+        let (codes, state, refused) = walk.finish();
+        let mut classes = Classes::new(dump, &know);
+        let class = classes.number(codes, watch)?;
+        Ok(Types {
+            class,
+            how: state
+                .into_iter()
+                .map(|state| How::from_raw(state & 15))
+                .collect(),
+            classes: classes.finish(),
+            places: know.slot_places(),
+            refused,
+        })
     }
 
     /// The class of an object.
@@ -164,5 +218,17 @@ impl Types {
     /// All classes.
     pub fn classes(&self) -> impl Iterator<Item = (ClassId, &Class)> {
         (0..).map(ClassId).zip(&self.classes)
+    }
+
+    /// Where the buckets or groups of maps of a type have their keys and elements; `None` if that is
+    /// not known.
+    pub fn slot_places(&self, map: TypeId) -> Option<SlotPlaces> {
+        self.places.get(&map).copied()
+    }
+
+    /// How often something that leads to an object told a type whose pointers are not those that the
+    /// collector has of it. Such a type is not believed.
+    pub fn refused(&self) -> u64 {
+        self.refused
     }
 }
