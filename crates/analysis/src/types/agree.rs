@@ -2,6 +2,7 @@
 
 use goheap_format::{Fields, Object};
 
+use super::codes::Of;
 use super::know::{Know, Shape};
 use super::program::{Act, Op, Program};
 
@@ -89,6 +90,28 @@ impl Know<'_> {
             }
         }
         cursor.next.is_none()
+    }
+
+    /// What a closure has captured, if its function does not tell: what all closure types that the
+    /// program has, and that agree with the object, have in common. The compiler describes each type
+    /// that it lets the program allocate, so that the right one is among them.
+    pub(super) fn captures(&self, object: &Object<'_>, extent: Extent) -> Vec<Op> {
+        let mut common: Option<Vec<Op>> = None;
+        for &ty in self.closures_of(extent.size, extent.base) {
+            let shape = self.shape(self.codes.of(Of::Value, ty));
+            if !self.agrees(object, shape, extent) {
+                continue;
+            }
+            let ops = self.programs.ops(shape.program);
+            match &mut common {
+                None => common = Some(ops.to_vec()),
+                Some(common) => common.retain(|op| ops.contains(op)),
+            }
+            if common.as_ref().is_some_and(Vec::is_empty) {
+                break;
+            }
+        }
+        common.unwrap_or_default()
     }
 
     /// One value at an offset. Types hold each other to a known depth (`program::DEPTH`).

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use goheap_golang::catalogue::{Catalogue, TypeId};
+use goheap_golang::catalogue::{Catalogue, GoType, TypeId};
 use goheap_golang::{DirectIface, Features, GoVersion, HeapBits, Kind, Maps, SlotPlaces, Structs};
 use goheap_memory::DataModel;
 
@@ -76,6 +76,7 @@ pub(super) struct Know<'a> {
     /// Bounds of all descriptors and itabs.
     told: (u64, u64),
     structs: HashMap<(u64, u64), Vec<TypeId>>,
+    closures: HashMap<(u64, u64), Vec<TypeId>>,
     /// Maps have groups, not buckets.
     pub(super) swiss: bool,
 }
@@ -149,7 +150,8 @@ impl<'a> Know<'a> {
         let told = told.fold((u64::MAX, 0), |(low, high), at| (low.min(at), high.max(at)));
         let sizes = Sizes::new();
         Know {
-            structs: structs(catalogue, &sizes),
+            structs: structs(catalogue, &sizes, |_| true),
+            closures: structs(catalogue, &sizes, is_closure),
             swiss: form.is_some_and(|form| form.maps != Maps::Buckets),
             sizes,
             codes: Codes::new(catalogue.len(), catalogue.functions.len()),
@@ -305,7 +307,7 @@ fn direct(
         matches!(ops, [op] if op.offset == 0 && !matches!(op.act, Act::Repeat { .. }))
     };
     let any = features.is_some_and(|f| f.direct_iface == DirectIface::InFlags);
-    let direct = |id: TypeId, ty: &goheap_golang::catalogue::GoType| {
+    let direct = |id: TypeId, ty: &GoType| {
         if ty.size != word || !one(id) {
             return false;
         }
@@ -336,7 +338,7 @@ fn direct(
 }
 
 fn heights(catalogue: &Catalogue) -> Vec<u8> {
-    let first = |ty: &goheap_golang::catalogue::GoType| match ty.kind {
+    let first = |ty: &GoType| match ty.kind {
         Kind::Array if ty.len > 0 => ty.elem,
         Kind::Struct => {
             let mut begins = ty.fields.iter().filter(|field| field.offset == 0);
@@ -403,6 +405,11 @@ impl Know<'_> {
         self.structs.get(&(size, base)).map_or(&[], Vec::as_slice)
     }
 
+    /// Those of them that are closures.
+    pub(super) fn closures_of(&self, size: u64, base: u64) -> &[TypeId] {
+        self.closures.get(&(size, base)).map_or(&[], Vec::as_slice)
+    }
+
     /// Whether values of a type have, at an offset, one of another type in them.
     pub(super) fn has_at(&self, ty: TypeId, offset: u64, part: TypeId) -> bool {
         let (mut ty, mut offset) = (ty, offset);
@@ -441,10 +448,14 @@ impl Know<'_> {
 }
 
 /// Structs by the size of objects that their values end up in, without a header and with one.
-fn structs(catalogue: &Catalogue, sizes: &Sizes) -> HashMap<(u64, u64), Vec<TypeId>> {
+fn structs(
+    catalogue: &Catalogue,
+    sizes: &Sizes,
+    wanted: impl Fn(&GoType) -> bool,
+) -> HashMap<(u64, u64), Vec<TypeId>> {
     let mut by_size: HashMap<(u64, u64), Vec<TypeId>> = HashMap::new();
     for (id, ty) in catalogue.types() {
-        if ty.kind == Kind::Struct && ty.size > 0 {
+        if ty.kind == Kind::Struct && ty.size > 0 && wanted(ty) {
             for base in [0, super::sizes::HEADER] {
                 let size = sizes.rounded(ty.size.saturating_add(base));
                 by_size.entry((size, base)).or_default().push(id);
@@ -452,4 +463,12 @@ fn structs(catalogue: &Catalogue, sizes: &Sizes) -> HashMap<(u64, u64), Vec<Type
         }
     }
     by_size
+}
+
+/// Whether a struct is what a closure is: code pointer, and what was captured
+/// (cmd/compile/internal/typecheck/func.go, go1.21: `ClosureType`; closure.go in go1.19: fields F, X0
+/// and so on, or the names of variables).
+pub(super) fn is_closure(ty: &GoType) -> bool {
+    let first = ty.fields.first();
+    ty.package.is_empty() && first.is_some_and(|f| matches!(f.name.as_str(), "F" | ".F"))
 }

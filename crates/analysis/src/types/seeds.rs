@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use goheap_format::Object;
 use goheap_golang::catalogue::{FrameVariable, TypeId};
 
 use super::How;
 use super::codes::Of;
+use super::know::is_closure;
 use super::sizes::{HEADER, LARGEST_CLASS, LARGEST_WITHOUT_HEADER};
 use super::walk::{Claim, Walk, level};
 use crate::dump::{Frame, ObjectId, word_at};
@@ -50,11 +52,7 @@ impl Walk<'_, '_> {
         };
         let first = word_at(know.model, contents, HEADER).unwrap_or(0);
         // A closure's type is a struct that begins with the entry.
-        let closure = know.catalogue.get(ty).is_some_and(|ty| {
-            ty.fields
-                .first()
-                .is_some_and(|f| f.name.trim_start_matches('.') == "F")
-        });
+        let closure = know.catalogue.get(ty).is_some_and(is_closure);
         if closure
             && know.function_at(first).is_some()
             && self.closure_of(object.0, extent, How::Header)
@@ -203,7 +201,6 @@ impl Walk<'_, '_> {
 
     /// The same in objects that no type is known of, and closures among these.
     pub(super) fn untyped(&mut self, watch: &dyn Watch) -> Result<(), Interrupted> {
-        let know = self.know;
         let total = self.dump.object_count();
         for object in self.dump.objects() {
             if object.0.is_multiple_of(1 << 18) {
@@ -219,17 +216,23 @@ impl Walk<'_, '_> {
             let Some(record) = self.dump.object(object) else {
                 continue;
             };
-            for (_, offset) in record.fields.iter() {
-                let Some(at) = offset.checked_sub(know.word) else {
-                    continue;
-                };
-                let told = word_at(know.model, record.contents, at).unwrap_or(0);
-                if know.told(told).is_some() {
-                    let data = word_at(know.model, record.contents, offset).unwrap_or(0);
-                    self.interface(told, data, How::Interface);
-                }
-            }
+            self.interfaces(&record);
         }
         Ok(())
+    }
+
+    /// Interfaces among the words of an object.
+    pub(super) fn interfaces(&mut self, record: &Object<'_>) {
+        let know = self.know;
+        for (_, offset) in record.fields.iter() {
+            let Some(at) = offset.checked_sub(know.word) else {
+                continue;
+            };
+            let told = word_at(know.model, record.contents, at).unwrap_or(0);
+            if know.told(told).is_some() {
+                let data = word_at(know.model, record.contents, offset).unwrap_or(0);
+                self.interface(told, data, How::Interface);
+            }
+        }
     }
 }

@@ -6,7 +6,7 @@ use goheap_golang::catalogue::TypeId;
 
 use super::How;
 use super::agree::Extent;
-use super::codes::{Code, Of};
+use super::codes::{Code, Kinds, Of};
 use super::know::Know;
 use super::program::{Act, Op, Program};
 use super::sizes::{HEADER, LARGEST_CLASS, LARGEST_WITHOUT_HEADER};
@@ -66,6 +66,8 @@ pub(super) struct Walk<'d, 'k> {
     /// What has been gone through outside of the heap: type and bytes by address.
     seen: HashMap<u64, (TypeId, u64)>,
     pub(super) hints: Vec<Hint>,
+    /// What closures of a function that tells no type have captured, as far as that is sure.
+    captures: HashMap<u32, Vec<Op>>,
     /// How many classes were refused because the collector's pointers say otherwise.
     refused: u64,
 }
@@ -92,6 +94,7 @@ impl<'d, 'k> Walk<'d, 'k> {
             places: Vec::new(),
             seen: HashMap::new(),
             hints: Vec::new(),
+            captures: HashMap::new(),
             refused: 0,
         }
     }
@@ -231,6 +234,10 @@ impl<'d, 'k> Walk<'d, 'k> {
             How::Guess => How::Guess,
             _ => How::Pointer,
         };
+        if let Some(Kinds::Closure(function)) = self.know.codes.kind(code) {
+            self.captured(object, function, how);
+            return;
+        }
         let shape = self.know.shape(code);
         if shape.program.is_empty() {
             return;
@@ -245,6 +252,37 @@ impl<'d, 'k> Walk<'d, 'k> {
             false => 1,
         };
         self.values(record.contents, shape.program, extent.base, count, how);
+    }
+
+    /// Goes through what a closure has captured.
+    fn captured(&mut self, object: u32, function: u32, how: How) {
+        let know = self.know;
+        let Some(record) = self.dump.object(ObjectId(object)) else {
+            return;
+        };
+        let extent = self.extent(object);
+        let shape = know.shape(self.code(object));
+        if !shape.program.is_empty()
+            && know.sizes.fits(extent.base + shape.size, extent.size)
+            && know.agrees(&record, shape, extent)
+        {
+            self.values(record.contents, shape.program, extent.base, 1, how);
+            return;
+        }
+        if record.fields.is_empty() {
+            return;
+        }
+        let ops = match self.captures.get(&function) {
+            Some(ops) => ops.clone(),
+            None => {
+                let ops = know.captures(&record, extent);
+                self.captures.insert(function, ops.clone());
+                ops
+            }
+        };
+        self.ops(record.contents, &ops, extent.base, how);
+        // And whatever tells its type by itself.
+        self.interfaces(&record);
     }
 
     /// Goes through values that lie one behind the other.
@@ -282,7 +320,12 @@ impl<'d, 'k> Walk<'d, 'k> {
     /// Goes through one value. Lists call others to a known depth (`program::DEPTH`).
     fn value(&mut self, bytes: &[u8], program: Program, from: u64, how: How) {
         let know = self.know;
-        for op in know.programs.ops(program) {
+        self.ops(bytes, know.programs.ops(program), from, how);
+    }
+
+    fn ops(&mut self, bytes: &[u8], ops: &[Op], from: u64, how: How) {
+        let know = self.know;
+        for op in ops {
             let at = from + u64::from(op.offset);
             if let Act::Repeat { ty, count } = op.act {
                 let inner = know.programs.of(ty);
@@ -385,8 +428,8 @@ impl<'d, 'k> Walk<'d, 'k> {
         };
         let shape = self.know.shape(claim.code);
         let checked = match self.know.codes.kind(claim.code) {
-            // The channel's own word has told.
-            Some(super::codes::Kinds::Of(Of::Chan, _) | super::codes::Kinds::Runtime(_)) => true,
+            // The channel's own word has told; what a closure has captured may not be known.
+            Some(Kinds::Of(Of::Chan, _) | Kinds::Runtime(_) | Kinds::Closure(_)) => true,
             _ => self.know.agrees(&record, shape, extent),
         };
         if !checked {
@@ -398,7 +441,8 @@ impl<'d, 'k> Walk<'d, 'k> {
             *class = claim.code;
             *state = claim.level << 4 | claim.how as u8;
         }
-        if !shape.program.is_empty() {
+        let closure = matches!(self.know.codes.kind(claim.code), Some(Kinds::Closure(_)));
+        if closure || !shape.program.is_empty() {
             self.work.push(object);
         }
         true
