@@ -58,8 +58,8 @@ mod watch;
 
 pub use analysis::{Analysis, AnalysisError};
 pub use dump::{
-    Bytes, Dump, Frame, FromAnnex, Goroutine, ObjectId, OpenError, OpenOptions, Root, RootKind,
-    RootPointer, catalogue_of_annex, put_catalogue,
+    Bytes, Dump, Frame, FromAnnex, Goroutine, ModuleNote, Notes, ObjectId, OpenError, OpenOptions,
+    Params, RegisterNote, Root, RootKind, RootPointer, Text, catalogue_of_annex, put_catalogue,
 };
 pub use nodes::{DumpEdges, Group, NodeId, NodeKind, Nodes, Package};
 pub use watch::{Interrupted, NoWatch, Watch};

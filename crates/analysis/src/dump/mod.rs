@@ -4,18 +4,30 @@
 //! object. All addresses are live ones.
 
 mod annex;
+mod described;
+mod gather;
+mod holders;
 mod index;
+mod memory;
+mod notes;
 mod open;
+mod pages;
+mod phantoms;
 mod roots;
+mod runs;
+mod text;
 
-use goheap_format::{Header, Object, Reader, Record, StackFrame};
+use goheap_format::{Fields, Header, Object, Reader, Record, StackFrame};
 use goheap_golang::catalogue::Catalogue;
-use goheap_memory::{Addr, ByteOrder, DataModel, Fault, FaultKind, Memory};
+use goheap_memory::{Addr, ByteOrder, DataModel};
 
+use crate::NoWatch;
 pub use annex::{FromAnnex, catalogue_of_annex, put_catalogue};
 use index::Index;
+pub use notes::{ModuleNote, Notes, RegisterNote};
 pub use open::{OpenError, OpenOptions};
 pub use roots::{Root, RootKind, RootPointer};
+pub use text::Text;
 
 /// The bytes of a dump, decompressed: a mapped file, or a buffer.
 pub type Bytes = Box<dyn AsRef<[u8]> + Send + Sync>;
@@ -36,7 +48,7 @@ pub struct Goroutine {
     /// Started by the runtime itself.
     pub system: bool,
     /// Why it waits; empty if it does not.
-    pub wait_reason: String,
+    pub wait_reason: Text,
     /// Since when it waits: nanoseconds of the machine's monotonic clock, 0 if unknown.
     pub waiting_since: u64,
     /// Program counter of the `go` statement.
@@ -63,7 +75,7 @@ pub struct Frame {
     /// Program counter in it.
     pub pc: u64,
     /// Name of its function.
-    pub function: String,
+    pub function: Text,
 }
 
 /// A data or bss segment.
@@ -73,6 +85,8 @@ pub(crate) struct SegmentAt {
     pub(crate) record: u64,
     pub(crate) address: u64,
     pub(crate) len: u64,
+    /// Where its contents are.
+    pub(crate) contents: u64,
 }
 
 /// What the params record says, and what follows from it.
@@ -95,10 +109,14 @@ pub struct Dump {
     goroutines: Vec<Goroutine>,
     frames: Vec<Frame>,
     segments: Vec<SegmentAt>,
+    /// Where each address lies that is in no object.
+    ranges: memory::Ranges,
+    /// What records say of roots that are neither data, bss nor frames.
+    others: Vec<gather::Other>,
     roots: Vec<Root>,
     pointers: Vec<RootPointer>,
     catalogue: Catalogue,
-    notes: open::Notes,
+    notes: Notes,
     mem_stats: Option<Box<goheap_format::MemStats>>,
     missing: Vec<String>,
     phantoms: u64,
@@ -116,13 +134,15 @@ impl Dump {
     }
 
     /// Where an object is; 0 of one that does not exist.
+    #[inline]
     pub fn address(&self, object: ObjectId) -> u64 {
-        self.index.address(object.0)
+        self.index.place(object.0).map_or(0, |(address, _)| address)
     }
 
     /// How many bytes it has: its size class.
+    #[inline]
     pub fn size(&self, object: ObjectId) -> u64 {
-        self.index.size(object.0)
+        self.index.place(object.0).map_or(0, |(_, size)| size)
     }
 
     /// The object that the address lies in, and how far in.
@@ -134,26 +154,39 @@ impl Dump {
 
     /// The record of an object.
     pub fn object(&self, object: ObjectId) -> Option<Object<'_>> {
-        match self.record_at(self.index.record(object.0)?)? {
+        match self.record_at(self.index.record(object.0)?.0)? {
             Record::Object(object) => Some(object),
             _ => None,
         }
     }
 
     /// What is in an object.
+    #[inline]
     pub fn contents(&self, object: ObjectId) -> &[u8] {
-        self.object(object).map_or(&[], |object| object.contents)
+        self.parts(object).map_or(&[], |(contents, _)| contents)
+    }
+
+    /// The contents of an object, and all of the dump behind them, which begins with the list of its
+    /// pointers. Nothing is checked again that was read when the dump was opened.
+    #[inline]
+    fn parts(&self, object: ObjectId) -> Option<(&[u8], &[u8])> {
+        let (record, address, size) = self.index.record(object.0)?;
+        let at = usize::try_from(index::contents_at(record, address, size)).ok()?;
+        let rest = (*self.bytes).as_ref().get(at..)?;
+        rest.split_at_checked(usize::try_from(size).ok()?)
     }
 
     /// Shows the offset of each pointer of an object (as the collector sees them) and where it leads;
     /// nil is left out.
+    #[inline]
     pub fn each_pointer(&self, object: ObjectId, mut visit: impl FnMut(u64, u64)) {
-        let Some(object) = self.object(object) else {
+        let Some((contents, fields)) = self.parts(object) else {
             return;
         };
         let model = self.params.model;
-        for (_, offset) in object.fields.iter() {
-            if let Some(word) = word_at(model, object.contents, offset)
+        // The list ends where it says so.
+        for (_, offset) in Fields::Wire(fields).iter() {
+            if let Some(word) = word_at(model, contents, offset)
                 && word != 0
             {
                 visit(offset, word);
@@ -208,17 +241,22 @@ impl Dump {
     }
 
     /// What is known of the program's types, variables and functions.
+    ///
+    /// [`RootKind::Global`] counts its variables.
     pub fn catalogue(&self) -> &Catalogue {
         &self.catalogue
     }
 
     /// Takes what is known of the program from elsewhere (an executable), for dumps without an annex.
+    /// The roots are named anew.
     pub fn set_catalogue(&mut self, catalogue: Catalogue) {
         self.catalogue = catalogue;
+        // Nobody interrupts it.
+        let _ = self.find_roots(&NoWatch);
     }
 
     /// What the annex says.
-    pub fn notes(&self) -> &open::Notes {
+    pub fn notes(&self) -> &Notes {
         &self.notes
     }
 
@@ -256,44 +294,4 @@ pub(crate) fn word_at(model: DataModel, contents: &[u8], offset: u64) -> Option<
         }
         _ => model.uint(bytes),
     })
-}
-
-impl Memory for Dump {
-    /// Reads what lies in one object, one data or bss segment, or one frame.
-    fn read(&self, at: Addr, buf: &mut [u8]) -> Result<(), Fault> {
-        let fault = || Fault::new(at, buf.len(), FaultKind::LeftOut);
-        if buf.is_empty() {
-            return Ok(());
-        }
-        let (bytes, offset) = self.bytes_at(at.get()).ok_or_else(fault)?;
-        let from = usize::try_from(offset).map_err(|_| fault())?;
-        let bytes = bytes
-            .get(from..)
-            .and_then(|rest| rest.get(..buf.len()))
-            .ok_or_else(fault)?;
-        buf.copy_from_slice(bytes);
-        Ok(())
-    }
-}
-
-impl Dump {
-    /// The bytes of the object, segment or frame that the address lies in, and how far in.
-    pub fn bytes_at(&self, at: u64) -> Option<(&[u8], u64)> {
-        if let Some((object, offset)) = self.find(at) {
-            return Some((self.contents(object), offset));
-        }
-        if let Some(segment) = self
-            .segments
-            .iter()
-            .find(|segment| at.wrapping_sub(segment.address) < segment.len)
-        {
-            let contents = match self.record_at(segment.record)? {
-                Record::Data(segment) | Record::Bss(segment) => segment.contents,
-                _ => return None,
-            };
-            return Some((contents, at - segment.address));
-        }
-        let frame = self.index.frame_at(&self.frames, at)?;
-        Some((self.frame_record(frame)?.contents, at - frame.sp))
-    }
 }

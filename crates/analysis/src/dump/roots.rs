@@ -2,6 +2,8 @@
 //!
 //! Which records are roots: docs/mended.md, "What a reader must know".
 
+use super::Text;
+
 /// What a root is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RootKind {
@@ -37,7 +39,7 @@ pub struct Root {
     /// What it is.
     pub kind: RootKind,
     /// Its name: `main.cache`, `main.(*Server).serve`, `finalizers`.
-    pub name: String,
+    pub name: Text,
     /// Its pointers in [`Dump::root_pointers`](super::Dump::root_pointers).
     pub pointers: std::ops::Range<usize>,
 }
