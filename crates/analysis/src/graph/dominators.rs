@@ -119,6 +119,11 @@ impl Dominators {
         self.place(node).is_some()
     }
 
+    /// The nodes that are not reachable from the root, ascending.
+    pub fn unreachable(&self) -> impl Iterator<Item = u32> {
+        (0..self.node_count()).filter(|node| !self.is_reachable(*node))
+    }
+
     /// The immediate dominator of a node: the nearest that dominates it. `None` for the root, and for
     /// what is not reachable.
     #[inline]

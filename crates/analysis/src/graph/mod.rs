@@ -9,7 +9,8 @@
 //! - [`retained`] and [`retained_by_class`]: sizes of subtrees.
 //! - [`Paths::of`]: shortest paths from the root to all nodes; [`shortest_paths`] to one, by several
 //!   ways.
-//! - [`heads`]: of the nodes that are not reachable, those that lead to all others of them.
+//! - [`heads`]: of the nodes that are not reachable, those that lead to all others of them; [`Part`]
+//!   makes these a graph of their own.
 //!
 //! # How
 //! Semi-NCA (Georgiadis, Tarjan, Werneck: *Finding Dominators in Practice*, 2006) on flat arrays:
@@ -36,7 +37,7 @@
 //! | the result | 12 n + 4 N |
 //!
 //! So never more than 20 N + 6.5 m. [`Csr`] takes 4 N + 4 m beside that while it lives, [`retained`]
-//! 8 N, [`Paths`] 12 N. `examples/graph_bench.rs` measures it.
+//! 8 N, [`Paths`] 12 N. `examples/graph_bench.rs` measures it, `tests/graph_memory.rs` holds it.
 //!
 //! # Determinism
 //! Dominators do not depend on the order of edges. All else is ordered by number.
@@ -47,6 +48,7 @@ mod csr;
 mod dominators;
 mod error;
 mod heads;
+mod part;
 mod paths;
 mod preorder;
 mod retained;
@@ -58,5 +60,6 @@ pub use csr::{Csr, Edges};
 pub use dominators::{Children, Dominators};
 pub use error::{GraphError, MAX_NODES};
 pub use heads::heads;
+pub use part::Part;
 pub use paths::{Paths, predecessors, shortest_paths};
 pub use retained::{retained, retained_by_class};

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::preorder::Preorder;
 use super::{
-    Csr, Dominators, Edges, GraphError, MAX_NODES, heads, retained, retained_by_class, semi,
+    Csr, Dominators, Edges, GraphError, MAX_NODES, Part, heads, retained, retained_by_class, semi,
 };
 use crate::{NoWatch, Watch};
 
@@ -208,6 +208,21 @@ proptest! {
         prop_assert_eq!(&found, &expected);
         let all = graph.reach(&found, None);
         prop_assert!(graph.nodes().filter(garbage).all(|node| all.contains(&node)));
+        // The tree of garbage alone, below its heads: of the nodes that are left when all others
+        // are taken out.
+        let tree = Dominators::of(&graph, root, &NoWatch).unwrap();
+        prop_assert!(tree.unreachable().eq(graph.nodes().filter(garbage)));
+        let part = Part::new(&graph, |node| !tree.is_reachable(node), &found);
+        let of_garbage = Dominators::of(&part, part.root(), &NoWatch).unwrap();
+        let mut alone = graph.clone();
+        for (node, list) in (0..).zip(&mut alone.0) {
+            list.retain(|to| !live.contains(&node) && !live.contains(to));
+        }
+        alone.0.push(expected.clone());
+        same(&of_garbage, &Dominators::of(&alone, graph.node_count(), &NoWatch).unwrap());
+        let sums = retained(&of_garbage, |node| u64::from(node < graph.node_count()));
+        let count = graph.nodes().filter(garbage).count() as u64;
+        prop_assert_eq!(sums[part.root() as usize], count);
     }
 
     #[test]
@@ -215,7 +230,7 @@ proptest! {
         let kept = Csr::of(&graph).unwrap();
         let back = kept.reversed().unwrap();
         prop_assert_eq!(kept.node_count(), graph.node_count());
-        prop_assert_eq!(kept.edge_count(), graph.0.iter().map(|list| list.len() as u64).sum());
+        prop_assert_eq!(kept.edge_count(), graph.0.iter().map(|list| list.len() as u64).sum::<u64>());
         prop_assert_eq!(back.edge_count(), kept.edge_count());
         for node in graph.nodes() {
             prop_assert_eq!(kept.successors(node), &graph.0[node as usize]);
