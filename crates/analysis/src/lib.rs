@@ -54,6 +54,7 @@ pub mod graph;
 mod nodes;
 pub mod paths;
 pub mod types;
+mod values;
 mod watch;
 
 pub use analysis::{Analysis, AnalysisError};

@@ -41,6 +41,10 @@ pub(crate) enum Command {
     Top(TopArgs),
     Tree(TreeArgs),
     Why(WhyArgs),
+    Goroutines(GoroutinesArgs),
+    Diff(DiffArgs),
+    Waste(WasteArgs),
+    Check(CheckArgs),
     Demo(DemoArgs),
 }
 
@@ -228,6 +232,132 @@ fn at_least_one(text: &str) -> Result<usize, String> {
     }
 }
 
+/// Show goroutines by where they stand, and what they alone hold
+///
+/// Goroutines with the same stack are one group. With --leaked: those that wait for ever, for what
+/// nobody who can still run leads to.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    goheap goroutines 4711\n  \
+    goheap goroutines app.heapdump --leaked\n  \
+    goheap goroutines app.heapdump --json | jq '.groups[] | {count, wait_reason}'")]
+pub(crate) struct GoroutinesArgs {
+    #[command(flatten)]
+    pub(crate) examine: ExamineArgs,
+
+    /// Only those that wait for ever
+    #[arg(long)]
+    pub(crate) leaked: bool,
+
+    #[command(flatten)]
+    pub(crate) rows: RowsArg,
+
+    /// Print as JSON (goheap.goroutines/1); all groups
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RowsArg {
+    /// How many rows a table has at most
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 15)]
+    pub(crate) rows: usize,
+}
+
+/// Show what has changed from one dump to another: by type, by holder, by path
+///
+/// Of dumps of one process also which objects are new, by address. Exit status 1 with --exit-code
+/// if there is a difference.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    goheap diff before.heapdump after.heapdump\n  \
+    goheap diff before.heapdump 4711              what has changed since\n  \
+    goheap diff a.heapdump b.heapdump --json | jq '.types[0]'")]
+pub(crate) struct DiffArgs {
+    /// The first: a process id, a core file, a dump, or - for a dump on standard input
+    #[arg(value_name = "A")]
+    pub(crate) before: OsString,
+
+    /// The second
+    #[arg(value_name = "B")]
+    pub(crate) after: OsString,
+
+    /// Exit status 1 if there is a difference
+    #[arg(long)]
+    pub(crate) exit_code: bool,
+
+    #[command(flatten)]
+    pub(crate) exe: ExeArg,
+
+    #[command(flatten)]
+    pub(crate) tries: TriesArg,
+
+    /// Take a damaged dump as far as it goes; what is missing is said
+    #[arg(long)]
+    pub(crate) damaged: bool,
+
+    #[command(flatten)]
+    pub(crate) rows: RowsArg,
+
+    /// Print as JSON (goheap.diff/1); all rows
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Show what is in the heap and of no use
+///
+/// Capacity beyond the length, arrays of which a part is shown, slots of maps without an entry,
+/// strings that are there twice, idle buffers of channels, what only pools, finalizers and cleanups
+/// hold.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    goheap waste 4711\n  \
+    goheap waste app.heapdump --json | jq .duplicate_strings.largest")]
+pub(crate) struct WasteArgs {
+    #[command(flatten)]
+    pub(crate) examine: ExamineArgs,
+
+    #[command(flatten)]
+    pub(crate) rows: RowsArg,
+
+    /// Print as JSON (goheap.waste/1); all rows
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Check that what is in the heap keeps within limits
+///
+/// Exit status 1 if a limit does not hold, 2 if it makes no sense: a type that the program does not
+/// have, for instance.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    goheap check 4711 --max heap=2GiB --max goroutines=500\n  \
+    goheap check app.heapdump --max 'type:main.Session=10000' --max 'retained:main.cache=1GiB'\n  \
+    goheap check app.heapdump --no-leaked-goroutines --junit heap.xml")]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) examine: ExamineArgs,
+
+    /// The most that is allowed of something: type:NAME=COUNT (reachable objects), bytes:NAME=SIZE
+    /// (theirs), retained:VARIABLE=SIZE (also of a package, or an address), goroutines=COUNT,
+    /// leaked-goroutines=COUNT, heap=SIZE (reachable), objects=COUNT, garbage=SIZE; may be given more
+    /// than once
+    #[arg(long, value_name = "WHAT=MOST", value_parser = crate::check::parse_limit, required_unless_present = "no_leaked_goroutines")]
+    pub(crate) max: Vec<goheap_analysis::answers::check::Limit>,
+
+    /// No goroutine waits for ever; the same as --max leaked-goroutines=0
+    #[arg(long)]
+    pub(crate) no_leaked_goroutines: bool,
+
+    /// Write what came of it to this file as well, as JUnit's XML
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+
+    /// Print as JSON (goheap.check/1)
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// Show what is in a process, a core or a dump: version, sizes, counts, goroutines
 ///
 /// A process is stopped while it is counted; nothing is written.
@@ -246,6 +376,11 @@ pub(crate) struct InfoArgs {
 
     #[command(flatten)]
     pub(crate) tries: TriesArg,
+
+    /// Show where all memory is, down to what kinds of values fill the heap. A dump of up to 256 MiB
+    /// is shown so in any case; a process or a core is dumped for it, to a file that is gone at once
+    #[arg(long)]
+    pub(crate) ledger: bool,
 
     /// Print as JSON (goheap.info/1)
     #[arg(long)]

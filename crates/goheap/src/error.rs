@@ -139,6 +139,13 @@ pub(crate) enum CommandError {
         of: String,
         source: goheap_analysis::answers::what::WhatError,
     },
+    #[error("{of}: {source}")]
+    Check {
+        of: String,
+        source: goheap_analysis::answers::check::CheckError,
+    },
+    #[error("{}: cannot write the report: {}", Shown(path), Reason(source))]
+    Report { path: PathBuf, source: io::Error },
     #[error("demo: {0}")]
     Demo(#[source] Box<DemoError>),
 }

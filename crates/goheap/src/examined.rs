@@ -55,9 +55,30 @@ pub(crate) fn open_dump(args: &ExamineArgs) -> Result<Examined<Dump>, CommandErr
 }
 
 fn dump(args: &ExamineArgs, watch: &Shower) -> Result<Examined<Dump>, CommandError> {
+    let (file, name, captured) = file(args)?;
+    let of = index(&file, &name, args.damaged, watch)?;
+    Ok(Examined { of, name, captured })
+}
+
+/// Analyses the dump in a file that is called `name` in messages.
+///
+/// # Errors
+/// Those of opening and analysing.
+pub(crate) fn analyse(file: &File, name: &str) -> Result<Analysis, CommandError> {
+    let watch = Shower::default();
+    let dump = index(file, name, false, &watch)?;
+    Analysis::of(dump, &watch).map_err(|source| failed(source, name))
+}
+
+/// The dump that a source is or becomes, as a file, and what messages call it; it may have no name of
+/// its own.
+///
+/// # Errors
+/// Those of capturing and decompressing.
+pub(crate) fn file(args: &ExamineArgs) -> Result<(File, String, Option<Outcome>), CommandError> {
     live::install_interrupts()?;
     let exe = args.exe.exe.as_deref();
-    let (file, name, captured) = match Source::of(&args.source)? {
+    Ok(match Source::of(&args.source)? {
         Source::Dump(path) => {
             let name = Shown(&path).to_string();
             (plain_file(&path)?, name, None)
@@ -67,24 +88,23 @@ fn dump(args: &ExamineArgs, watch: &Shower) -> Result<Examined<Dump>, CommandErr
             let name = outcome.of().to_owned();
             (file, name, Some(outcome))
         }
-    };
-    let mapped = map_opened(&file).map_err(|source| CommandError::Open {
-        path: name.clone().into(),
+    })
+}
+
+fn index(file: &File, name: &str, damaged: bool, watch: &Shower) -> Result<Dump, CommandError> {
+    let mapped = map_opened(file).map_err(|source| CommandError::Open {
+        path: name.into(),
         source,
     })?;
-    let options = OpenOptions {
-        damaged: args.damaged,
-    };
-    let of =
-        Dump::open(Box::new(Bytes(mapped)), &options, watch).map_err(|source| match source {
-            OpenError::Interrupted(_) => interrupted(),
-            OpenError::Read(source) => crate::opened::read_error(source, Path::new(&name)),
-            source => CommandError::Opened {
-                of: name.clone(),
-                source,
-            },
-        })?;
-    Ok(Examined { of, name, captured })
+    let options = OpenOptions { damaged };
+    Dump::open(Box::new(Bytes(mapped)), &options, watch).map_err(|source| match source {
+        OpenError::Interrupted(_) => interrupted(),
+        OpenError::Read(source) => crate::opened::read_error(source, Path::new(name)),
+        source => CommandError::Opened {
+            of: name.to_owned(),
+            source,
+        },
+    })
 }
 
 struct Bytes(Mapped);

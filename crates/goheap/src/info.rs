@@ -4,14 +4,16 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use goheap_analysis::answers::ledger::Ledger;
 use goheap_format::annex::{AnnexError, AnnexReader, Digest, Note};
 use goheap_format::{Compression, Header, Record, RecordSource};
 use goheap_runtime::{Contents, Fidelity, Large, Sink};
 
-use crate::args::InfoArgs;
+use crate::args::{ExamineArgs, ExeArg, InfoArgs, TriesArg};
 use crate::capture::{Facts, Subject, Walked};
 use crate::census::Census;
 use crate::error::CommandError;
+use crate::examined;
 use crate::live;
 use crate::opened::{Input, Visit, each_record};
 use crate::output::Stopped;
@@ -20,13 +22,30 @@ use crate::source::Source;
 use crate::text;
 
 mod json;
+mod ledger;
 mod page;
+
+/// Dumps of up to so many bytes, as they lie on the disk, are shown with their ledger in any case.
+const SMALL: u64 = 256 << 20;
 
 pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode, CommandError> {
     let info = match Source::of(&args.source)? {
         Source::Dump(_) if args.exe.exe.is_some() => return Err(CommandError::ExeOfDump),
-        Source::Dump(path) => Info::of_dump(Input::open(path.as_os_str())?)?,
-        live => Info::of_program(&live, args.exe.exe.as_deref(), args.tries.tries)?,
+        Source::Dump(path) if path == Path::new("-") && args.ledger => {
+            Info::of_captured(args, None)?
+        }
+        Source::Dump(path) => {
+            let input = Input::open(path.as_os_str())?;
+            let small = input.file_len().is_some_and(|len| len <= SMALL);
+            let mut info = Info::of_dump(input)?;
+            if args.ledger || small {
+                let examined = examined::open(&examine(args))?;
+                info.ledger = Some(ledger_of(&examined.of)?);
+            }
+            info
+        }
+        program if args.ledger => Info::of_captured(args, Some(program))?,
+        program => Info::of_program(&program, args.exe.exe.as_deref(), args.tries.tries)?,
     };
     let mut out = text::stdout();
     let written = match args.json {
@@ -37,12 +56,31 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode, CommandError> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn examine(args: &InfoArgs) -> ExamineArgs {
+    ExamineArgs {
+        source: args.source.clone(),
+        exe: ExeArg {
+            exe: args.exe.exe.clone(),
+        },
+        tries: TriesArg {
+            tries: args.tries.tries,
+        },
+        damaged: false,
+    }
+}
+
+fn ledger_of(analysis: &goheap_analysis::Analysis) -> Result<Ledger, CommandError> {
+    Ledger::of(analysis, &examined::Shower::default()).map_err(examined::ended)
+}
+
 /// What is in a source.
 pub(crate) struct Info {
     from: From,
     census: Census,
     /// What there is beside the records; of a dump, what its annex says.
     notes: Digest,
+    /// Where all memory is, if that was asked for.
+    ledger: Option<Ledger>,
 }
 
 /// What it was counted from.
@@ -60,6 +98,8 @@ enum From {
 /// What a dump is as a file.
 struct DumpFile {
     name: String,
+    /// The process or the core that it was made of, for this alone.
+    of: Option<Source>,
     header: Header,
     compression: Compression,
     /// Length of the file, if it is one.
@@ -114,7 +154,23 @@ impl Info {
             },
             census,
             notes,
+            ledger: None,
         })
+    }
+
+    /// Makes a dump of a program, in a file without a name, or takes the one on standard input; counts,
+    /// and adds up.
+    ///
+    /// # Errors
+    /// Those of capturing, reading and analysing.
+    fn of_captured(args: &InfoArgs, of: Option<Source>) -> Result<Info, CommandError> {
+        let (file, name, _) = examined::file(&examine(args))?;
+        let mut info = Info::of_dump(Input::of_unnamed(&file, &name)?)?;
+        if let From::Dump(dump) = &mut info.from {
+            dump.of = of;
+        }
+        info.ledger = Some(ledger_of(&examined::analyse(&file, &name)?)?);
+        Ok(info)
     }
 
     /// Reads a dump, and counts.
@@ -162,6 +218,7 @@ impl Info {
                 let header = source.header();
                 let dump = DumpFile {
                     name,
+                    of: None,
                     header,
                     compression,
                     file_len,
@@ -174,6 +231,7 @@ impl Info {
                     from: From::Dump(dump),
                     census,
                     notes,
+                    ledger: None,
                 })
             }
         }

@@ -27,11 +27,14 @@ mod annexed;
 mod args;
 mod capture;
 mod census;
+mod check;
 mod demo;
+mod diff;
 mod dump;
 mod error;
 mod examined;
 mod gaps;
+mod goroutines;
 mod info;
 mod live;
 mod opened;
@@ -46,6 +49,7 @@ mod tree;
 mod units;
 mod unnamed;
 mod verify;
+mod waste;
 mod why;
 
 use args::{Cli, Command};
@@ -63,6 +67,10 @@ fn main() -> ExitCode {
         Command::Top(args) => top::run(args),
         Command::Tree(args) => tree::run(args),
         Command::Why(args) => why::run(args),
+        Command::Goroutines(args) => goroutines::run(args),
+        Command::Diff(args) => diff::run(args),
+        Command::Waste(args) => waste::run(args),
+        Command::Check(args) => check::run(args),
         Command::Demo(args) => demo::run(args),
     };
     result.unwrap_or_else(|error| {

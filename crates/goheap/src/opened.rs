@@ -76,6 +76,23 @@ impl Input {
         Input::of_stream(PathBuf::from(name), Some(data.len() as u64), data)
     }
 
+    /// Opens a dump in a file that has no name of its own; messages call it `name`.
+    ///
+    /// # Errors
+    /// It cannot be mapped.
+    pub(crate) fn of_unnamed(file: &File, name: &str) -> Result<Input, CommandError> {
+        let path = PathBuf::from(name);
+        match map_opened(file) {
+            Ok(mapped) => Ok(Input {
+                bytes: Bytes::Mapped(mapped),
+                path,
+                len: None,
+                compression: Compression::None,
+            }),
+            Err(source) => Err(CommandError::Open { path, source }),
+        }
+    }
+
     fn of_stream(
         path: PathBuf,
         len: Option<u64>,

@@ -1,7 +1,13 @@
 //! The answers: a function for each question, plain structs as results.
 
+pub mod check;
+pub mod diff;
+pub mod goroutines;
+pub mod leaked;
+pub mod ledger;
 mod names;
 pub mod top;
 pub mod tree;
+pub mod waste;
 pub mod what;
 pub mod why;

@@ -41,6 +41,7 @@ pub(super) struct InfoValue {
     gaps: Option<GapsValue>,
     capture: Option<CaptureValue>,
     annex: Option<AnnexValue>,
+    ledger: Option<super::ledger::LedgerValue>,
 }
 
 #[derive(Serialize)]
@@ -159,7 +160,10 @@ impl InfoValue {
                 };
                 let gaps = dump.annex.then(|| GapsValue::told(&info.notes));
                 (
-                    SourceValue::Dump(value),
+                    match &dump.of {
+                        Some(source) => source_value(source),
+                        None => SourceValue::Dump(value),
+                    },
                     told_program(&info.notes),
                     None,
                     None,
@@ -223,6 +227,7 @@ impl InfoValue {
                 rows: rows(&info.notes),
                 error: error.map(ToString::to_string),
             }),
+            ledger: info.ledger.as_ref().map(super::ledger::LedgerValue::of),
         }
     }
 }

@@ -45,6 +45,9 @@ pub(super) fn print(info: &Info, out: &mut dyn Write) -> io::Result<()> {
         From::Dump(_) => 0,
     };
     heap(census, phantoms, out)?;
+    if let Some(ledger) = &info.ledger {
+        super::ledger::print(ledger, out)?;
+    }
     sizes(census, out)?;
     goroutines(census, out)?;
     records(census, out)?;
@@ -86,6 +89,10 @@ fn program(table: &mut Table, facts: &Facts, walked: &Walked) {
 fn dump_file(table: &mut Table, dump: &DumpFile) {
     let mut row = |name: &str, value: String| table.row([name.to_owned(), value]);
     row("source", dump.name.clone());
+    if dump.of.is_some() {
+        // What is told of its file is of no interest: that is gone already.
+        return;
+    }
     let format = String::from_utf8_lossy(dump.header.bytes())
         .trim_end()
         .to_owned();
