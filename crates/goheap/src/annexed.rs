@@ -4,7 +4,8 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use goheap_format::annex::{AnnexWriter, Capture, Gap, Global, Note, Program};
+use goheap_analysis::put_catalogue;
+use goheap_format::annex::{AnnexWriter, Capture, Gap, Note, Program};
 
 use crate::capture::{Subject, Walked};
 
@@ -56,14 +57,7 @@ pub(crate) fn write(
             why: gap.why.as_bytes(),
         }))?;
     }
-    for (name, address, size) in subject.variables() {
-        annex.add(&Note::Global(Global {
-            address,
-            size,
-            name,
-            ty: None,
-        }))?;
-    }
+    put_catalogue(&walked.catalogue, &mut annex)?;
     annex.finish(out)
 }
 

@@ -77,6 +77,10 @@ pub(crate) struct DumpArgs {
     #[command(flatten)]
     pub(crate) tries: TriesArg,
 
+    /// Leave out what only the executable's DWARF tells: types of variables, closures, frames
+    #[arg(long)]
+    pub(crate) no_dwarf: bool,
+
     /// Print what was done as JSON (goheap.dump/1) instead of as a line
     #[arg(long)]
     pub(crate) json: bool,

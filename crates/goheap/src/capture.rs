@@ -1,16 +1,21 @@
 //! From a process or a core to records: find it, open its executable, stop it, walk it, let it go.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use goheap_golang::{ElfProgram, load_bias};
+use goheap_golang::catalogue::Catalogue;
+use goheap_golang::{ElfProgram, Features, load_bias};
 use goheap_image::Executable;
-use goheap_memory::{BuildIds, Core, Layer, Spliced, Target, loaded_notes};
+use goheap_memory::{
+    BuildIds, Core, DataModel, Layer, Memory, PageCache, Spliced, Target, loaded_notes,
+};
 use goheap_process::{Mapped, map_file};
 use goheap_runtime::{Fidelity, Gaps, Moment, MomentCheck, Sink, Summary, WalkError, World, dump};
 
 use crate::error::CommandError;
+use crate::learn::learn_catalogue;
 use crate::live::{Live, monotonic_ns};
 use crate::source::{Source, begins_like_a_dump};
 use crate::units;
@@ -62,6 +67,16 @@ pub(crate) struct Walked {
     pub(crate) monotonic_ns: Option<u64>,
     /// What /proc told of the process, right after it was let go; `None` for a core.
     pub(crate) process: Option<ProcessFacts>,
+    /// Types, variables and functions of the program, if they were asked for.
+    pub(crate) catalogue: Catalogue,
+}
+
+/// What a catalogue is to have.
+pub(crate) struct Learn<'a> {
+    /// What DWARF tells.
+    pub(crate) dwarf: bool,
+    /// Entries of the functions whose local variables are wanted, once the walk is over.
+    pub(crate) functions: &'a dyn Fn() -> HashSet<u64>,
 }
 
 /// What /proc tells of a process.
@@ -123,6 +138,7 @@ impl Walked {
             at,
             monotonic_ns: None,
             process: None,
+            catalogue: Catalogue::default(),
         }
     }
 
@@ -245,6 +261,7 @@ impl Subject {
         fidelity: Fidelity,
         tries: u32,
         sink: &mut dyn Sink,
+        learn: Option<Learn<'_>>,
     ) -> Result<Walked, CommandError> {
         match &self.from {
             From::Process(live) => {
@@ -252,6 +269,7 @@ impl Subject {
                 let failed = |source| self.walk_error(source, &program);
                 // All that can be looked up while it still runs.
                 let world = World::open(live, &program).map_err(failed)?;
+                let (features, model) = (world.features.clone(), world.model);
                 let check = MomentCheck::prepare(&world).map_err(failed)?;
                 let mut moment = Moment::default();
                 let stopped = live.stop_when(tries, &mut |stopped| {
@@ -271,9 +289,14 @@ impl Subject {
                     tries,
                 };
                 let summary = walked.map_err(failed)?;
+                let process = live.facts();
+                let catalogue = learn.map(|learn| {
+                    self.catalogue(&program, &features, model, &PageCache::new(live), &learn)
+                });
                 Ok(Walked {
                     monotonic_ns,
-                    process: Some(live.facts()),
+                    process: Some(process),
+                    catalogue: catalogue.unwrap_or_default(),
                     ..Walked::new(summary, moment, Some(standstill), at)
                 })
             }
@@ -285,23 +308,37 @@ impl Subject {
                 let world = World::open(&spliced, &program).map_err(failed)?;
                 let moment = MomentCheck::prepare(&world).map_err(failed)?.look(&spliced);
                 let summary = dump(&world, fidelity, sink).map_err(failed)?;
-                Ok(Walked::new(summary, moment, None, at))
+                let catalogue = learn.map(|learn| {
+                    let (features, model) = (&world.features, world.model);
+                    self.catalogue(&program, features, model, &world.memory, &learn)
+                });
+                Ok(Walked {
+                    catalogue: catalogue.unwrap_or_default(),
+                    ..Walked::new(summary, moment, None, at)
+                })
             }
         }
     }
 
-    /// The variables that the executable's symbol table names: name, live address, size in bytes.
-    pub(crate) fn variables(&self) -> impl Iterator<Item = (&[u8], u64, u64)> {
-        let target: &dyn Target = match &self.from {
-            From::Process(live) => live,
-            From::Core(core) => core,
-        };
-        let bias = load_bias(&self.executable, target);
-        let variables = self.executable.variables().into_iter();
-        variables.map(move |(name, symbol)| {
-            let address = symbol.addr.get().wrapping_add(bias);
-            (name, address, symbol.size)
-        })
+    /// What the executable says of the program's types, variables and functions, and the process of
+    /// what is not in the file. Neither changes while the program runs on.
+    fn catalogue(
+        &self,
+        program: &ElfProgram<'_, Mapped>,
+        features: &Features,
+        model: DataModel,
+        memory: &dyn Memory,
+        learn: &Learn<'_>,
+    ) -> Catalogue {
+        let functions = (learn.functions)();
+        learn_catalogue(
+            &self.executable,
+            program,
+            features,
+            model,
+            Some(memory),
+            learn.dwarf.then_some(&functions),
+        )
     }
 
     fn program(&self, target: &dyn Target) -> Result<ElfProgram<'_, Mapped>, CommandError> {

@@ -1,5 +1,7 @@
 //! `goheap dump`: the heap dump of a process or a core, as a file or on standard output.
 
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
@@ -15,7 +17,7 @@ use serde::Serialize;
 
 use crate::annexed;
 use crate::args::DumpArgs;
-use crate::capture::{Standstill, Subject, Walked};
+use crate::capture::{Learn, Standstill, Subject, Walked};
 use crate::error::CommandError;
 use crate::gaps::{self, GapsValue};
 use crate::live;
@@ -40,7 +42,8 @@ pub(crate) fn run(args: &DumpArgs) -> Result<ExitCode, CommandError> {
         false => Fidelity::Mended,
     };
     let exe = args.exe.exe.as_deref();
-    let outcome = capture(&source, exe, fidelity, args.tries.tries, &args.output)?;
+    let (tries, dwarf) = (args.tries.tries, !args.no_dwarf);
+    let outcome = capture(&source, exe, fidelity, tries, dwarf, &args.output)?;
     // What is said must not get into the data.
     let mut out: Box<dyn Write> = if outcome.to_stdout() {
         Box::new(anstream::stderr())
@@ -81,11 +84,12 @@ pub(crate) fn capture(
     exe: Option<&Path>,
     fidelity: Fidelity,
     tries: u32,
+    dwarf: bool,
     output: &Path,
 ) -> Result<Outcome, CommandError> {
     let subject = Subject::open(source, exe)?;
     let destination = Destination::create(output)?;
-    let (outcome, destination) = write_dump(&subject, fidelity, tries, output, destination)?;
+    let (outcome, destination) = write_dump(&subject, fidelity, tries, dwarf, output, destination)?;
     destination.complete().map_err(|error| match error {
         CompleteError::Write(source) => sink_error(output, outcome.bytes, source),
         CompleteError::Output(source) => CommandError::Output(source),
@@ -105,7 +109,7 @@ pub(crate) fn capture_to_unnamed(
 ) -> Result<(Outcome, File), CommandError> {
     let subject = Subject::open(source, exe)?;
     let (directory, file) = unnamed::create()?;
-    let (outcome, file) = write_dump(&subject, Fidelity::Mended, tries, &directory, file)?;
+    let (outcome, file) = write_dump(&subject, Fidelity::Mended, tries, true, &directory, file)?;
     Ok((outcome, file))
 }
 
@@ -125,6 +129,7 @@ fn write_dump<D: Write + Send + 'static>(
     subject: &Subject,
     fidelity: Fidelity,
     tries: u32,
+    dwarf: bool,
     output: &Path,
     destination: D,
 ) -> Result<(Outcome, D), CommandError> {
@@ -136,14 +141,21 @@ fn write_dump<D: Write + Send + 'static>(
     let threaded = Threaded::new(destination, live::stop_requested)
         .map_err(|source| write_error(WriteError::Sink { offset: 0, source }))?;
     let progress = Progress::of_bytes("dumping", subject.expected_bytes());
+    let functions = RefCell::new(Functions::default());
     let mut sink = DumpSink {
         writer: Writer::new(threaded),
         annex: (fidelity == Fidelity::Mended).then(AnnexWriter::new),
         progress: &progress,
+        functions: &functions,
         until_look: LOOK_EVERY,
         failure: None,
     };
-    let walked = subject.walk(fidelity, tries, &mut sink);
+    let functions_seen = || functions.take().into_set();
+    let learn = (fidelity == Fidelity::Mended).then_some(Learn {
+        dwarf,
+        functions: &functions_seen,
+    });
+    let walked = subject.walk(fidelity, tries, &mut sink, learn);
     if let Some(failure) = sink.failure.take() {
         return Err(match failure {
             Failure::Signal(signal) => CommandError::Interrupted(signal),
@@ -274,12 +286,40 @@ impl Write for Destination {
 /// After how many records the sink looks up: for a signal, and to show progress.
 const LOOK_EVERY: u32 = 1 << 12;
 
+/// Entries of functions.
+#[derive(Default)]
+struct Functions {
+    all: HashSet<u64>,
+    /// The last ones: a million goroutines mostly run the same few.
+    last: [u64; 16],
+    next: usize,
+}
+
+impl Functions {
+    fn add(&mut self, entry: u64) {
+        if self.last.contains(&entry) {
+            return;
+        }
+        self.all.insert(entry);
+        self.next = (self.next + 1) % self.last.len();
+        if let Some(place) = self.last.get_mut(self.next) {
+            *place = entry;
+        }
+    }
+
+    fn into_set(self) -> HashSet<u64> {
+        self.all
+    }
+}
+
 /// Encodes the records of a walk.
 struct DumpSink<'p, W> {
     writer: Writer<W>,
     /// What it knows beside the records, unless the dump is to be exact.
     annex: Option<AnnexWriter>,
     progress: &'p Progress,
+    /// The functions of the frames that were written.
+    functions: &'p RefCell<Functions>,
     until_look: u32,
     /// Why the walk was ended from here; the walk itself only learns that it was.
     failure: Option<Failure>,
@@ -339,6 +379,9 @@ impl<W: Write> Sink for DumpSink<'_, W> {
         self.until_look -= 1;
         if self.until_look == 0 {
             self.look_up()?;
+        }
+        if let Record::StackFrame(frame) = record {
+            self.functions.borrow_mut().add(frame.entry);
         }
         let written = self.writer.write(record);
         written.map_err(|error| self.fail(error))

@@ -133,7 +133,7 @@ impl Info {
             until_look: LOOK_EVERY,
             signal: None,
         };
-        let walked = subject.walk(Fidelity::Mended, tries, &mut counting);
+        let walked = subject.walk(Fidelity::Mended, tries, &mut counting, None);
         let Counting {
             census,
             notes,

@@ -36,6 +36,7 @@ mod examined;
 mod gaps;
 mod goroutines;
 mod info;
+mod learn;
 mod live;
 mod opened;
 mod output;

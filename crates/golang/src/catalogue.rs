@@ -14,12 +14,14 @@ use goheap_memory::Addr;
 use crate::{Kind, Layouts};
 
 mod build;
+mod closures;
+mod debug;
 mod describe;
 mod layouts;
 mod modules;
 mod names;
 
-pub use build::{Sources, build};
+pub use build::{Debug, Sources, build};
 
 /// A type of a [`Catalogue`], by its place in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -180,6 +182,21 @@ impl Catalogue {
         self.by_name.entry(ty.name.clone()).or_insert(id);
         self.types.push(ty);
         id
+    }
+
+    /// Calls a type by another name.
+    fn rename(&mut self, id: TypeId, name: &str) {
+        let Some(ty) = self.types.get_mut(id.0 as usize) else {
+            return;
+        };
+        if ty.name == name || name.is_empty() {
+            return;
+        }
+        let before = std::mem::replace(&mut ty.name, name.to_owned());
+        if self.by_name.get(&before) == Some(&id) {
+            self.by_name.remove(&before);
+        }
+        self.by_name.entry(name.to_owned()).or_insert(id);
     }
 
     /// The type of that number.

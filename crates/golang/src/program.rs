@@ -64,6 +64,16 @@ impl<'e, D: Deref<Target = [u8]>> ElfProgram<'e, D> {
         })
     }
 
+    /// Its DWARF.
+    pub fn dwarf(&self) -> &Dwarf<'e> {
+        &self.dwarf
+    }
+
+    /// How far the program lies above the addresses in its file.
+    pub fn bias(&self) -> u64 {
+        self.bias
+    }
+
     /// What was wrong with the DWARF when a layout was first not found because of it; then the
     /// layout's absence is only the symptom. Told once.
     pub fn take_damage(&self) -> Option<ImageError> {

@@ -61,7 +61,9 @@ mod symbols;
 
 pub use addr::FileAddr;
 pub use build_info::BuildInfo;
-pub use dwarf::Dwarf;
+pub use dwarf::{
+    DebugCapture, DebugForm, DebugInfo, DebugLocal, DebugMember, DebugType, DebugVariable, Dwarf,
+};
 pub use error::ImageError;
 pub use executable::{Executable, Segment};
 pub use symbols::Symbol;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use goheap_image::DebugInfo;
 use goheap_memory::{Addr, DataModel, Memory};
 
 use super::describe::{Described, Gatherer};
@@ -32,9 +33,20 @@ pub struct Sources<'a, M: ?Sized> {
     pub variables: Vec<Variable>,
     /// Descriptors of types that were met elsewhere.
     pub met: Vec<Addr>,
+    /// What its DWARF tells, if that is wanted.
+    pub debug: Option<Debug>,
 }
 
-/// Makes a catalogue of what the program says of itself; without its DWARF.
+/// What a program's DWARF tells, and where its file lies.
+#[derive(Debug)]
+pub struct Debug {
+    /// What it tells.
+    pub info: DebugInfo,
+    /// How far the program lies above the addresses of its file.
+    pub bias: u64,
+}
+
+/// Makes a catalogue of what the program says of itself.
 ///
 /// What is damaged is left out, and counted in [`Catalogue::damage`].
 ///
@@ -136,6 +148,15 @@ pub fn build<M: Memory + ?Sized>(sources: Sources<'_, M>) -> Result<Catalogue, L
         same
     });
     catalogue.damage = damage;
+    if let Some(debug) = &sources.debug {
+        // cmd/link/internal/ld/dwarf.go: `AddSectionOffset`: counted from the section that the types
+        // begin.
+        let types = modules
+            .first()
+            .map_or(Addr::NIL, |module| module.types.types);
+        catalogue.add_debug_info(&debug.info, debug.bias, types);
+    }
+    catalogue.add_method_values();
     Ok(catalogue)
 }
 
@@ -197,7 +218,7 @@ fn add_types(catalogue: &mut Catalogue, described: &HashMap<Addr, Described>, da
             origin: TypeOrigin::Descriptor,
             kind: ty.ty.kind,
             size: ty.ty.size,
-            name: unescape(&name),
+            name: unescape(name.strip_prefix("noalg.").unwrap_or(&name)),
             package: unescape(&ty.package),
             elem: part(ty.elem),
             key: part(ty.key),

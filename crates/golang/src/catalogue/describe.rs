@@ -146,8 +146,10 @@ impl<'t, 'm, M: Memory + ?Sized> Gatherer<'t, 'm, M> {
             package = lossy(types.pkg_path(&ty)?);
             let name = lossy(types.name(&ty)?);
             own_name = Some(match package.is_empty() {
-                // Of "int", "error" and their like; and a type without methods may tell no path.
+                // Of "int", "error" and their like.
                 true => string.clone(),
+                // The shapes of type arguments are named by what they are made of.
+                false if package == "go.shape" => string.clone(),
                 false => format!("{package}.{name}"),
             });
         }

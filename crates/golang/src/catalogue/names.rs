@@ -206,9 +206,8 @@ impl<'d> Names<'d> {
             // goes by another name (an alias).
             let own = own_name(type_name.strip_prefix('*').unwrap_or(type_name));
             if !field.embedded || own != name {
-                if !field.exported && !ty.parts_package.is_empty() {
-                    text.put(&ty.parts_package);
-                    text.put(".");
+                if !field.exported {
+                    put_package(&field.package, ty, text);
                 }
                 text.put(&name);
                 text.put(if field.embedded { " = " } else { " " });
@@ -226,9 +225,8 @@ impl<'d> Names<'d> {
         text.put("interface {");
         for (index, method) in ty.methods.iter().enumerate() {
             text.put(if index > 0 { "; " } else { " " });
-            if !method.exported && !ty.parts_package.is_empty() {
-                text.put(&ty.parts_package);
-                text.put(".");
+            if !method.exported {
+                put_package(&method.package, ty, text);
             }
             text.put(&String::from_utf8_lossy(&method.name));
             let signature = method.ty.map(|ty| self.part(ty));
@@ -236,6 +234,20 @@ impl<'d> Names<'d> {
             text.put(signature.unwrap_or("()"));
         }
         text.put(if ty.methods.is_empty() { "}" } else { " }" });
+    }
+}
+
+/// Puts the package of a name that is not exported: its own, or that of all parts of its type.
+fn put_package(own: &[u8], ty: &Described, text: &mut Text) {
+    let own = String::from_utf8_lossy(own);
+    let package = if own.is_empty() {
+        &*ty.parts_package
+    } else {
+        &*own
+    };
+    if !package.is_empty() {
+        text.put(package);
+        text.put(".");
     }
 }
 

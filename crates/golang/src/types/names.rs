@@ -123,19 +123,49 @@ impl<M: Memory + ?Sized> Types<'_, M> {
         Ok((text, from.offset(len)))
     }
 
-    /// The flags, the text and the tag of the name at `at`; the tag stands behind the text, with a
-    /// length of its own (internal/abi/type.go: `Name.HasTag`). Empty at nil.
-    pub(super) fn name_and_tag(&self, at: Addr) -> Result<(u8, Vec<u8>, Vec<u8>), TypeError> {
+    /// All of the name at `at`, which belongs to the type at `base`: behind the text stand a tag, with
+    /// a length of its own, and the offset of a package path, if its flags say so (internal/abi/type.go:
+    /// `Name.HasTag`; reflect/type.go: `pkgPath`). Empty at nil.
+    pub(super) fn whole_name(&self, base: Addr, at: Addr) -> Result<WholeName, TypeError> {
         if at.is_nil() {
-            return Ok((0, Vec::new(), Vec::new()));
+            return Ok(WholeName::default());
         }
         let flags = self.uint(at, 1, "the flags of a name")? as u8;
-        let (name, behind) = self.counted(at, at.offset(1))?;
-        let tag = match flags & (1 << 1) != 0 {
-            true => self.counted(at, behind)?.0,
-            false => Vec::new(),
-        };
-        Ok((flags, name, tag))
+        let (text, mut behind) = self.counted(at, at.offset(1))?;
+        let mut tag = Vec::new();
+        if flags & (1 << 1) != 0 {
+            (tag, behind) = self.counted(at, behind)?;
+        }
+        let mut package = Vec::new();
+        if flags & (1 << 2) != 0 {
+            let offset = self.uint(behind, 4, "the package of a name")? as u32 as i32;
+            package = self.name_off(base, offset)?;
+        }
+        Ok(WholeName {
+            exported: flags & 1 != 0,
+            embedded: flags & (1 << 3) != 0,
+            text,
+            tag,
+            package,
+        })
+    }
+}
+
+/// A name of a field or a method.
+#[derive(Default)]
+pub(super) struct WholeName {
+    pub(super) exported: bool,
+    pub(super) embedded: bool,
+    pub(super) text: Vec<u8>,
+    pub(super) tag: Vec<u8>,
+    /// The path of its package, if that is not that of its type.
+    pub(super) package: Vec<u8>,
+}
+
+impl WholeName {
+    /// Bytes of all of it.
+    pub(super) fn len(&self) -> usize {
+        self.text.len() + self.tag.len() + self.package.len()
     }
 }
 

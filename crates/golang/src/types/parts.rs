@@ -21,6 +21,8 @@ pub struct Field {
     pub exported: bool,
     /// Its tag; empty without.
     pub tag: Vec<u8>,
+    /// The path of its package, if it is not exported and that is not the struct's.
+    pub package: Vec<u8>,
 }
 
 /// Parameters and results of a function type.
@@ -86,23 +88,21 @@ impl<M: Memory + ?Sized> Types<'_, M> {
         let mut room = limit::NAMES;
         let at = ty.address;
         self.each_field(ty, &mut |name, ty, offset| {
-            let (flags, name, tag) = self.name_and_tag(name)?;
-            room = room
-                .checked_sub(name.len() + tag.len())
-                .ok_or(TypeError::Implausible {
-                    at,
-                    what: "the length of its fields' names",
-                    found: limit::NAMES as u64,
-                    expected: "less",
-                })?;
+            let name = self.whole_name(at, name)?;
+            room = room.checked_sub(name.len()).ok_or(TypeError::Implausible {
+                at,
+                what: "the length of its fields' names",
+                found: limit::NAMES as u64,
+                expected: "less",
+            })?;
             fields.push(Field {
-                name,
                 ty,
                 offset,
-                // internal/abi/type.go: `Name.IsEmbedded`, `Name.IsExported`.
-                embedded: flags & (1 << 3) != 0,
-                exported: flags & 1 != 0,
-                tag,
+                embedded: name.embedded,
+                exported: name.exported,
+                name: name.text,
+                tag: name.tag,
+                package: name.package,
             });
             Ok(())
         })?;

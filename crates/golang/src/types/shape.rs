@@ -2,6 +2,7 @@
 
 use goheap_memory::{Addr, Memory};
 
+use super::names::WholeName;
 use super::{Kind, Type, TypeError, Types, limit};
 
 /// Which way a channel goes.
@@ -22,6 +23,8 @@ pub struct Method {
     pub name: Vec<u8>,
     /// Whether other packages may use it.
     pub exported: bool,
+    /// The path of its package, if it is not exported and that is not the interface's.
+    pub package: Vec<u8>,
     /// The descriptor of its function type, if one was linked in.
     pub ty: Option<Addr>,
 }
@@ -86,9 +89,9 @@ impl<M: Memory + ?Sized> Types<'_, M> {
             let at = first.offset(index.wrapping_mul(SIZE));
             let offset = |at: Addr| self.uint(at, 4, "a method").map(|raw| raw as u32 as i32);
             let name_off = offset(at)?;
-            let (flags, name, _) = match name_off {
-                0 => (0, Vec::new(), Vec::new()),
-                _ => self.name_and_tag(self.resolve(ty.address, name_off)?)?,
+            let name = match name_off {
+                0 => WholeName::default(),
+                _ => self.whole_name(ty.address, self.resolve(ty.address, name_off)?)?,
             };
             room = room.checked_sub(name.len()).ok_or(TypeError::Implausible {
                 at: ty.address,
@@ -97,8 +100,9 @@ impl<M: Memory + ?Sized> Types<'_, M> {
                 expected: "less",
             })?;
             methods.push(Method {
-                name,
-                exported: flags & 1 != 0,
+                exported: name.exported,
+                name: name.text,
+                package: name.package,
                 ty: self.type_off(ty.address, offset(at.offset(4))?)?,
             });
         }

@@ -9,17 +9,26 @@
 //! to `.debug_str` are not found, and the answer is that there is no such type.
 
 mod constants;
+mod debug;
+mod locations;
 mod section;
 mod types;
 mod units;
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Mutex;
 
 use constants::Constants;
+pub use debug::{
+    DebugCapture, DebugForm, DebugInfo, DebugLocal, DebugMember, DebugType, DebugVariable,
+};
+use locations::Locations;
 use section::SectionReader;
 use types::TypeIndex;
 use units::UnitWalk;
 
+use crate::FileAddr;
 use crate::bytes::Order;
 use crate::error::ImageError;
 use crate::executable::Section;
@@ -91,6 +100,46 @@ impl<'e> Dwarf<'e> {
         let value = constants.get(name);
         known.push(constants);
         value
+    }
+
+    /// All types and variables of the program, and the local variables of those functions whose
+    /// entries are `wanted`. What is damaged is left out, and counted.
+    ///
+    /// It is a walk over all of `.debug_info`; of that, one unit is held at a time, beside the lists
+    /// of locations.
+    pub fn debug_info(&self, wanted: &HashSet<FileAddr>) -> DebugInfo {
+        // The longest that a section of kubelet's has is some 20 MiB.
+        const MAX_SECTION: u64 = 1 << 30;
+        let mut damage = Vec::new();
+        let mut section = |name| {
+            let read = SectionReader::open(self.order, self.data, self.sections, name)
+                .and_then(|reader| reader.map(|reader| reader.whole(MAX_SECTION)).transpose());
+            read.unwrap_or_else(|error| {
+                damage.push(error);
+                None
+            })
+            .unwrap_or(Cow::Borrowed(&[]))
+        };
+        let addr = section(".debug_addr");
+        // Without a function to look for, nobody needs them.
+        let (loc, loclists) = match wanted.is_empty() {
+            true => (Cow::Borrowed(&[][..]), Cow::Borrowed(&[][..])),
+            false => (section(".debug_loc"), section(".debug_loclists")),
+        };
+        let locations = Locations::new(self.order, loc, loclists, addr);
+        let mut info = match unit_walk(self.order, self.data, self.sections) {
+            Ok(Some(mut walk)) => debug::Gatherer::new(wanted, locations).gather(&mut walk),
+            Ok(None) => DebugInfo::default(),
+            Err(error) => {
+                damage.push(error);
+                DebugInfo::default()
+            }
+        };
+        for error in damage {
+            info.damaged += 1;
+            info.damage.get_or_insert(error);
+        }
+        info
     }
 
     /// What compiled the runtime: `Go cmd/compile go1.24.3; regabi`.

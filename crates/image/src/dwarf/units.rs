@@ -35,6 +35,8 @@ pub(super) struct Unit<'e> {
     bytes: Cow<'e, [u8]>,
     abbreviations: Abbreviations,
     endian: RunTimeEndian,
+    /// Its version of DWARF.
+    pub(super) version: u16,
     /// Who compiled it.
     pub(super) producer: Option<String>,
 }
@@ -100,6 +102,18 @@ impl<'e> UnitWalk<'e> {
 
     /// The next unit of the package.
     pub(super) fn next(&mut self, package: &str) -> Result<Option<Unit<'e>>, ImageError> {
+        self.next_that(|root| root.is_go_package(package))
+    }
+
+    /// The next unit of any Go package.
+    pub(super) fn next_go(&mut self) -> Result<Option<Unit<'e>>, ImageError> {
+        self.next_that(|_| true)
+    }
+
+    fn next_that(
+        &mut self,
+        wanted: impl Fn(&Root) -> bool,
+    ) -> Result<Option<Unit<'e>>, ImageError> {
         while self.info.position < self.info.len {
             let base = self.info.position;
             let Some(bytes) = self.info.take_unit(self.order)? else {
@@ -110,10 +124,8 @@ impl<'e> UnitWalk<'e> {
                 continue;
             };
             let table = header.debug_abbrev_offset();
-            let Some(root) = self
-                .root(&header)?
-                .filter(|root| root.is_go_package(package))
-            else {
+            let version = header.version();
+            let Some(root) = self.root(&header)?.filter(|root| wanted(root)) else {
                 continue;
             };
             let abbreviations = self.table(table)?;
@@ -122,6 +134,7 @@ impl<'e> UnitWalk<'e> {
                 bytes,
                 abbreviations,
                 endian: self.endian,
+                version,
                 producer: root.producer,
             }));
         }
