@@ -60,11 +60,37 @@ pub struct Told {
 }
 
 impl Told {
-    /// Whether a path is one of those that it was told to have.
+    /// Whether a path, as [`plain`] has it, is one of those that it was told to have.
     pub fn is_at(&self, path: &str) -> bool {
         match self.paths.as_slice() {
             [] => path.starts_with(&self.begins),
             paths => paths.iter().any(|pattern| matches(path, pattern)),
+        }
+    }
+
+    /// Whether a class of objects of that name is what it was told to be: `[]T` or `[8]T` for an
+    /// array of T, `func f` for a closure of f.
+    pub fn is_of(&self, class: &str) -> bool {
+        match self.shape {
+            Shape::Value | Shape::Map | Shape::Chan | Shape::Raw => match self.ty.as_str() {
+                "string" => class == "string (header)",
+                ty if ty.starts_with("[]") => class.strip_suffix(" (header)") == Some(ty),
+                ty => class == ty,
+            },
+            Shape::Pooled | Shape::Cleanup => class == self.ty,
+            Shape::Interior if self.ty == "string" => class == "string",
+            Shape::Backing | Shape::Interior => {
+                let elem = class
+                    .strip_prefix('[')
+                    .and_then(|rest| rest.split_once(']'))
+                    .filter(|(count, _)| count.bytes().all(|b| b.is_ascii_digit()));
+                elem.is_some_and(|(_, elem)| elem == self.ty)
+                    // A slice of one element is a pointer to it, as far as can be seen.
+                    || self.capacity == 1 && class == self.ty
+            }
+            Shape::String => class == "string",
+            Shape::Closure => class.strip_prefix("func ") == Some(&self.ty),
+            Shape::Tiny => class == "tiny objects",
         }
     }
 
@@ -221,6 +247,48 @@ fn shape(name: &str) -> Option<Shape> {
     })
 }
 
+/// A path without what says how it goes on: type assertions (`.(*main.item)`) and stars
+/// (`(*main.pp).User`).
+pub fn plain(path: &str) -> String {
+    let mut out = String::new();
+    // What each open bracket is: left out, or a part of a name.
+    let mut open = Vec::new();
+    let (mut quoted, mut escaped) = (false, false);
+    let mut rest = path;
+    while let Some(c) = rest.chars().next() {
+        let hidden = open.contains(&'.');
+        let mut taken = c.len_utf8();
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            _ if quoted => {}
+            '.' if rest.starts_with(".(") => {
+                open.push('.');
+                taken = 2;
+            }
+            '(' if rest.starts_with("(*") => {
+                open.push('*');
+                taken = 2;
+            }
+            '(' => open.push('('),
+            ')' => match open.pop() {
+                Some('(') | None => {}
+                Some(_) => {
+                    rest = &rest[1..];
+                    continue;
+                }
+            },
+            _ => {}
+        }
+        if !hidden && taken == c.len_utf8() {
+            out.push(c);
+        }
+        rest = &rest[taken..];
+    }
+    out
+}
+
 /// Whether a path is what a pattern says: equal, but for what stands in the brackets of a `[?]`.
 pub fn matches(path: &str, pattern: &str) -> bool {
     let Some((before, after)) = pattern.split_once("[?]") else {
@@ -299,7 +367,26 @@ impl Honest {
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use super::{matches, plain};
+
+    #[test]
+    fn a_plain_path_has_fields_and_keys_alone() {
+        for (path, wanted) in [
+            ("main.a.(*main.item).Next", "main.a.Next"),
+            ("(*main.doubly[3]).Ref", "main.doubly[3].Ref"),
+            (
+                "main.m[\".(x)\"].(func main.(*T).f-fm).it",
+                "main.m[\".(x)\"].it",
+            ),
+            ("main.queue(buffer)[3]", "main.queue(buffer)[3]"),
+            (
+                "main.ctx.(*context.valueCtx).val.(*main.item)",
+                "main.ctx.val",
+            ),
+        ] {
+            assert_eq!(plain(path), wanted);
+        }
+    }
 
     #[test]
     fn any_key_is_a_key_with_its_brackets() {

@@ -53,11 +53,14 @@ func startGoroutines() {
 	// Two that wait for one another, each with the other's channel, and one that a sleeper could wake.
 	for i := 0; i < 2; i++ {
 		a, b := make(chan *item), make(chan *item)
-		x, y := newItem(1), newItem(2)
+		x, y, z := newItem(1), newItem(2), newItem(3)
+		tell(unsafe.Pointer(x), fact{typ: "main.item", shape: "value", only: "goroutine main.leakPair"})
+		tell(unsafe.Pointer(y), fact{typ: "main.item", shape: "value", only: "goroutine main.leakPair"})
+		tell(unsafe.Pointer(z), fact{typ: "main.item", shape: "value", only: "goroutine main.waitAwake"})
 		go leakPair(a, b, x)
 		go leakPair(b, a, y)
 		c := make(chan *item)
-		go waitAwake(c, newItem(3))
+		go waitAwake(c, z)
 		go sleepWith(c)
 	}
 	tellGoroutines("main.leakPair", 4, true)

@@ -37,6 +37,7 @@ func fillFinalizers() {
 		runtime.SetFinalizer(k, (*keeper).finish)
 		finalized[i] = k
 		tell(unsafe.Pointer(k), fact{typ: "main.keeper", shape: "value", paths: []string{at("main.finalized", i)}})
+		tell(unsafe.Pointer(k.head), fact{typ: "main.item", shape: "value"})
 		dying[i] = &keeper{head: newItem(i)}
 		runtime.SetFinalizer(dying[i], (*keeper).finish)
 	}

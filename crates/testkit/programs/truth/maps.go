@@ -143,6 +143,7 @@ func fillMapsOfKinds() {
 		lists[key] = l
 		path = under("main.lists", key)
 		tellBacking(unsafe.Pointer(&l[0]), "*main.item", 2, 2, "main.lists", path)
+		tellAt(unsafe.Pointer(l[0]), "main.item", "main.lists", path+"[0]")
 		tellAt(unsafe.Pointer(l[1]), "main.item", "main.lists", path+"[1]")
 	}
 	mixed = map[interface{}]*item{"m1": newItem(1), 700: newItem(2), point{1, 2}: newItem(3)}

@@ -1,9 +1,5 @@
 //! The program `truth` tells the truth: what it says of its objects is so in goheap's dump of it, as
 //! the test kit's own reader sees that. What the answers are judged by is judged here, without them.
-#![cfg(target_os = "linux")]
-
-mod support;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -13,7 +9,7 @@ use goheap_testkit::reach::Graph;
 use goheap_testkit::second_reader::{self, Dump};
 use goheap_testkit::truth::{Honest, Shape, Told};
 
-fn check(version: &str, _: &str) {
+pub(crate) fn check(version: &str, _: &str) {
     let honest = Honest::start(version, &BuildOptions::default()).expect("a program");
     let pid = honest.running.pid().to_string();
     let capture = capture(Path::new(env!("CARGO_BIN_EXE_goheap")), &pid, &[]).expect("a dump");
@@ -80,4 +76,4 @@ fn functions(dump: &Dump, bytes: &[u8]) -> BTreeMap<String, u64> {
     functions
 }
 
-for_every_version!(crate::check, every: [is_true], whole: []);
+crate::for_every_version!(crate::honest::check, every: [is_true], whole: []);

@@ -1,14 +1,10 @@
 //! A dump that the runtime wrote of a program that stands still after two collections, with phantoms
 //! dropped: as many objects and bytes as the program's own `runtime.MemStats` has.
-#![cfg(target_os = "linux")]
-
-mod support;
-
 use goheap_analysis::{Dump, NoWatch, OpenOptions};
 use goheap_testkit::BuildOptions;
 use goheap_testkit::truth::Honest;
 
-fn check(version: &str, _: &str) {
+pub(crate) fn check(version: &str, _: &str) {
     let environment = [("TRUTH_COLLECT", "yes")];
     let mut honest =
         Honest::start_in(version, &BuildOptions::default(), &environment).expect("a program");
@@ -48,4 +44,4 @@ fn check(version: &str, _: &str) {
     );
 }
 
-for_every_version!(crate::check, every: [are_those_of_memstats], whole: []);
+crate::for_every_version!(crate::counts::check, every: [are_those_of_memstats], whole: []);
