@@ -1,7 +1,8 @@
 //! Whether the pointers of a class are those that the collector has of an object: exactly.
 
-use goheap_format::{Fields, Object};
+use goheap_format::Fields;
 
+use super::body::Body;
 use super::codes::Of;
 use super::know::{Know, Shape};
 use super::program::{Act, Op, Program};
@@ -56,7 +57,7 @@ enum End {
 
 impl Know<'_> {
     /// Whether an object can be of a shape.
-    pub(super) fn agrees(&self, object: &Object<'_>, shape: Shape, extent: Extent) -> bool {
+    pub(super) fn agrees(&self, object: &Body<'_>, shape: Shape, extent: Extent) -> bool {
         if shape.program.opaque {
             return true;
         }
@@ -95,7 +96,7 @@ impl Know<'_> {
     /// What a closure has captured, if its function does not tell: what all closure types that the
     /// program has, and that agree with the object, have in common. The compiler describes each type
     /// that it lets the program allocate, so that the right one is among them.
-    pub(super) fn captures(&self, object: &Object<'_>, extent: Extent) -> Vec<Op> {
+    pub(super) fn captures(&self, object: &Body<'_>, extent: Extent) -> Vec<Op> {
         let mut common: Option<Vec<Op>> = None;
         for &ty in self.closures_of(extent.size, extent.base) {
             let shape = self.shape(self.codes.of(Of::Value, ty));

@@ -7,6 +7,7 @@ use goheap_golang::catalogue::TypeId;
 
 use super::How;
 use super::agree::Extent;
+use super::body::body;
 use super::codes::{self, Code, Kinds, Of};
 use super::sizes::TINY;
 use super::walk::{Claim, Hint, HintKind, Walk, level};
@@ -325,7 +326,7 @@ impl<'d> Walk<'d, '_> {
     /// An object whose first word is a function's entry. Whether it is a closure of that.
     pub(super) fn closure_of(&mut self, object: u32, extent: Extent, how: How) -> bool {
         let know = self.know;
-        let Some(record) = self.dump.object(ObjectId(object)) else {
+        let Some(record) = body(self.dump, object) else {
             return false;
         };
         let entry = word_at(know.model, record.contents, extent.base).unwrap_or(0);

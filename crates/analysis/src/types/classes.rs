@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use goheap_golang::Kind;
 use goheap_golang::catalogue::{Catalogue, TypeId};
 
+use super::body::body;
 use super::codes::Code;
 use super::know::Know;
 use super::{Class, ClassId, MapPart, What};
@@ -91,7 +92,7 @@ impl<'d, 'k> Classes<'d, 'k> {
         let size = self.dump.size(object);
         let word = self.know.word.max(1);
         let mut pointers = 0u64;
-        if let Some(record) = self.dump.object(object) {
+        if let Some(record) = body(self.dump, object.0) {
             for (_, offset) in record.fields.iter() {
                 let bit = u32::try_from(offset / word).ok();
                 pointers |= bit.and_then(|bit| 1u64.checked_shl(bit)).unwrap_or(0);

@@ -32,6 +32,20 @@ pub(super) struct ExtraForm {
     pub(super) next: u64,
 }
 
+/// Where the fields of `internal/runtime/maps.Map` and of its tables are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TableForm {
+    pub(super) size: u64,
+    pub(super) used: u64,
+    pub(super) capacity: u64,
+    pub(super) groups: u64,
+    pub(super) mask: u64,
+    pub(super) map_size: u64,
+    pub(super) entries: u64,
+    pub(super) directory: u64,
+    pub(super) tables: u64,
+}
+
 /// What an object of a class has in it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shape {
@@ -79,6 +93,9 @@ pub(super) struct Know<'a> {
     closures: HashMap<(u64, u64), Vec<TypeId>>,
     /// Maps have groups, not buckets.
     pub(super) swiss: bool,
+    pub(super) table: Option<TableForm>,
+    /// All types of maps with groups, and where these have their slots.
+    pub(super) swiss_maps: Vec<(TypeId, SlotPlaces)>,
 }
 
 impl<'a> Know<'a> {
@@ -149,10 +166,13 @@ impl<'a> Know<'a> {
             .chain(catalogue.itabs.keys().copied());
         let told = told.fold((u64::MAX, 0), |(low, high), at| (low.min(at), high.max(at)));
         let sizes = Sizes::new();
-        Know {
+        let swiss = form.is_some_and(|form| form.maps != Maps::Buckets);
+        let mut know = Know {
             structs: structs(catalogue, &sizes, |_| true),
             closures: structs(catalogue, &sizes, is_closure),
-            swiss: form.is_some_and(|form| form.maps != Maps::Buckets),
+            swiss,
+            table: table_form(catalogue).filter(|_| swiss),
+            swiss_maps: Vec::new(),
             sizes,
             codes: Codes::new(catalogue.len(), catalogue.functions.len()),
             size_of: catalogue.types().map(|(_, ty)| ty.size).collect(),
@@ -177,7 +197,13 @@ impl<'a> Know<'a> {
             chan,
             chan_of,
             told,
+        };
+        if swiss {
+            let maps = catalogue.types().filter(|(_, ty)| ty.kind == Kind::Map);
+            let places = maps.filter_map(|(id, _)| Some((id, know.map(id)?.places?)));
+            know.swiss_maps = places.collect();
         }
+        know
     }
 
     #[inline]
@@ -386,6 +412,24 @@ fn chan_form(catalogue: &Catalogue) -> (Option<ChanForm>, Vec<Op>) {
         }
     }
     (form(), ops)
+}
+
+fn table_form(catalogue: &Catalogue) -> Option<TableForm> {
+    const MAP: &str = "internal/runtime/maps.Map";
+    const TABLE: &str = "internal/runtime/maps.table";
+    let structs = Structs::new(&catalogue.layouts);
+    let offset = |strukt: &str, path: &str| structs.offset(strukt, path).ok();
+    Some(TableForm {
+        size: structs.size(TABLE).ok()?,
+        used: offset(TABLE, "used")?,
+        capacity: offset(TABLE, "capacity")?,
+        groups: offset(TABLE, "groups.data")?,
+        mask: offset(TABLE, "groups.lengthMask")?,
+        map_size: structs.size(MAP).ok()?,
+        entries: offset(MAP, "used")?,
+        directory: offset(MAP, "dirPtr")?,
+        tables: offset(MAP, "dirLen")?,
+    })
 }
 
 fn extra_form(catalogue: &Catalogue) -> Option<ExtraForm> {

@@ -20,6 +20,7 @@ use crate::dump::{Dump, ObjectId};
 use crate::{Interrupted, Watch};
 
 mod agree;
+mod body;
 mod claims;
 mod classes;
 mod codes;
@@ -30,11 +31,15 @@ mod seeds;
 mod settle;
 mod sizes;
 mod special;
+mod strays;
 mod walk;
 
 use classes::Classes;
 use know::Know;
 use walk::Walk;
+
+/// How often what is left is gone through at most.
+const ROUNDS: usize = 4;
 
 /// A class of objects: all that are the same thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -172,13 +177,17 @@ impl Types {
             walk.root_words();
             walk.drain(watch)?;
         }
-        walk.untyped(watch)?;
-        walk.drain(watch)?;
-        walk.settle(watch)?;
-        // What the hints have told may have left others that nothing leads to by type.
-        walk.untyped(watch)?;
-        walk.drain(watch)?;
-        walk.settle(watch)?;
+        // What is found at last may tell what nothing else led to by type.
+        for _ in 0..ROUNDS {
+            let before = walk.claims();
+            walk.untyped(watch)?;
+            walk.drain(watch)?;
+            walk.stray_maps(watch)?;
+            walk.settle(watch)?;
+            if walk.claims() == before {
+                break;
+            }
+        }
         let (codes, state, refused) = walk.finish();
         let mut classes = Classes::new(dump, &know);
         let class = classes.number(codes, watch)?;

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use goheap_format::Object;
 use goheap_golang::catalogue::{FrameVariable, TypeId};
 
 use super::How;
+use super::body::{Body, body};
 use super::codes::Of;
 use super::know::is_closure;
 use super::sizes::{HEADER, LARGEST_CLASS, LARGEST_WITHOUT_HEADER};
@@ -213,7 +213,7 @@ impl Walk<'_, '_> {
             if self.closure_of(object.0, extent, How::Closure) {
                 continue;
             }
-            let Some(record) = self.dump.object(object) else {
+            let Some(record) = body(self.dump, object.0) else {
                 continue;
             };
             self.interfaces(&record);
@@ -222,7 +222,7 @@ impl Walk<'_, '_> {
     }
 
     /// Interfaces among the words of an object.
-    pub(super) fn interfaces(&mut self, record: &Object<'_>) {
+    pub(super) fn interfaces(&mut self, record: &Body<'_>) {
         let know = self.know;
         for (_, offset) in record.fields.iter() {
             let Some(at) = offset.checked_sub(know.word) else {

@@ -6,6 +6,7 @@ use goheap_golang::catalogue::TypeId;
 
 use super::How;
 use super::agree::Extent;
+use super::body::body;
 use super::codes::{Code, Of};
 use super::walk::{Claim, Hint, HintKind, Walk, level};
 use crate::dump::ObjectId;
@@ -140,7 +141,7 @@ impl Walk<'_, '_> {
     /// The one struct that has all that the hints tell of where they tell it.
     fn container(&self, hints: &[Hint], extent: Extent) -> Option<Code> {
         let object = hints.first()?.object;
-        let record = self.dump.object(ObjectId(object))?;
+        let record = body(self.dump, object)?;
         let pointers: Vec<(u64, TypeId)> = hints
             .iter()
             .filter(|hint| hint.kind == HintKind::Pointer)

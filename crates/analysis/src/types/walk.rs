@@ -6,6 +6,7 @@ use goheap_golang::catalogue::TypeId;
 
 use super::How;
 use super::agree::Extent;
+use super::body::body;
 use super::codes::{Code, Kinds, Of};
 use super::know::Know;
 use super::program::{Act, Op, Program};
@@ -68,6 +69,8 @@ pub(super) struct Walk<'d, 'k> {
     pub(super) hints: Vec<Hint>,
     /// What closures of a function that tells no type have captured, as far as that is sure.
     captures: HashMap<u32, Vec<Op>>,
+    /// How many claims were believed.
+    believed: u64,
     /// How many classes were refused because the collector's pointers say otherwise.
     refused: u64,
 }
@@ -95,6 +98,7 @@ impl<'d, 'k> Walk<'d, 'k> {
             seen: HashMap::new(),
             hints: Vec::new(),
             captures: HashMap::new(),
+            believed: 0,
             refused: 0,
         }
     }
@@ -102,6 +106,11 @@ impl<'d, 'k> Walk<'d, 'k> {
     /// Classes, states and how many claims were refused.
     pub(super) fn finish(self) -> (Vec<Code>, Vec<u8>, u64) {
         (self.class, self.state, self.refused)
+    }
+
+    /// How many claims were believed so far.
+    pub(super) fn claims(&self) -> u64 {
+        self.believed
     }
 
     #[inline]
@@ -144,7 +153,7 @@ impl<'d, 'k> Walk<'d, 'k> {
                 ..plain
             };
         }
-        let Some(object) = self.dump.object(ObjectId(object)) else {
+        let Some(object) = body(self.dump, object) else {
             return plain;
         };
         match object.fields.iter().next() {
@@ -177,7 +186,7 @@ impl<'d, 'k> Walk<'d, 'k> {
 
     /// Whether the collector sees no pointers in an object.
     pub(super) fn is_plain(&self, object: u32) -> bool {
-        let object = self.dump.object(ObjectId(object));
+        let object = body(self.dump, object);
         object.is_some_and(|object| object.fields.is_empty())
     }
 
@@ -242,7 +251,7 @@ impl<'d, 'k> Walk<'d, 'k> {
         if shape.program.is_empty() {
             return;
         }
-        let Some(record) = self.dump.object(ObjectId(object)) else {
+        let Some(record) = body(self.dump, object) else {
             return;
         };
         let extent = self.extent(object);
@@ -257,7 +266,7 @@ impl<'d, 'k> Walk<'d, 'k> {
     /// Goes through what a closure has captured.
     fn captured(&mut self, object: u32, function: u32, how: How) {
         let know = self.know;
-        let Some(record) = self.dump.object(ObjectId(object)) else {
+        let Some(record) = body(self.dump, object) else {
             return;
         };
         let extent = self.extent(object);
@@ -423,7 +432,7 @@ impl<'d, 'k> Walk<'d, 'k> {
         if claim.code == Code::NONE || !self.better(object, extent, claim) {
             return false;
         }
-        let Some(record) = self.dump.object(ObjectId(object)) else {
+        let Some(record) = body(self.dump, object) else {
             return false;
         };
         let shape = self.know.shape(claim.code);
@@ -436,6 +445,7 @@ impl<'d, 'k> Walk<'d, 'k> {
             self.refused += 1;
             return false;
         }
+        self.believed += 1;
         let index = object as usize;
         if let (Some(class), Some(state)) = (self.class.get_mut(index), self.state.get_mut(index)) {
             *class = claim.code;
