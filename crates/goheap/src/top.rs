@@ -98,12 +98,11 @@ pub(crate) fn heap(heap: &Heap) -> Table {
         "",
     );
     row("reachable", heap.bytes, heap.objects, "");
-    row(
-        "garbage",
-        heap.garbage_bytes,
-        heap.garbage_objects,
-        ", which no root leads to: not collected yet, and in none of the numbers below",
-    );
+    let about = match heap.garbage_objects {
+        0 => "",
+        _ => ": no root leads there, it is not collected yet; in no number below",
+    };
+    row("garbage", heap.garbage_bytes, heap.garbage_objects, about);
     table
 }
 
@@ -221,9 +220,6 @@ fn title_of(by: By, row: &Row) -> String {
             "" | "sure" | "unknown" => row.name.clone(),
             words => format!("{}  ({words})", row.name),
         },
-        By::Root if row.count > 1 => {
-            about(&format!("({}, {})", units::count(row.count), row.about))
-        }
         By::Root | By::Goroutine => about(&row.about),
         By::Object => about(&row.about),
         By::Package | By::Size => row.name.clone(),

@@ -316,8 +316,8 @@ fn new_by_holder(analysis: &Analysis, is_new: impl Fn(ObjectId) -> bool) -> Vec<
     for group in 0..nodes.groups().len() as u32 {
         let (name, reason) = super::names::group_name(analysis, group);
         let name = match reason.is_empty() {
-            true => name,
-            false => format!("{name}, {reason}"),
+            true => format!("goroutines in {name}"),
+            false => format!("goroutines in {name}, {reason}"),
         };
         add(name, nodes.id(NodeKind::Group(group)));
     }

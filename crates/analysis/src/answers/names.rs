@@ -1,9 +1,10 @@
 //! What nodes are called.
 
 use crate::Analysis;
+use crate::nodes::package_of;
 
 /// What a group of goroutines is called, and what it waits for: the function that is nearest to where
-/// it stands and is none of the runtime's.
+/// it stands and is none of Go's own packages, else the one that it began with.
 pub(super) fn group_name(analysis: &Analysis, group: u32) -> (String, String) {
     let dump = &analysis.dump;
     let goroutine = analysis
@@ -16,28 +17,71 @@ pub(super) fn group_name(analysis: &Analysis, group: u32) -> (String, String) {
         return (String::new(), String::new());
     };
     let frames = dump.frames().get(goroutine.frames.clone()).unwrap_or(&[]);
-    let own = frames
-        .iter()
+    let named = || frames.iter().filter(|frame| frame.entry != 0);
+    let own = named()
         .find(|frame| !is_of_runtime(&frame.function))
-        .or(frames.first());
+        .or_else(|| named().rfind(|frame| &*frame.function != "runtime.goexit"));
     let name = match own {
-        Some(frame) => format!("goroutines in {}", &*frame.function),
-        None => "goroutines without frames".to_owned(),
+        Some(frame) => frame.function.to_string(),
+        None => "no function".to_owned(),
     };
     (name, goroutine.wait_reason.to_string())
 }
 
-/// Whether a function is one that every goroutine passes through that waits.
+/// Whether a function is one of Go's own packages: the first part of the path of any other but `main`
+/// has a dot, as far as it was fetched from somewhere; and one that only the runtime starts.
 pub(super) fn is_of_runtime(function: &str) -> bool {
-    const PREFIXES: [&str; 6] = [
-        "runtime.",
-        "internal/poll.",
-        "internal/runtime/",
-        "sync.",
-        "internal/sync.",
-        "syscall.",
+    let package = package_of(function);
+    let first = package.split('/').next().unwrap_or_default();
+    const GO: [&str; 46] = [
+        "archive",
+        "bufio",
+        "bytes",
+        "compress",
+        "container",
+        "context",
+        "crypto",
+        "database",
+        "debug",
+        "embed",
+        "encoding",
+        "errors",
+        "expvar",
+        "fmt",
+        "go",
+        "hash",
+        "html",
+        "image",
+        "index",
+        "internal",
+        "io",
+        "iter",
+        "log",
+        "maps",
+        "math",
+        "mime",
+        "net",
+        "os",
+        "path",
+        "plugin",
+        "reflect",
+        "regexp",
+        "runtime",
+        "slices",
+        "sort",
+        "strconv",
+        "strings",
+        "sync",
+        "syscall",
+        "testing",
+        "text",
+        "time",
+        "unicode",
+        "unique",
+        "vendor",
+        "weak",
     ];
-    PREFIXES.iter().any(|prefix| function.starts_with(prefix))
+    package.is_empty() || GO.contains(&first)
 }
 
 /// How types are known, in words: bytes of each kind.

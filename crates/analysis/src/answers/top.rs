@@ -1,6 +1,7 @@
 //! What fills the heap: by type, by holder, by goroutine, by package, by object, by size.
 
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
 use super::names::{group_name, in_words};
 use crate::dump::{ObjectId, RootKind};
@@ -272,11 +273,17 @@ fn by_root(analysis: &Analysis) -> Vec<Row> {
         match kind {
             NodeKind::Package(package) => package_rows(analysis, child, package, &mut rows),
             NodeKind::Group(group) => {
-                let (name, about) = group_name(analysis, group);
+                let (function, about) = group_name(analysis, group);
+                let count = members(nodes, group);
+                let goroutines = if count == 1 {
+                    "goroutine"
+                } else {
+                    "goroutines"
+                };
                 rows.push(Row {
-                    name,
+                    name: format!("{count} {goroutines} in {function}"),
                     about,
-                    count: members(nodes, group),
+                    count,
                     retained,
                     ..Row::default()
                 });
@@ -412,27 +419,42 @@ fn by_package(analysis: &Analysis) -> Vec<Row> {
 
 /// The largest objects that no other object holds alone, with a path to each.
 fn by_object(analysis: &Analysis, limit: usize, watch: &dyn Watch) -> Result<Table, Interrupted> {
-    let dominators = &analysis.dominators;
-    let mut rows: Vec<Row> = Vec::new();
-    for object in analysis.dump.objects() {
-        let above = dominators.idom(object.0);
-        let is_first = above.is_some_and(|above| {
-            !matches!(
-                analysis.nodes.kind(crate::NodeId(above)),
-                NodeKind::Object(_)
-            )
-        });
-        if is_first {
-            rows.push(Row {
-                address: analysis.dump.address(object),
-                count: 1,
-                shallow: analysis.dump.size(object),
-                retained: analysis.retained_of(crate::NodeId(object.0)),
-                ..Row::default()
-            });
+    let is_first = |object: ObjectId| {
+        let above = analysis.dominators.idom(object.0);
+        above.is_some_and(|above| {
+            let kind = analysis.nodes.kind(crate::NodeId(above));
+            !matches!(kind, NodeKind::Object(_))
+        })
+    };
+    // There may be millions: only those that are shown become rows.
+    let mut largest: BinaryHeap<Reverse<(u64, Reverse<ObjectId>)>> = BinaryHeap::new();
+    let (mut left_out, mut rest) = (0, Row::default());
+    for object in analysis.dump.objects().filter(|object| is_first(*object)) {
+        let retained = analysis.retained_of(crate::NodeId(object.0));
+        largest.push(Reverse((retained, Reverse(object))));
+        if largest.len() > limit
+            && let Some(Reverse((retained, Reverse(object)))) = largest.pop()
+        {
+            left_out += 1;
+            rest.count += 1;
+            rest.shallow = rest.shallow.saturating_add(analysis.dump.size(object));
+            rest.retained = rest.retained.saturating_add(retained);
         }
     }
-    let mut table = Table::of(By::Object, rows, limit);
+    let rows = largest.into_sorted_vec().into_iter();
+    let rows = rows.map(|Reverse((retained, Reverse(object)))| Row {
+        address: analysis.dump.address(object),
+        count: 1,
+        shallow: analysis.dump.size(object),
+        retained,
+        ..Row::default()
+    });
+    let mut table = Table {
+        by: By::Object,
+        rows: rows.collect(),
+        rest,
+        left_out,
+    };
     let holders = Holders::of(analysis, watch)?;
     for row in &mut table.rows {
         let Some((object, _)) = analysis.dump.find(row.address) else {

@@ -30,7 +30,8 @@ pub struct Branch {
     pub about: String,
     /// Where it is, if it is one object; else 0.
     pub address: u64,
-    /// How many siblings these are.
+    /// How many these are: siblings, and objects of the same class that they hold directly, as
+    /// those of a list or of a tree.
     pub count: u64,
     /// Bytes of the objects themselves; of a map with all that it is made of.
     pub shallow: u64,
@@ -165,10 +166,13 @@ impl Grower<'_> {
         let mut kinds: HashMap<Kin, Kind> = HashMap::new();
         // What belongs to a map is the map itself.
         let mut open: Vec<u32> = of.to_vec();
+        let class = of.first().and_then(|node| self.class(*node));
         while let Some(node) = open.pop() {
             for child in self.analysis.dominators.children(node) {
-                if self.is_part(child) {
+                let is_alike = class.is_some() && self.class(child) == class;
+                if is_alike || self.is_part(child) {
                     shallow = shallow.saturating_add(self.analysis.size_of(NodeId(child)));
+                    branch.count += u64::from(is_alike);
                     open.push(child);
                     continue;
                 }
@@ -221,6 +225,11 @@ impl Grower<'_> {
             NodeKind::Object(object) => Some(object),
             _ => None,
         }
+    }
+
+    fn class(&self, node: u32) -> Option<ClassId> {
+        let object = self.object(node)?;
+        Some(self.analysis.types.class_of(object))
     }
 
     fn is_part(&self, node: u32) -> bool {
@@ -299,7 +308,8 @@ impl Grower<'_> {
                 };
             }
             NodeKind::Group(group) => {
-                (branch.name, branch.about) = group_name(self.analysis, group);
+                let (function, about) = group_name(self.analysis, group);
+                (branch.name, branch.about) = (format!("goroutines in {function}"), about);
                 let group = nodes.groups().get(group as usize);
                 branch.count = group.map_or(0, |group| group.goroutines.len() as u64);
             }

@@ -12,6 +12,7 @@ use goheap_golang::catalogue::Variable;
 use super::described::Described;
 use super::gather::{From, Other};
 use super::{Dump, Root, RootKind, RootPointer, Text, word_at};
+use crate::paths::Statics;
 use crate::{Interrupted, Watch};
 
 const PHASE: &str = "reading roots";
@@ -64,6 +65,7 @@ impl Dump {
         let mut found = Found::default();
         let mut nameless = Found::default();
         self.segment_roots(&mut found, &mut nameless, watch)?;
+        self.owned(&mut found, &mut nameless);
         found.sort();
         nameless.sort();
         for (kind, start) in &nameless.roots {
@@ -95,6 +97,27 @@ impl Dump {
         found.pointers.shrink_to_fit();
         self.pointers = found.pointers;
         Ok(())
+    }
+
+    /// Words of data without a name count for the variable that leads to the value that they are of:
+    /// for `main.cache`, of `var cache = &Cache{...}`.
+    fn owned(&self, found: &mut Found, nameless: &mut Found) {
+        if nameless.pointers.is_empty() {
+            return;
+        }
+        let statics = Statics::of(self);
+        let mut left = Found::default();
+        let ends = nameless.roots.iter().skip(1).map(|(_, start)| *start);
+        let ends = ends.chain([nameless.pointers.len()]);
+        for ((kind, start), end) in nameless.roots.iter().zip(ends) {
+            for pointer in nameless.pointers.get(*start..end).unwrap_or_default() {
+                match statics.owner(self, pointer.at) {
+                    Some(variable) => found.push(RootKind::Global(variable), *pointer),
+                    None => left.push(*kind, *pointer),
+                }
+            }
+        }
+        *nameless = left;
     }
 
     fn leads_somewhere(&self, target: u64) -> bool {

@@ -16,6 +16,7 @@ mod phantoms;
 mod roots;
 mod runs;
 mod text;
+mod words;
 
 use goheap_format::{Fields, Header, Object, Reader, Record, StackFrame};
 use goheap_golang::catalogue::Catalogue;

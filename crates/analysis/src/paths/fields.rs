@@ -64,7 +64,8 @@ pub(super) fn walk(
 }
 
 /// Whether a field is no name that its users know: an atomic pointer's value, and what sync.Map is
-/// made of (sync/map.go, up to go1.23; internal/sync/hashtriemap.go).
+/// made of (sync/map.go, up to go1.23; internal/sync/hashtriemap.go,
+/// before that internal/concurrent).
 fn is_hidden(ty: &GoType, field: &str) -> bool {
     let name = ty.name.as_str();
     match field {
@@ -72,6 +73,9 @@ fn is_hidden(ty: &GoType, field: &str) -> bool {
         "read" | "dirty" => name == "sync.Map",
         "m" => name == "sync.Map" || name == "sync.readOnly",
         "p" => name == "sync.entry",
-        _ => name.starts_with("internal/sync.HashTrieMap["),
+        _ => {
+            name.starts_with("internal/sync.HashTrieMap[")
+                || name.starts_with("internal/concurrent.HashTrieMap[")
+        }
     }
 }

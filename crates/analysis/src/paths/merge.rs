@@ -37,7 +37,7 @@ pub struct Merged {
     pub bytes: u64,
     /// Bytes of all that would be gone without them.
     pub retained: u64,
-    /// The first of them: one of the shortest paths.
+    /// One of them.
     pub example: ObjectId,
 }
 

@@ -33,7 +33,7 @@ use crate::dump::ObjectId;
 use crate::nodes::{NodeId, NodeKind};
 use crate::{Analysis, Interrupted, Watch};
 use search::{Search, object_of, others};
-use start::Statics;
+pub(crate) use start::Statics;
 use step::{Entry, Steps, Via};
 
 /// How many of a path's objects, those nearest to its end, are asked who else leads to them.
@@ -94,7 +94,7 @@ impl<'a> Holders<'a> {
         Ok(Holders {
             analysis,
             steps,
-            statics: steps.statics(),
+            statics: Statics::of(&analysis.dump),
             search: Search::of(&analysis.dump, &analysis.nodes, avoided, watch)?,
         })
     }

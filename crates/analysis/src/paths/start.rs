@@ -5,8 +5,8 @@ use goheap_golang::catalogue::{TypeId, Variable};
 use super::fields::walk;
 use super::piece::Piece;
 use super::step::{Entry, Steps, Via};
-use crate::dump::{ObjectId, Root, RootKind, RootPointer};
-use crate::types::What;
+use crate::dump::{Dump, ObjectId, Root, RootKind, RootPointer};
+use crate::types::{Types, What};
 
 /// How many values in the program's data may lead to one another before one that leads to the heap.
 const STATICS: usize = 64;
@@ -14,36 +14,64 @@ const STATICS: usize = 64;
 /// How many values that begin before a word are asked whether it is theirs.
 const TRIED: usize = 4;
 
-/// The pointers in the program's data that lead to values in it, by where they lead. Such values (what
-/// `&T{}` and `[]T{...}` of a package variable are) have no symbol of their own.
+/// How many variables that begin before an address are asked whether it is theirs.
+const NESTED: usize = 8;
+
+/// The pointers in the program's data that lead to values in it: where they lead and where they are,
+/// by where they lead. Such values (what `&T{}` and `[]T{...}` of a package variable are) have no
+/// symbol of their own.
 #[derive(Debug, Default)]
-pub(super) struct Statics {
-    by_target: Vec<(u64, bool, u32, RootPointer)>,
+pub(crate) struct Statics {
+    by_target: Vec<(u64, u64)>,
 }
 
-impl Steps<'_> {
-    /// Gathers the pointers that lead to values in the program's data.
-    pub(super) fn statics(&self) -> Statics {
+impl Statics {
+    /// Gathers them.
+    pub(crate) fn of(dump: &Dump) -> Statics {
         let mut by_target = Vec::new();
-        for (root, index) in self.dump.roots().iter().zip(0u32..) {
-            let is_nameless = match root.kind {
-                RootKind::Global(_) => false,
-                RootKind::Segment(_) => true,
-                _ => continue,
-            };
-            for pointer in self.pointers(root) {
-                if self.dump.find(pointer.target).is_none() {
-                    by_target.push((pointer.target, is_nameless, index, *pointer));
-                }
+        dump.each_data_pointer(|at, target| {
+            if dump.is_data(target) {
+                by_target.push((target, at));
             }
-        }
-        by_target.sort_unstable_by_key(|(target, is_nameless, root, pointer)| {
-            (*target, *is_nameless, *root, pointer.at)
         });
-        by_target.dedup_by_key(|(target, ..)| *target);
+        by_target.sort_unstable();
+        // A variable is a better name than another value without one.
+        by_target.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            if same && variable_at(dump, kept.1).is_none() && variable_at(dump, next.1).is_some() {
+                *kept = *next;
+            }
+            same
+        });
         Statics { by_target }
     }
 
+    /// The variable that leads to the value without a name that `at` lies in: its place in
+    /// `Catalogue::variables`.
+    pub(crate) fn owner(&self, dump: &Dump, at: u64) -> Option<u32> {
+        let types = Types::default();
+        let steps = Steps {
+            dump,
+            types: &types,
+            any: true,
+        };
+        let found = steps.nameless(self, at, &mut Vec::new());
+        found.map(|(variable, _)| variable)
+    }
+}
+
+/// The variable that an address lies in: its place in `Catalogue::variables`.
+fn variable_at(dump: &Dump, at: u64) -> Option<u32> {
+    let variables = &dump.catalogue().variables;
+    let behind = variables.partition_point(|variable| variable.address <= at);
+    // Symbols of the linker lie in others, and have no size.
+    let first = behind.saturating_sub(NESTED);
+    let has = |variable: &Variable| at - variable.address < variable.size;
+    let place = variables.get(first..behind)?.iter().rposition(has)?;
+    u32::try_from(first + place).ok()
+}
+
+impl Steps<'_> {
     pub(super) fn pointers(&self, root: &Root) -> &[RootPointer] {
         self.dump
             .root_pointers()
@@ -118,7 +146,18 @@ impl Steps<'_> {
         };
         match root.kind {
             RootKind::Global(variable) => match self.variable(variable) {
-                Some(variable) => self.global(variable, pointer.at, pieces),
+                Some(of) => {
+                    let is_own = pointer.at.wrapping_sub(of.address) < of.size.max(1);
+                    // What it leads to in the program's data counts as its own.
+                    let beyond = match is_own {
+                        true => None,
+                        false => self.nameless(statics, pointer.at, pieces),
+                    };
+                    match beyond {
+                        Some((_, via)) => via,
+                        None => self.global(of, pointer.at, pieces),
+                    }
+                }
                 None => Via::Object,
             },
             RootKind::Frame(frame) => self.frame(frame, pointer, pieces),
@@ -168,7 +207,7 @@ impl Steps<'_> {
                 Via::Object
             }
             RootKind::Segment(_) => {
-                if let Some(via) = self.nameless(statics, pointer, pieces) {
+                if let Some((_, via)) = self.nameless(statics, pointer.at, pieces) {
                     return via;
                 }
                 let name = match self.any {
@@ -203,59 +242,65 @@ impl Steps<'_> {
             })
     }
 
-    /// A value in the program's data without a name, by the variable that leads to it.
-    fn nameless(
-        &self,
-        statics: &Statics,
-        pointer: RootPointer,
-        pieces: &mut Vec<Piece>,
-    ) -> Option<Via> {
+    /// Adds what lies at `at` of a value in the program's data without a name, by the variable that
+    /// leads to it. Returns that variable, and what the pointer there leads to.
+    fn nameless(&self, statics: &Statics, at: u64, pieces: &mut Vec<Piece>) -> Option<(u32, Via)> {
         let behind = |at: u64| {
             statics
                 .by_target
-                .partition_point(|(target, ..)| *target <= at)
+                .partition_point(|(target, _)| *target <= at)
         };
-        let last = behind(pointer.at);
+        let last = behind(at);
         let tried = statics.by_target.get(last.saturating_sub(TRIED)..last)?;
-        tried
-            .iter()
-            .rev()
-            .find_map(|(_, is_nameless, root, above)| {
-                // From the value up to a variable with a name.
-                let mut chain = vec![pointer, *above];
-                let (mut is_nameless, mut root) = (*is_nameless, *root);
-                while is_nameless {
-                    let at = chain.last()?.at;
-                    let (_, next_is_nameless, next_root, above) =
-                        statics.by_target.get(behind(at).checked_sub(1)?)?;
-                    (is_nameless, root) = (*next_is_nameless, *next_root);
-                    chain.push(*above);
-                    if chain.len() > STATICS {
-                        return None;
-                    }
+        tried.iter().rev().find_map(|first| {
+            // From the value up to a variable with a name.
+            let mut chain = vec![*first];
+            let variable = loop {
+                let (_, above) = chain.last()?;
+                if let Some(variable) = variable_at(self.dump, *above) {
+                    break variable;
                 }
-                let RootKind::Global(variable) = self.dump.roots().get(root as usize)?.kind else {
+                if chain.len() > STATICS {
                     return None;
-                };
-                let before = pieces.len();
-                let mut above = chain.pop()?;
-                let mut via = self.global(self.variable(variable)?, above.at, pieces);
-                while let Some(pointer) = chain.pop() {
-                    let is_within = match via {
-                        Via::Slice(elem) => self.capacity(above, elem) > pointer.at - above.target,
-                        _ => true,
-                    };
-                    match self.in_data(via, above.target, pointer.at, pieces) {
-                        Some(next) if is_within => via = next,
-                        _ => {
-                            pieces.truncate(before);
-                            return None;
-                        }
-                    }
-                    above = pointer;
                 }
-                Some(via)
-            })
+                chain.push(*statics.by_target.get(behind(*above).checked_sub(1)?)?);
+            };
+            let before = pieces.len();
+            let via = self.through(variable, &chain, at, pieces);
+            if via.is_none() {
+                pieces.truncate(before);
+            }
+            Some((variable, via?))
+        })
+    }
+
+    /// Adds the way from a variable to `at`, through values that lead to one another: the last of
+    /// `chain` is in the variable.
+    fn through(
+        &self,
+        variable: u32,
+        chain: &[(u64, u64)],
+        at: u64,
+        pieces: &mut Vec<Piece>,
+    ) -> Option<Via> {
+        let variable = self.variable(variable)?;
+        pieces.push(Piece::Start {
+            prefix: String::new(),
+            name: variable.name.clone(),
+        });
+        let (mut via, mut from) = (Via::Value(variable.ty?), variable.address);
+        let mut chain = chain.iter().rev().peekable();
+        while let Some((target, holder)) = chain.next() {
+            via = self.in_data(via, from, *holder, pieces)?;
+            let next = chain.peek().map_or(at, |(_, holder)| *holder);
+            if let Via::Slice(elem) = via
+                && next.checked_sub(*target)? >= self.capacity(*holder, elem)
+            {
+                return None;
+            }
+            from = *target;
+        }
+        self.in_data(via, from, at, pieces)
     }
 
     /// Adds what is at `at` of a value in the program's data that begins at `from`; `None` if that
@@ -276,10 +321,10 @@ impl Steps<'_> {
         Some(self.leaf(leaf, at, pieces))
     }
 
-    /// How many bytes a slice has whose pointer that is.
-    fn capacity(&self, pointer: RootPointer, elem: TypeId) -> u64 {
+    /// How many bytes a slice has whose pointer is at `holder`.
+    fn capacity(&self, holder: u64, elem: TypeId) -> u64 {
         let word = u64::from(self.dump.params().model.word);
-        let cap = self.dump.word(pointer.at.wrapping_add(2 * word));
+        let cap = self.dump.word(holder.wrapping_add(2 * word));
         let size = self.catalogue().get(elem).map_or(0, |elem| elem.size);
         cap.unwrap_or(0).saturating_mul(size)
     }

@@ -13,6 +13,13 @@ use crate::types::{Class, MapPart, Types, What};
 /// (runtime/mbitmap.go, go1.22: `heapBitsInSpan`, with `minSizeForMallocHeader`).
 const HEADER_FROM: u64 = 512;
 
+/// Slots of a bucket or group (internal/abi/map.go: `MapBucketCount`, `MapGroupSlots`; all versions).
+const SLOTS: u64 = 8;
+
+/// Packages of hash tries (internal/concurrent/hashtriemap.go, go1.23; internal/sync/hashtriemap.go,
+/// go1.24), and the start of their names.
+const TRIES: [&str; 2] = ["internal/sync.", "internal/concurrent."];
+
 /// What the program takes what a pointer leads to for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Via {
@@ -82,7 +89,7 @@ impl<'a> Steps<'a> {
         let each = match self.class(object).map(|class| &class.what) {
             Some(What::Array(elem)) => size(Some(*elem)),
             Some(What::MapPart(map, MapPart::Buckets | MapPart::Groups)) => {
-                size(self.ty(*map).and_then(|map| map.slots))
+                self.types.slot_places(*map).map_or(0, |places| places.size)
             }
             _ => 0,
         };
@@ -107,8 +114,15 @@ impl<'a> Steps<'a> {
             Some(What::Array(elem)) => self.in_array(*elem, base, entry, slot, pieces),
             Some(What::Map(_)) => return Via::Object,
             Some(What::MapPart(map, part)) => return self.in_map(object, *map, *part, rel, pieces),
-            Some(What::Chan(ty)) => return self.in_chan(*ty, rel, pieces),
-            Some(What::Closure(function)) => return self.in_closure(*function, slot, pieces),
+            Some(What::Chan(ty)) => return self.in_chan(Some(*ty), rel, pieces),
+            Some(What::Closure(function)) => {
+                return self.in_closure(object, *function, slot, pieces);
+            }
+            // What leads from a map's head to its overflow buckets, up to go1.23.
+            Some(What::Runtime(
+                "runtime.mapextra" | "[]*runtime.bmap (header)" | "[]*runtime.bmap",
+            )) => return Via::Object,
+            Some(What::Runtime("runtime.hchan")) => return self.in_chan(None, rel, pieces),
             Some(What::Runtime(name)) => {
                 pieces.push(Piece::Within((*name).to_owned()));
                 pieces.push(Piece::Word(slot));
@@ -273,7 +287,8 @@ impl<'a> Steps<'a> {
         rel: u64,
         pieces: &mut Vec<Piece>,
     ) -> Via {
-        let Some(map) = self.ty(map) else {
+        let id = map;
+        let Some(map) = self.ty(id) else {
             return Via::Object;
         };
         let at = self.dump.address(object) + self.base(object);
@@ -282,7 +297,7 @@ impl<'a> Steps<'a> {
             MapPart::Key => map.key,
             MapPart::Elem => map.elem,
             MapPart::Buckets | MapPart::Groups => {
-                return self.in_slots(map, at, rel, pieces);
+                return self.in_slots(id, map, at, rel, pieces);
             }
         };
         let leaf = whole.and_then(|ty| walk(self.catalogue(), ty, rel, pieces));
@@ -292,115 +307,79 @@ impl<'a> Steps<'a> {
         }
     }
 
-    /// In buckets (runtime/map.go, up to go1.23; cmd/compile/internal/reflectdata: `keys`, `elems`,
-    /// `overflow`) or groups (from go1.24: `slots` of `key` and `elem`, or `keys` and `elems`).
-    fn in_slots(&self, map: &GoType, at: u64, rel: u64, pieces: &mut Vec<Piece>) -> Via {
-        let unknown = |pieces: &mut Vec<Piece>| {
+    /// In buckets or groups, at `rel` of the object's first one, which is at `at`.
+    fn in_slots(
+        &self,
+        id: TypeId,
+        map: &GoType,
+        at: u64,
+        rel: u64,
+        pieces: &mut Vec<Piece>,
+    ) -> Via {
+        let places = self.types.slot_places(id);
+        let Some((places, offset)) = places.and_then(|p| Some((p, rel.checked_rem(p.size)?)))
+        else {
             pieces.push(Piece::Key("?".to_owned()));
-            Via::Object
-        };
-        let Some(slots) = map.slots.and_then(|slots| self.ty(slots)) else {
-            return unknown(pieces);
-        };
-        let Some(offset) = rel.checked_rem(slots.size) else {
-            return unknown(pieces);
-        };
-        let chunk = at + (rel - offset);
-        let field = |of: &'a GoType, name: &str| {
-            let field = of.fields.iter().find(|field| field.name == name)?;
-            Some((field.offset, self.ty(field.ty)?))
-        };
-        let in_field = |of: &'a GoType, name: &str, offset: u64| {
-            let (start, ty) = field(of, name)?;
-            let rest = offset.checked_sub(start)?;
-            (rest < ty.size).then_some((rest, ty))
-        };
-        if slots.fields.is_empty() {
-            return unknown(pieces);
-        }
-        // Where the slot is, what of it this is, and where its key is.
-        let found = if let Some((rest, array)) = in_field(slots, "slots", offset) {
-            (|| {
-                let slot = self.ty(array.elem?)?;
-                let (index, rest) = (rest.checked_div(slot.size)?, rest % slot.size);
-                let (keys, array_of_keys) = field(slots, "slots")
-                    .and_then(|(start, _)| Some((start, field(slot, "key")?)))
-                    .map(|(start, (key, ty))| (start + index * slot.size + key, ty))?;
-                let key = (keys, array_of_keys);
-                match in_field(slot, "elem", rest) {
-                    Some((rest, ty)) => Some((false, rest, ty, key)),
-                    None => in_field(slot, "key", rest).map(|(rest, ty)| (true, rest, ty, key)),
-                }
-            })()
-        } else {
-            (|| {
-                let (start, keys) = field(slots, "keys")?;
-                let key_ty = self.ty(keys.elem?)?;
-                let in_array = |name: &str| {
-                    let (rest, array) = in_field(slots, name, offset)?;
-                    let elem = self.ty(array.elem?)?;
-                    Some((rest.checked_div(elem.size)?, rest % elem.size, elem))
-                };
-                let (is_key, (index, rest, ty)) = match in_array("elems") {
-                    Some(found) => (false, found),
-                    None => (true, in_array("keys")?),
-                };
-                Some((is_key, rest, ty, (start + index * key_ty.size, key_ty)))
-            })()
-        };
-        let Some((is_key, rest, ty, (key_at, stored_key))) = found else {
-            // What leads on to more buckets.
             return Via::Object;
         };
-        let key = self.key_text(map, stored_key, chunk + key_at);
-        pieces.push(match is_key {
-            true => Piece::OfKey(key),
-            false => Piece::Key(key),
-        });
-        let stored = match is_key {
-            true => map.key,
-            false => map.elem,
+        let chunk = at + (rel - offset);
+        let size = |ty: Option<TypeId>, is_indirect: bool| match is_indirect {
+            true => self.word_size(),
+            false => ty.and_then(|ty| self.ty(ty)).map_or(0, |ty| ty.size),
         };
-        // Large ones are stored by pointer (runtime/map.go; internal/abi/map.go: `MapMaxKeyBytes`).
-        let is_indirect = stored
-            .and_then(|stored| self.ty(stored))
-            .is_some_and(|own| {
-                ty.kind == Kind::Pointer && ty.elem == stored && own.size > self.word_size()
-            });
+        let elem_size = size(map.elem, places.indirect_elem);
+        let key_size = size(map.key, places.indirect_key);
+        // How far into a slot's part the offset leads.
+        let within = |start: u64, stride: u64, size: u64| {
+            (0..SLOTS).find_map(|slot| {
+                let rest = offset.checked_sub(start.checked_add(slot.checked_mul(stride)?)?)?;
+                (rest < size).then_some((slot, rest))
+            })
+        };
+        let elem = within(places.elems, places.elem_stride, elem_size);
+        let key = within(places.keys, places.key_stride, key_size);
+        let (is_key, slot, rest) = match (elem, key) {
+            (Some((slot, rest)), _) => (false, slot, rest),
+            (None, Some((slot, rest))) => (true, slot, rest),
+            // What leads on to more buckets.
+            (None, None) => return Via::Object,
+        };
+        let key_at = chunk + places.keys + slot * places.key_stride;
+        let text = self.key_text(map, places.indirect_key, key_at);
+        let (piece, ty, is_indirect) = match is_key {
+            true => (Piece::OfKey(text), map.key, places.indirect_key),
+            false => (Piece::Key(text), map.elem, places.indirect_elem),
+        };
+        pieces.push(piece);
         if is_indirect {
             return Via::Object;
         }
-        match stored.and_then(|stored| walk(self.catalogue(), stored, rest, pieces)) {
+        match ty.and_then(|ty| walk(self.catalogue(), ty, rest, pieces)) {
             Some(leaf) => self.leaf(leaf, at + rel, pieces),
             None => Via::Object,
         }
     }
 
-    fn key_text(&self, map: &GoType, stored: &GoType, at: u64) -> String {
+    fn key_text(&self, map: &GoType, is_indirect: bool, at: u64) -> String {
         if self.any {
             return String::new();
         }
-        let Some(key) = map.key else {
-            return "?".to_owned();
+        let at = match is_indirect {
+            true => self.dump.word(at),
+            false => Some(at),
         };
-        let is_indirect = stored.kind == Kind::Pointer
-            && stored.elem == Some(key)
-            && self.ty(key).is_some_and(|key| key.size > self.word_size());
-        match is_indirect {
-            true => match self.dump.word(at) {
-                Some(at) => value::text(self.dump, key, at),
-                None => "?".to_owned(),
-            },
-            false => value::text(self.dump, key, at),
+        match (map.key, at) {
+            (Some(key), Some(at)) => value::text(self.dump, key, at),
+            _ => "?".to_owned(),
         }
     }
 
     /// In a channel's head (runtime/chan.go: `hchan`), or in the buffer behind it.
-    fn in_chan(&self, ty: TypeId, rel: u64, pieces: &mut Vec<Piece>) -> Via {
+    fn in_chan(&self, ty: Option<TypeId>, rel: u64, pieces: &mut Vec<Piece>) -> Via {
         const HCHAN: &str = "runtime.hchan";
         let structs = Structs::new(&self.catalogue().layouts);
         let is_at = |path: &str| structs.offset(HCHAN, path).is_ok_and(|at| at == rel);
-        let elem = self.ty(ty).and_then(|ty| ty.elem);
+        let elem = ty.and_then(|ty| self.ty(ty)?.elem);
         if is_at("buf") {
             pieces.push(Piece::Part("buffer"));
             return elem.map_or(Via::Object, Via::Slice);
@@ -418,7 +397,13 @@ impl<'a> Steps<'a> {
     }
 
     /// In a closure: a word of code, then what it captured, variables by address under `&name`.
-    fn in_closure(&self, function: u32, slot: u64, pieces: &mut Vec<Piece>) -> Via {
+    fn in_closure(
+        &self,
+        object: ObjectId,
+        function: u32,
+        slot: u64,
+        pieces: &mut Vec<Piece>,
+    ) -> Via {
         let Some(function) = self.catalogue().functions.get(function as usize) else {
             pieces.push(Piece::Word(slot));
             return Via::Object;
@@ -440,24 +425,28 @@ impl<'a> Steps<'a> {
             *name = own.to_owned();
             by_address = true;
         }
-        match self.leaf(leaf, 0, pieces) {
+        match self.leaf(leaf, self.dump.address(object) + slot, pieces) {
             Via::Pointer(ty) if by_address => Via::Value(ty),
             via => via,
         }
     }
 
-    /// What sync.Map is made of from go1.24 on (internal/sync/hashtriemap.go): of its nodes only
+    /// What sync.Map is made of from go1.24 on (a hash trie): of its nodes only
     /// entries have a name, that of their key. Whether the pieces are complete.
     fn trie(&self, object: ObjectId, before: usize, pieces: &mut Vec<Piece>) -> bool {
         let Some(What::Value(ty)) = self.class(object).map(|class| &class.what) else {
             return false;
         };
         let Some(ty) = self.ty(*ty) else { return false };
-        if ty.name.starts_with("internal/sync.indirect[") {
+        let own = TRIES
+            .iter()
+            .find_map(|package| ty.name.strip_prefix(package));
+        let Some(own) = own else { return false };
+        if own.starts_with("indirect[") {
             pieces.truncate(before);
             return true;
         }
-        if !ty.name.starts_with("internal/sync.entry[") {
+        if !own.starts_with("entry[") {
             return false;
         }
         let Some(Piece::Field(field)) = pieces.get(before) else {
