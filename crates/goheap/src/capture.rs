@@ -380,6 +380,14 @@ impl Subject {
     }
 }
 
+/// Opens the executable of a dump that `of` is what messages call.
+///
+/// # Errors
+/// There is none, or it is none of Go's.
+pub(crate) fn open_exe(path: &Path, of: &str) -> Result<Executable<Mapped>, CommandError> {
+    parse_exe(map_exe(path)?, path, of)
+}
+
 fn map_exe(path: &Path) -> Result<Mapped, CommandError> {
     map_file(path).map_err(|source| CommandError::Open {
         path: path.to_owned(),

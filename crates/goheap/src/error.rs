@@ -88,6 +88,11 @@ pub(crate) enum CommandError {
         Shown(path)
     )]
     OtherBuild { path: PathBuf, of: String },
+    #[error(
+        "{} is not the executable that {of} is of: the functions on its stacks lie elsewhere",
+        Shown(path)
+    )]
+    NotOfDump { path: PathBuf, of: String },
     #[error("{of}: {source}")]
     Program { of: String, source: ProgramError },
     #[error("{of}: {source}")]

@@ -16,6 +16,7 @@ use goheap_process::{Mapped, map_opened};
 use crate::args::ExamineArgs;
 use crate::dump::{Outcome, capture_to_unnamed};
 use crate::error::{CommandError, Shown};
+use crate::learn::catalogue_of_exe;
 use crate::live;
 use crate::progress::Progress;
 use crate::source::Source;
@@ -56,7 +57,13 @@ pub(crate) fn open_dump(args: &ExamineArgs) -> Result<Examined<Dump>, CommandErr
 
 fn dump(args: &ExamineArgs, watch: &Shower) -> Result<Examined<Dump>, CommandError> {
     let (file, name, captured) = file(args)?;
-    let of = index(&file, &name, args.damaged, watch)?;
+    let mut of = index(&file, &name, args.damaged, watch)?;
+    // A process or a core was dumped by it already, and what a dump's annex says is of its own
+    // program for sure.
+    let known = captured.is_some() || !of.catalogue().is_empty();
+    if let (Some(exe), false) = (&args.exe.exe, known) {
+        of.set_catalogue(catalogue_of_exe(exe, &of, &name)?);
+    }
     Ok(Examined { of, name, captured })
 }
 
@@ -132,7 +139,7 @@ pub(crate) fn ended(_: Interrupted) -> CommandError {
 }
 
 /// Ended by a signal; by Ctrl-C's where nobody remembers which (signal(7)).
-fn interrupted() -> CommandError {
+pub(crate) fn interrupted() -> CommandError {
     const SIGINT: i32 = 2;
     CommandError::Interrupted(live::stop_requested().unwrap_or(SIGINT))
 }

@@ -1,12 +1,18 @@
 //! What an executable says of its program's types, variables and functions.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
 
+use goheap_analysis::Dump;
 use goheap_golang::catalogue::{self, Catalogue, Debug, Sources, Variable};
-use goheap_golang::{ElfProgram, Features, Program, ProgramImage, Structs};
+use goheap_golang::{ElfProgram, Features, GoVersion, Program, ProgramImage, Structs};
 use goheap_image::{Executable, FileAddr};
 use goheap_memory::{Addr, DataModel, Memory};
 use goheap_process::Mapped;
+use goheap_runtime::WalkError;
+
+use crate::capture::open_exe;
+use crate::error::CommandError;
 
 /// Makes a catalogue of `executable`, which `program` describes where it runs, and of the process, if
 /// there is one, for what is not in the file. With `functions`, DWARF is read as well, and the local
@@ -59,4 +65,91 @@ pub(crate) fn learn_catalogue(
         without.damage.add(Addr::NIL, &error);
         without
     })
+}
+
+/// How many frames are looked at to find out where a program was loaded, and whether it is the one.
+const FRAMES: usize = 1 << 14;
+
+/// Makes a catalogue of the executable at `exe` for a dump that has none, as the runtime's own dumper
+/// writes them; `of` is what messages call the dump.
+///
+/// # Errors
+/// It is no executable of Go's, is stripped, or is another build than that which was dumped: then the
+/// functions on the stacks are elsewhere.
+pub(crate) fn catalogue_of_exe(
+    exe: &Path,
+    dump: &Dump,
+    of: &str,
+) -> Result<Catalogue, CommandError> {
+    let executable = open_exe(exe, of)?;
+    let params = dump.params();
+    let wrong = |source: WalkError| CommandError::Walk {
+        of: of.to_owned(),
+        source,
+    };
+    let version: GoVersion = params
+        .go_version
+        .parse()
+        .map_err(|e| wrong(WalkError::from(e)))?;
+    let features = Features::of(&version).map_err(|e| wrong(WalkError::from(e)))?;
+    let learn = |bias: u64, functions: Option<&HashSet<u64>>| {
+        let program =
+            ElfProgram::at(&executable, bias).map_err(|source| CommandError::Program {
+                of: of.to_owned(),
+                source,
+            })?;
+        let model = params.model;
+        Ok::<_, CommandError>(learn_catalogue(
+            &executable,
+            &program,
+            &features,
+            model,
+            None,
+            functions,
+        ))
+    };
+    let bias = match executable.is_pie() {
+        true => bias_of(&learn(0, None)?, dump),
+        false => 0,
+    };
+    let functions = dump.frames().iter().map(|frame| frame.entry).collect();
+    let catalogue = learn(bias, Some(&functions))?;
+    let (mut same, mut others) = (0u64, 0u64);
+    for (entry, name) in frames(dump) {
+        match catalogue.function_at(entry) {
+            Some(function) if function.name.as_bytes() == name => same += 1,
+            _ => others += 1,
+        }
+    }
+    // Plugins have functions that are not in the file.
+    if others > same {
+        return Err(CommandError::NotOfDump {
+            path: exe.to_owned(),
+            of: of.to_owned(),
+        });
+    }
+    Ok(catalogue)
+}
+
+/// Entries and names of the functions that are on the stacks of a dump.
+fn frames(dump: &Dump) -> impl Iterator<Item = (u64, &[u8])> {
+    let frames = dump.frames().iter().take(FRAMES);
+    frames.filter_map(|frame| Some((frame.entry, dump.frame_record(frame)?.function)))
+}
+
+/// How far a program was loaded above the addresses of its file, by where its functions are: what most
+/// of them say. `in_file` has them where the file has them.
+fn bias_of(in_file: &Catalogue, dump: &Dump) -> u64 {
+    let functions = in_file.functions.iter();
+    let entries: HashMap<&[u8], u64> = functions
+        .map(|function| (function.name.as_bytes(), function.entry))
+        .collect();
+    let mut votes: BTreeMap<u64, u64> = BTreeMap::new();
+    for (entry, name) in frames(dump) {
+        if let Some(place) = entries.get(name) {
+            *votes.entry(entry.wrapping_sub(*place)).or_default() += 1;
+        }
+    }
+    let most = votes.into_iter().max_by_key(|(_, count)| *count);
+    most.map_or(0, |(bias, _)| bias)
 }

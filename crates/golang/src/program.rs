@@ -51,6 +51,14 @@ impl<'e, D: Deref<Target = [u8]>> ElfProgram<'e, D> {
         executable: &'e Executable<D>,
         target: &dyn Target,
     ) -> Result<ElfProgram<'e, D>, ProgramError> {
+        ElfProgram::at(executable, load_bias(executable, target))
+    }
+
+    /// Describes a program by `executable` that lies `bias` bytes above the addresses of its file.
+    ///
+    /// # Errors
+    /// The executable is damaged, or lacks symbols or DWARF.
+    pub fn at(executable: &'e Executable<D>, bias: u64) -> Result<ElfProgram<'e, D>, ProgramError> {
         if !executable.has_symbols() {
             return Err(ProgramError::Stripped("symbol table"));
         }
@@ -58,7 +66,7 @@ impl<'e, D: Deref<Target = [u8]>> ElfProgram<'e, D> {
         Ok(ElfProgram {
             executable,
             dwarf,
-            bias: load_bias(executable, target),
+            bias,
             layouts: RefCell::new(HashMap::new()),
             damage: RefCell::new(None),
         })

@@ -349,7 +349,7 @@ impl Made {
         // Whoever looks something up counts on the order.
         catalogue
             .variables
-            .sort_by(|a, b| (a.address, b.size, &a.name).cmp(&(b.address, a.size, &b.name)));
+            .sort_by(|a, b| (a.address, a.size, &a.name).cmp(&(b.address, b.size, &b.name)));
         catalogue.functions.sort_by_key(|function| function.entry);
         catalogue
             .frame_variables
@@ -375,3 +375,6 @@ fn text(bytes: &[u8]) -> String {
 fn place<T>(all: &mut [T], number: u64) -> Option<&mut T> {
     all.get_mut(usize::try_from(number).ok()?)
 }
+
+#[cfg(test)]
+mod tests;

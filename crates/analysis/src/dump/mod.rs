@@ -23,12 +23,16 @@ use goheap_golang::catalogue::Catalogue;
 use goheap_memory::{Addr, ByteOrder, DataModel};
 
 use crate::NoWatch;
+pub(crate) use described::is_described;
 pub use annex::{FromAnnex, catalogue_of_annex, put_catalogue};
 use index::Index;
 pub use notes::{ModuleNote, Notes, RegisterNote};
 pub use open::{OpenError, OpenOptions};
 pub use roots::{Root, RootKind, RootPointer};
 pub use text::Text;
+
+/// What a dump without an annex is short of, unless an executable tells it.
+const NO_ANNEX: &str = "the dump has no annex: types and names of variables are not known";
 
 /// The bytes of a dump, decompressed: a mapped file, or a buffer.
 pub type Bytes = Box<dyn AsRef<[u8]> + Send + Sync>;
@@ -170,7 +174,7 @@ impl Dump {
     /// The contents of an object, and all of the dump behind them, which begins with the list of its
     /// pointers. Nothing is checked again that was read when the dump was opened.
     #[inline]
-    fn parts(&self, object: ObjectId) -> Option<(&[u8], &[u8])> {
+    pub(crate) fn parts(&self, object: ObjectId) -> Option<(&[u8], &[u8])> {
         let (record, address, size) = self.index.record(object.0)?;
         let at = usize::try_from(index::contents_at(record, address, size)).ok()?;
         let rest = (*self.bytes).as_ref().get(at..)?;
@@ -201,6 +205,11 @@ impl Dump {
             .ok()?
             .record_at(offset)
             .ok()
+    }
+
+    /// All of it, as it was given.
+    pub fn bytes(&self) -> &[u8] {
+        (*self.bytes).as_ref()
     }
 
     /// The format it is in.
@@ -252,6 +261,7 @@ impl Dump {
     /// The roots are named anew.
     pub fn set_catalogue(&mut self, catalogue: Catalogue) {
         self.catalogue = catalogue;
+        self.missing.retain(|missing| missing != NO_ANNEX);
         // Nobody interrupts it.
         let _ = self.find_roots(&NoWatch);
     }

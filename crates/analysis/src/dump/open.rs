@@ -155,9 +155,7 @@ fn annex(
     let mut annex = match AnnexReader::open(rest, position) {
         Ok(Some(annex)) => annex,
         Ok(None) => {
-            missing.push(
-                "the dump has no annex: types and names of variables are not known".to_owned(),
-            );
+            missing.push(super::NO_ANNEX.to_owned());
             return;
         }
         Err(error) => {

@@ -229,14 +229,9 @@ fn add_types(catalogue: &mut Catalogue, described: &HashMap<Addr, Described>, da
     }
 }
 
-/// By address, and where two have the same, the longer one first.
+/// By address, and where some have the same, the longest last: that is the one that is found by
+/// address.
 pub(super) fn sort_variables(variables: &mut Vec<Variable>) {
-    variables.sort_by(|a, b| {
-        (a.address, std::cmp::Reverse(a.size), &a.name).cmp(&(
-            b.address,
-            std::cmp::Reverse(b.size),
-            &b.name,
-        ))
-    });
+    variables.sort_by(|a, b| (a.address, a.size, &a.name).cmp(&(b.address, b.size, &b.name)));
     variables.dedup_by(|next, kept| next.address == kept.address && next.name == kept.name);
 }

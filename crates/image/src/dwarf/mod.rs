@@ -10,6 +10,8 @@
 
 mod constants;
 mod debug;
+mod debug_info;
+mod entry;
 mod locations;
 mod section;
 mod types;
@@ -20,7 +22,7 @@ use std::collections::HashSet;
 use std::sync::Mutex;
 
 use constants::Constants;
-pub use debug::{
+pub use debug_info::{
     DebugCapture, DebugForm, DebugInfo, DebugLocal, DebugMember, DebugType, DebugVariable,
 };
 use locations::Locations;
