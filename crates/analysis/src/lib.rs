@@ -53,6 +53,7 @@ mod dump;
 pub mod graph;
 mod nodes;
 pub mod paths;
+pub mod redact;
 pub mod types;
 mod values;
 mod watch;

@@ -71,6 +71,11 @@ pub(crate) struct DumpArgs {
     #[arg(long)]
     pub(crate) exact: bool,
 
+    /// Leave out user data: strings, bytes and numbers become zeros, structure and types stay. The
+    /// source may be a dump, too
+    #[arg(long, conflicts_with_all = ["exact", "no_dwarf"])]
+    pub(crate) redact: bool,
+
     #[command(flatten)]
     pub(crate) exe: ExeArg,
 

@@ -23,6 +23,7 @@ use crate::gaps::{self, GapsValue};
 use crate::live;
 use crate::output::{Stopped, Threaded};
 use crate::progress::Progress;
+use crate::redact;
 use crate::source::Source;
 use crate::text;
 use crate::units;
@@ -35,6 +36,9 @@ const SCHEMA: &str = "goheap.dump/1";
 const LEVEL: i32 = 1;
 
 pub(crate) fn run(args: &DumpArgs) -> Result<ExitCode, CommandError> {
+    if args.redact {
+        return redact::run(args);
+    }
     let source = Source::of(&args.source)?;
     live::install_interrupts()?;
     let fidelity = match args.exact {
@@ -193,24 +197,28 @@ fn write_dump<D: Write + Send + 'static>(
 const OTHER_COMPRESSIONS: [&str; 6] = ["gz", "bz2", "xz", "lz4", "br", "zip"];
 
 /// Where a dump goes.
-enum Destination {
+pub(crate) enum Destination {
     File(OutputFile),
     Compressed(SeekableWriter<OutputFile>),
     Stdout(Stdout),
 }
 
 #[cfg(unix)]
-type Stdout = std::fs::File;
+pub(crate) type Stdout = std::fs::File;
 #[cfg(not(unix))]
-type Stdout = io::Stdout;
+pub(crate) type Stdout = io::Stdout;
 
-enum CompleteError {
+pub(crate) enum CompleteError {
     Write(io::Error),
     Output(OutputError),
 }
 
 impl Destination {
-    fn create(output: &Path) -> Result<Destination, CommandError> {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// It cannot be written to.
+    pub(crate) fn create(output: &Path) -> Result<Destination, CommandError> {
         if output == Path::new("-") {
             if io::stdout().is_terminal() {
                 return Err(CommandError::Terminal);
@@ -240,7 +248,10 @@ impl Destination {
     }
 
     /// Everything is written: the file gets its name.
-    fn complete(self) -> Result<(), CompleteError> {
+    ///
+    /// # Errors
+    /// Then it has none.
+    pub(crate) fn complete(self) -> Result<(), CompleteError> {
         let file = match self {
             Destination::File(file) => file,
             Destination::Compressed(compressed) => {

@@ -42,6 +42,7 @@ mod opened;
 mod output;
 mod progress;
 mod records;
+mod redact;
 mod room;
 mod source;
 mod text;
@@ -54,13 +55,22 @@ mod waste;
 mod why;
 
 use args::{Cli, Command};
+use error::CommandError;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return args::refuse(&error),
     };
-    let result = match &cli.command {
+    run(&cli.command).unwrap_or_else(|error| {
+        error.say();
+        error.exit_code()
+    })
+}
+
+/// Does what a command line says.
+fn run(command: &Command) -> Result<ExitCode, CommandError> {
+    match command {
         Command::Dump(args) => dump::run(args),
         Command::Info(args) => info::run(args),
         Command::Records(args) => records::run(args),
@@ -73,9 +83,5 @@ fn main() -> ExitCode {
         Command::Waste(args) => waste::run(args),
         Command::Check(args) => check::run(args),
         Command::Demo(args) => demo::run(args),
-    };
-    result.unwrap_or_else(|error| {
-        error.say();
-        error.exit_code()
-    })
+    }
 }

@@ -58,6 +58,11 @@ pub(super) fn described(description: &[u8]) -> (Described, u64) {
     (Described::Other, 0)
 }
 
+/// Whether a description is one that goheap writes, which says nothing but addresses and numbers.
+pub(crate) fn is_described(description: &[u8]) -> bool {
+    description.len() <= 100 && described(description).0 != Described::Other
+}
+
 fn hexadecimal(text: &str) -> Option<u64> {
     u64::from_str_radix(text.strip_prefix("0x")?, 16).ok()
 }

@@ -68,6 +68,22 @@ impl Dump {
         Some((self.frame_record(frame)?.contents, at - frame.sp))
     }
 
+    /// Whether an address lies in data or bss.
+    pub(crate) fn is_in_segment(&self, at: u64) -> bool {
+        self.ranges.segment(&self.segments, at).is_some()
+    }
+
+    /// Whether an address lies in data, bss or a frame.
+    pub(crate) fn is_outside(&self, at: u64) -> bool {
+        self.is_in_segment(at) || self.frame_at(at).is_some()
+    }
+
+    /// How many bytes data and bss have.
+    pub(crate) fn outside_bytes(&self) -> u64 {
+        let bytes = self.segments.iter().map(|segment| segment.len);
+        bytes.fold(0, u64::saturating_add)
+    }
+
     /// The frame that the address lies in.
     pub fn frame_at(&self, at: u64) -> Option<&Frame> {
         self.ranges.frame(&self.frames, at)
