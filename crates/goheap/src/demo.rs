@@ -8,12 +8,12 @@ use std::process::{self, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use clap::Parser;
 use goheap_runtime::Fidelity;
 
-use crate::args::{DemoArgs, TRIES};
+use crate::args::{Cli, DemoArgs, TRIES};
 use crate::dump;
 use crate::error::{CommandError, Shown};
-use crate::info::Info;
 use crate::live;
 use crate::opened::Input;
 use crate::progress::Progress;
@@ -67,6 +67,9 @@ pub(crate) enum DemoError {
     /// The dump that was just written is not sound.
     #[error("the dump of the demo's program is not sound; this is a fault of goheap")]
     Unsound,
+    /// A command of the demo's own is not understood.
+    #[error("the demo asks what goheap does not understand: {0}")]
+    Words(String),
     /// A signal asked goheap to end.
     #[error("interrupted by signal {0}")]
     Interrupted(i32),
@@ -106,15 +109,55 @@ pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode, CommandError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Shows the dump that was recorded before.
+/// Asks the dump that was recorded before.
 fn recorded(out: &mut dyn Write) -> Result<(), CommandError> {
     say(
         out,
-        format_args!("This is a dump of the demo's program that was recorded before.\n"),
+        format_args!("This is a dump of the demo's program that was recorded before."),
     )?;
-    let info = Info::of_dump(Input::embedded("the recorded dump", RECORDED)?)?;
-    text::done(info.print(out).and_then(|()| out.flush()))?;
+    let scratch = scratch()?;
+    let file = scratch.path().join("leak.heapdump.zst");
+    fs::write(&file, RECORDED).map_err(|source| DemoError::Scratch {
+        path: file.clone(),
+        source,
+    })?;
+    questions(&file, out)?;
     try_next(out, None)
+}
+
+/// A folder that is removed when the value is dropped.
+fn scratch() -> Result<tempfile::TempDir, DemoError> {
+    tempfile::Builder::new()
+        .prefix("goheap-demo-")
+        .tempdir()
+        .map_err(|source| DemoError::Scratch {
+            path: std::env::temp_dir(),
+            source,
+        })
+}
+
+/// What fills the heap, and who holds it: the commands that a user would type, and their answers.
+fn questions(file: &Path, out: &mut dyn Write) -> Result<(), CommandError> {
+    let questions: [&[&str]; 3] = [
+        &["top"],
+        &["why", "main.Session"],
+        &["goroutines", "-n", "3"],
+    ];
+    for question in questions {
+        let [command, rest @ ..] = question else {
+            continue;
+        };
+        let shown = rest.iter().map(|word| format!(" {word}"));
+        let shown: String = shown.collect();
+        step(out, &format!("goheap {command} {}{shown}", Shown(file)))?;
+        let words = [OsStr::new("goheap"), OsStr::new(command), file.as_os_str()];
+        let words = words.into_iter().chain(rest.iter().map(OsStr::new));
+        match Cli::try_parse_from(words) {
+            Ok(cli) => drop(crate::run(&cli.command)?),
+            Err(error) => return Err(DemoError::Words(error.to_string()).into()),
+        }
+    }
+    Ok(())
 }
 
 /// Builds the program, runs it, dumps it, and shows what is in the dump.
@@ -124,10 +167,7 @@ fn live_demo(args: &DemoArgs, go: &toolchain::Go, out: &mut dyn Write) -> Result
         move |source| DemoError::Scratch { path, source }
     };
     // Removed when this returns, however it does.
-    let scratch = tempfile::Builder::new()
-        .prefix("goheap-demo-")
-        .tempdir()
-        .map_err(scratch_error(&std::env::temp_dir()))?;
+    let scratch = scratch()?;
     let source = scratch.path().join("leak.go");
     fs::write(&source, LEAK).map_err(scratch_error(&source))?;
     let program = scratch.path().join("leak");
@@ -168,9 +208,7 @@ fn live_demo(args: &DemoArgs, go: &toolchain::Go, out: &mut dyn Write) -> Result
         return Err(DemoError::Unsound.into());
     }
 
-    step(out, &format!("goheap info {}", Shown(&file)))?;
-    let info = Info::of_dump(Input::open(file.as_os_str())?)?;
-    text::done(info.print(out).and_then(|()| out.flush()))?;
+    questions(&file, out)?;
     try_next(out, kept)
 }
 
@@ -190,13 +228,13 @@ fn try_next(out: &mut dyn Write, kept: Option<&Path>) -> Result<(), CommandError
         say(
             out,
             format_args!(
-                "  goheap records {file} --kind goroutine    every goroutine of it, one a line"
+                "  goheap tree {file}                       what is held by what, largest first"
             ),
         )?;
         say(
             out,
             format_args!(
-                "  goheap info {file} --json                the same numbers for a script"
+                "  goheap why {file} main.Item --json       an answer for a script"
             ),
         )?;
     } else {
@@ -207,7 +245,7 @@ fn try_next(out: &mut dyn Write, kept: Option<&Path>) -> Result<(), CommandError
     }
     say(
         out,
-        format_args!("  goheap info $(pidof YOUR-PROGRAM)      what is in a program of yours"),
+        format_args!("  goheap top $(pidof YOUR-PROGRAM)       what fills a program of yours, and who holds it"),
     )?;
     say(
         out,

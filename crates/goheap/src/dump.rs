@@ -451,11 +451,6 @@ impl Outcome {
         &self.of
     }
 
-    /// How the process stood still for it; `None` for a core.
-    pub(crate) fn standstill(&self) -> Option<Standstill> {
-        self.walked.standstill
-    }
-
     fn to_stdout(&self) -> bool {
         self.output == Path::new("-")
     }

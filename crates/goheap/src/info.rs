@@ -241,14 +241,6 @@ impl Info {
             file_len,
         })
     }
-
-    /// Prints it for people.
-    ///
-    /// # Errors
-    /// Of the writer.
-    pub(crate) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
-        page::print(self, out)
-    }
 }
 
 /// Counts the records of a walk.

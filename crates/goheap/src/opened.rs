@@ -68,14 +68,6 @@ impl Input {
         })
     }
 
-    /// What is a dump, and in memory: the demo's recorded one.
-    ///
-    /// # Errors
-    /// It begins as a compressed stream, and is none.
-    pub(crate) fn embedded(name: &str, data: &'static [u8]) -> Result<Input, CommandError> {
-        Input::of_stream(PathBuf::from(name), Some(data.len() as u64), data)
-    }
-
     /// Opens a dump in a file that has no name of its own; messages call it `name`.
     ///
     /// # Errors

@@ -371,6 +371,8 @@ fn the_demo_from_end_to_end() {
         "2,000 sessions",
         "stood still",
         "whole and sound",
+        "main.Session",
+        "main.store.byToken[",
         "chan receive",
         "Next",
     ] {
