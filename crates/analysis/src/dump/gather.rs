@@ -8,6 +8,13 @@ use super::runs::{Runs, TooMany};
 use super::text::Texts;
 use super::{Frame, Goroutine, Params, SegmentAt};
 
+/// Those of a goroutine's states in which it waits (runtime/runtime2.go, go1.27: `_Gwaiting`,
+/// `_Gpreempted`, `_Gleaked`; the last from go1.26, its number unused before).
+const WAITING: [u64; 3] = [4, 9, 10];
+
+/// Beside its state: somebody looks at its stack (the same file: `_Gscan`).
+const SCANNED: u64 = 0x1000;
+
 /// A pointer of a root that is neither data, bss nor a frame.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Other {
@@ -109,13 +116,18 @@ impl<'a> Gathered<'a> {
                 let number = self.goroutines.len() as u32;
                 other(From::Goroutine(number), goroutine.context, 0);
                 let here = self.frames.len();
+                // What else it says is why it waited the last time.
+                let waits = WAITING.contains(&(goroutine.status & !SCANNED));
                 self.goroutines.push(Goroutine {
                     address: goroutine.address,
                     id: goroutine.id,
                     status: goroutine.status,
                     system: goroutine.system,
-                    wait_reason: self.texts.of(goroutine.wait_reason),
-                    waiting_since: goroutine.waiting_since,
+                    wait_reason: self.texts.of(match waits {
+                        true => goroutine.wait_reason,
+                        false => b"",
+                    }),
+                    waiting_since: if waits { goroutine.waiting_since } else { 0 },
                     created_at: goroutine.created_at,
                     m: goroutine.m,
                     frames: here..here,
