@@ -140,7 +140,8 @@ impl Walk {
 /// root, ends with the node, and has no node twice. Empty if the node is not reachable; for the root
 /// itself, the one path that it is.
 ///
-/// Reads the edges of each node once that is no farther from the root than the last path is long.
+/// Reads the edges of each node once that is no farther from the root than the last path is long. The
+/// paths take 4 bytes for each node on each of them: a list of millions makes long ones.
 ///
 /// # Errors
 /// As [`Paths::of`].
