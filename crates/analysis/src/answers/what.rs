@@ -188,7 +188,7 @@ fn class_names(analysis: &Analysis, is_wanted: impl Fn(&str) -> bool) -> Vec<(Cl
 /// Whether a name ends in another, from where a part of it begins: `main.Session` in `Session`.
 fn ends_in(name: &str, end: &str) -> bool {
     name.strip_suffix(end).is_some_and(|before| {
-        before.ends_with(['.', '/']) && !before.contains(['[', '(', '{', ' '])
+        before.ends_with(['.', '/']) && !before.contains(['[', '(', '{', ' ', '*'])
     })
 }
 

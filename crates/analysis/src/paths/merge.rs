@@ -247,8 +247,10 @@ impl Holders<'_> {
                 let (next, via) = shortcut.unwrap_or_else(|| {
                     let mut pieces = Vec::new();
                     let via = steps.step(object, entry, slot, &mut pieces);
+                    // What an interface holds differs from object to object.
+                    let is_same = !pieces.iter().any(|p| matches!(p, Piece::Assert(_)));
                     let next = ways.to(way, pieces, class_of(to), strength);
-                    if is_plain {
+                    if is_plain && is_same {
                         shortcuts.insert(key, (next, via));
                     }
                     (next, via)

@@ -506,16 +506,15 @@ impl<'a> Steps<'a> {
                     _ => Via::Value(id),
                 }
             }
-            (
-                Kind::Map
-                | Kind::Chan
-                | Kind::Func
-                | Kind::UnsafePointer
-                | Kind::String
-                | Kind::Uintptr,
-                0,
-            ) => Via::Object,
             (_, 0) => Via::Object,
+            (Kind::String | Kind::Slice, rest) if rest == self.word_size() => {
+                pieces.push(Piece::Part("len"));
+                Via::Object
+            }
+            (Kind::Slice, rest) if rest == 2 * self.word_size() => {
+                pieces.push(Piece::Part("cap"));
+                Via::Object
+            }
             (_, rest) => {
                 pieces.push(Piece::Word(rest));
                 Via::Object

@@ -11,6 +11,9 @@ use crate::{Analysis, Dump, NoWatch, OpenOptions};
 
 const HEAP: u64 = 0xc0_0000_0000;
 const DATA: u64 = 0x50_0000;
+const PAGE: u64 = 8192;
+/// Bytes at the end of a page that tell where pointers are (runtime/mbitmap.go, go1.22).
+const BITS: u64 = PAGE / 64;
 
 /// A heap as it is made: the bytes of each object, and where its pointers are.
 #[derive(Default)]
@@ -64,14 +67,17 @@ impl Made {
         }
     }
 
-    /// An object of these words; those at `pointers` (counted in words) are some.
+    /// An object of these words; those at `pointers` (counted in words) are some. Each size has pages
+    /// of its own, as the allocator has it, and at their ends is no object.
     fn object(&mut self, words: &[u64], pointers: &[u64]) -> u64 {
-        let size: u64 = self
+        let size = words.len() as u64 * 8;
+        let same = self
             .objects
             .iter()
-            .map(|(_, words, _)| words.len() as u64 * 8)
-            .sum();
-        let at = HEAP + size;
+            .filter(|(_, of, _)| of.len() == words.len());
+        let count = same.count() as u64;
+        let each = (PAGE - BITS) / size;
+        let at = HEAP + (size << 20) + count / each * PAGE + count % each * size;
         let pointers = pointers.iter().map(|word| word * 8).collect();
         self.objects.push((at, words.to_vec(), pointers));
         at
@@ -106,7 +112,8 @@ impl Made {
         DATA + from * 8
     }
 
-    fn analysed(self) -> Analysis {
+    fn analysed(mut self) -> Analysis {
+        self.objects.sort();
         let bytes =
             |words: &[u64]| -> Vec<u8> { words.iter().flat_map(|w| w.to_le_bytes()).collect() };
         let mut writer = Writer::new(Vec::new());
@@ -115,7 +122,7 @@ impl Made {
                 big_endian: false,
                 pointer_size: 8,
                 heap_start: HEAP,
-                heap_end: HEAP + (1 << 20),
+                heap_end: HEAP + (1 << 30),
                 arch: Arch::Name(b"amd64"),
                 go_version: b"go1.24.3",
                 ncpu: 1,
@@ -328,8 +335,9 @@ fn the_strongest_root_comes_first() {
 fn paths_are_merged_and_lists_are_one_way() {
     let mut made = Made::default();
     let t = types(&mut made);
-    let mut next = 0;
-    for id in 0..500 {
+    let first = made.object(&[0, 0, 0, 0, 0, 0], &USER);
+    let mut next = first;
+    for id in 1..500 {
         next = made.object(&[0, 0, next, 0, 0, id], &USER);
     }
     let alone: Vec<u64> = (0..3)
@@ -347,6 +355,12 @@ fn paths_are_merged_and_lists_are_one_way() {
         class.is_some_and(|class| class.name == "main.User")
     };
     let merged = holders.merged(is_user, &NoWatch).unwrap();
+    let classes: Vec<&str> = analysis
+        .types
+        .classes()
+        .map(|(_, class)| class.name.as_str())
+        .collect();
+    assert!(classes.contains(&"main.User"), "{classes:?}");
     let ways: Vec<(&str, u64, u64, u64)> = merged
         .iter()
         .map(|way| (way.signature.as_str(), way.objects, way.bytes, way.retained))
@@ -358,7 +372,7 @@ fn paths_are_merged_and_lists_are_one_way() {
             ("main.users[*]", 3, 144, 144),
         ]
     );
-    let (last, _) = analysis.dump.find(HEAP).unwrap();
+    let (last, _) = analysis.dump.find(first).unwrap();
     let path = holders.path(last, None).unwrap();
     assert_eq!(path.text(), "main.list(.Next × 499)");
     assert_eq!(path.objects.len(), 500);
