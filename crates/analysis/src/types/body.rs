@@ -14,9 +14,10 @@ pub(super) struct Body<'d> {
 /// An object of a dump.
 #[inline]
 pub(super) fn body(dump: &Dump, object: u32) -> Option<Body<'_>> {
-    let record = dump.object(ObjectId(object))?;
+    let (contents, rest) = dump.parts(ObjectId(object))?;
     Some(Body {
-        contents: record.contents,
-        fields: record.fields,
+        contents,
+        // The list ends where it says so.
+        fields: Fields::Wire(rest),
     })
 }

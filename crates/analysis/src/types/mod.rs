@@ -32,6 +32,7 @@ mod settle;
 mod sizes;
 mod special;
 mod strays;
+mod testimony;
 mod walk;
 
 use classes::Classes;

@@ -96,14 +96,17 @@ impl Walk<'_, '_> {
     }
 
     /// The one map type whose groups an object can be: their size, their pointers, and as many slots
-    /// that are full.
+    /// that are full; of several, the one that what the slots lead to agrees with.
     fn map_of(&self, object: u32, count: u64, used: u64) -> Option<TypeId> {
         let know = self.know;
         let record = body(self.dump, object)?;
         let extent = self.extent(object);
-        let mut found: Option<TypeId> = None;
+        let types = |map: TypeId| know.catalogue.get(map).map(|ty| (ty.key, ty.elem));
+        let mut found: Vec<TypeId> = Vec::new();
         for &(map, places) in &know.swiss_maps {
-            let bytes = places.size.checked_mul(count)?;
+            let Some(bytes) = places.size.checked_mul(count) else {
+                continue;
+            };
             if !know
                 .sizes
                 .fits(extent.base.saturating_add(bytes), extent.size)
@@ -111,21 +114,27 @@ impl Walk<'_, '_> {
                 continue;
             }
             let shape = know.shape(know.codes.of(Of::Groups, map));
-            if shape.program.opaque
-                || !know.agrees(&record, shape, extent)
-                || full(record.contents, extent.base, &places, count) != Some(used)
+            if !shape.program.opaque
+                && know.agrees(&record, shape, extent)
+                && full(record.contents, extent.base, &places, count) == Some(used)
+                // A map type of another name is as good.
+                && !found.iter().any(|other| types(*other) == types(map))
             {
-                continue;
-            }
-            let types = |map: TypeId| know.catalogue.get(map).map(|ty| (ty.key, ty.elem));
-            match found {
-                None => found = Some(map),
-                // A map type of another name.
-                Some(other) if types(other) == types(map) => {}
-                Some(_) => return None,
+                found.push(map);
             }
         }
-        found
+        if let [one] = found.as_slice() {
+            return Some(*one);
+        }
+        found.retain(|map| {
+            let shape = know.shape(know.codes.of(Of::Groups, *map));
+            self.testimony(record.contents, shape.program, extent.base)
+                .is_good()
+        });
+        match found.as_slice() {
+            [one] => Some(*one),
+            _ => None,
+        }
     }
 
     /// A map whose directory leads to a table of known type.
