@@ -2,6 +2,7 @@
 //! its exit status, and by what it leaves behind.
 
 mod annex;
+mod asked;
 mod files;
 mod live;
 mod refusals;

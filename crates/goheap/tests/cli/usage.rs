@@ -7,7 +7,9 @@ fn help_and_version_go_to_standard_output() {
     let version = goheap(["--version"]).done().text();
     assert_eq!(version, format!("goheap {}\n", env!("CARGO_PKG_VERSION")));
     let help = goheap(["--help"]).done().text();
-    for command in ["dump", "info", "records", "verify", "demo"] {
+    for command in [
+        "dump", "info", "records", "verify", "top", "tree", "why", "demo",
+    ] {
         assert!(help.contains(&format!("\n  {command} ")), "{help}");
         let by_flag = goheap([command, "--help"]).done().text();
         let by_help = goheap(["help", command]).done().text();
