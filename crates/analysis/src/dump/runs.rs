@@ -212,6 +212,14 @@ impl Runs {
     }
 }
 
+/// Whether a whole page lies between two addresses: another span may be there, so that what is behind
+/// it is of another run.
+fn has_page(from: u64, to: u64) -> bool {
+    let page = from.checked_next_multiple_of(PAGE);
+    page.and_then(|page| page.checked_add(PAGE))
+        .is_some_and(|end| end <= to)
+}
+
 /// Whether an object goes on with a run: how many places behind the last one it is, and how far
 /// its record is from the first one's.
 fn fits(open: &Open, address: u64, size: u64, record: u64) -> Option<(u32, u16)> {
@@ -225,6 +233,9 @@ fn fits(open: &Open, address: u64, size: u64, record: u64) -> Option<(u32, u16)>
         && behind.is_multiple_of(size)
         && behind / size <= MOST_MISSING
         && address - run.base < MOST_BYTES
-        && (size > SMALL || address / PAGE == open.address / PAGE);
+        && match size > SMALL {
+            true => !has_page(open.address + size, address),
+            false => address / PAGE == open.address / PAGE,
+        };
     fits.then_some(((behind / size) as u32, offset))
 }

@@ -169,3 +169,21 @@ fn a_small_heap_takes_few_bytes_an_object() {
         index.bytes()
     );
 }
+
+#[test]
+fn what_lies_between_two_spans_of_a_size_is_not_lost() {
+    // Objects of a page each, with a span of another size between two of them; and the same of spans
+    // of two pages with objects that are missing at the end of one and the start of the next.
+    for (size, first, between, last) in [
+        (8192, 0, 8192, 3 * 8192),
+        (8192, 0, 2 * 8192, 200 * 8192),
+        (1024, 2 * 1024, 8192, 3 * 8192 + 1024),
+    ] {
+        let heap = 0xc0_0000_0000u64;
+        let mut objects = vec![(heap + first, size), (heap + last, size)];
+        objects.extend((0..10).map(|n| (heap + between + n * 48, 48)));
+        let (model, index, left) = Model::of(&objects);
+        assert_eq!(left.overlapping, 0, "{size}");
+        model.check(&index);
+    }
+}
