@@ -1,5 +1,6 @@
 //! Where strings and slices are in values of known type, and where values are in objects.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use goheap_golang::catalogue::{Catalogue, TypeId};
@@ -98,6 +99,9 @@ pub(crate) struct Values<'d> {
     layout: Layout,
     parts: HashMap<TypeId, Parts>,
     word: u64,
+    /// Parts of the object at hand that may still be looked at: types from outside may say that there
+    /// are more in it than it has bytes.
+    left: Cell<u64>,
 }
 
 impl<'d> Values<'d> {
@@ -108,6 +112,7 @@ impl<'d> Values<'d> {
             layout: Layout::of(dump),
             parts: HashMap::new(),
             word: dump.params().model.word_size().max(1),
+            left: Cell::new(0),
         };
         let catalogue = dump.catalogue();
         for (id, _) in catalogue.types() {
@@ -129,6 +134,7 @@ impl<'d> Values<'d> {
             return;
         };
         let catalogue = self.dump.catalogue();
+        self.left.set(self.dump.size(object));
         match class.what {
             What::Value(ty) => self.values(object, ty, false, visit),
             What::Array(ty) => self.values(object, ty, true, visit),
@@ -162,6 +168,7 @@ impl<'d> Values<'d> {
                 continue;
             };
             if let Some((bytes, offset)) = self.dump.bytes_at(variable.address) {
+                self.left.set(variable.size);
                 self.value(bytes, parts, offset, 0, visit);
             }
         }
@@ -224,19 +231,25 @@ impl<'d> Values<'d> {
     ) {
         let word = |at: u64| word_at(self.dump.params().model, bytes, at);
         for (offset, part) in &parts.parts {
-            let Some(at) = at.checked_add(*offset) else {
+            let (Some(at), Some(left)) = (at.checked_add(*offset), self.left.get().checked_sub(1))
+            else {
                 return;
             };
+            self.left.set(left);
             let (elem, is_string) = match *part {
                 Part::String => (1, true),
                 Part::Slice(elem) => (elem, false),
                 Part::Repeat(ty, count) => {
-                    let Some(inner) = self.parts.get(&ty).filter(|_| depth < DEPTH) else {
+                    let inner = self
+                        .parts
+                        .get(&ty)
+                        .filter(|inner| depth < DEPTH && inner.size > 0);
+                    let Some(inner) = inner else {
                         continue;
                     };
                     for nth in 0..count {
                         let at = at.saturating_add(nth.saturating_mul(inner.size));
-                        if at >= bytes.len() as u64 {
+                        if at >= bytes.len() as u64 || self.left.get() == 0 {
                             return;
                         }
                         self.value(bytes, inner, at, depth + 1, visit);

@@ -106,7 +106,7 @@ fn print_group(group: &GoroutineGroup, at_least: &str, out: &mut dyn Write) -> i
         }
         if !group.waits_for.is_empty() {
             let what = group.waits_for.join(", ");
-            write!(out, " (for {})", printable(what.as_bytes()))?;
+            write!(out, ", on {}", printable(what.as_bytes()))?;
         }
     }
     writeln!(out)?;

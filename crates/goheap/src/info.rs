@@ -39,8 +39,14 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode, CommandError> {
             let small = input.file_len().is_some_and(|len| len <= SMALL);
             let mut info = Info::of_dump(input)?;
             if args.ledger || small {
-                let examined = examined::open(&examine(args))?;
-                info.ledger = Some(ledger_of(&examined.of)?);
+                let ledger = examined::open(&examine(args)).and_then(|e| ledger_of(&e.of));
+                info.ledger = match ledger {
+                    Ok(ledger) => Some(ledger),
+                    Err(error @ CommandError::Interrupted(_)) => return Err(error),
+                    Err(error) if args.ledger => return Err(error),
+                    // Nobody has asked for it; what can be counted is shown.
+                    Err(_) => None,
+                };
             }
             info
         }

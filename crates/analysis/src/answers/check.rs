@@ -299,3 +299,6 @@ fn like<'n>(name: &str, all: impl Iterator<Item = &'n str>) -> Option<String> {
         .min_by_key(|other| (other.len(), *other))
         .map(str::to_owned)
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,7 @@ use crate::paths::Holders;
 use crate::types::ClassId;
 use crate::{Analysis, Interrupted, NodeId, Watch};
 
-use addresses::Addresses;
+use addresses::{Addresses, is_unknown};
 pub use same::{Identity, Sameness};
 
 /// How many classes, the largest first, have their objects' paths kept.
@@ -86,8 +86,9 @@ pub struct PathChange {
 }
 
 /// What has become of the objects of the first dump, by address, in the second one of the same
-/// process. An object is the same if it has the same address, size and class: one that was freed, and
-/// whose place another of its kind took, counts as one that has survived.
+/// process. An object is the same if it has the same address, size and class, as far as that is known in
+/// both: one that was freed, and whose place another of its kind took, counts as one that has
+/// survived.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ByAddress {
     /// In both.
@@ -228,7 +229,7 @@ impl Before {
         let mut answer = ByAddress::default();
         let mut by_class: BTreeMap<ClassId, Amount> = BTreeMap::new();
         let mut is_new = vec![0u64; (dump.object_count() as usize).div_ceil(64)];
-        let mut classes: HashMap<ClassId, Option<u32>> = HashMap::new();
+        let mut classes: HashMap<ClassId, Option<(bool, Option<u32>)>> = HashMap::new();
         let mut before = self.addresses.iter().peekable();
         for object in dump.objects() {
             if object.0.is_multiple_of(1 << 16) {
@@ -244,12 +245,17 @@ impl Before {
             }
             let class = analysis.types.class_of(object);
             let old = before.next_if(|other| other.address == at);
+            // Types may be known in one of the two alone.
             let same = old.is_some_and(|old| {
-                let known = *classes.entry(class).or_insert_with(|| {
-                    let name = analysis.types.class(class)?.name.as_str();
-                    self.addresses.class(name)
+                let known = classes.entry(class).or_insert_with(|| {
+                    let class = analysis.types.class(class)?;
+                    Some((is_unknown(class), self.addresses.class(&class.name)))
                 });
-                old.size == size && known == Some(old.class)
+                let (is_unknown, number) = known.unwrap_or((true, None));
+                old.size == size
+                    && (is_unknown
+                        || number == Some(old.class)
+                        || self.addresses.is_unknown(old.class))
             });
             if same {
                 answer.survived.add(size);
@@ -407,3 +413,6 @@ fn changes(before: &BTreeMap<String, Size>, after: &BTreeMap<String, Size>) -> V
     });
     all
 }
+
+#[cfg(test)]
+mod tests;

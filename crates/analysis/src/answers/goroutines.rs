@@ -6,6 +6,7 @@ use super::leaked::Leaks;
 use crate::analysis::Analysis;
 use crate::dump::{Dump, Goroutine};
 use crate::nodes::NodeKind;
+use crate::types::What;
 use crate::{Interrupted, Watch};
 
 /// All goroutines of a dump.
@@ -132,7 +133,9 @@ impl Goroutines {
         Ok(Goroutines {
             count: all().count() as u64,
             system: all().filter(|goroutine| goroutine.system).count() as u64,
-            stack_bytes: all().map(|goroutine| stacks.bytes(dump, goroutine)).sum(),
+            stack_bytes: all()
+                .map(|goroutine| stacks.bytes(dump, goroutine))
+                .fold(0, u64::saturating_add),
             groups,
             leaks,
             clock,
@@ -281,13 +284,29 @@ fn creator(dump: &Dump, pc: u64) -> Option<String> {
     Some(functions.get(behind.checked_sub(1)?)?.name.clone())
 }
 
+/// What is at an address that somebody waits for: a channel tells the type of its elements itself.
 fn class_at(analysis: &Analysis, at: u64) -> String {
-    let Some((object, _)) = analysis.dump.find(at) else {
+    let Some((object, offset)) = analysis.dump.find(at) else {
         return "nothing on the heap".to_owned();
     };
-    let class = analysis.types.class_of(object);
-    let class = analysis.types.class(class);
+    let class = analysis.types.class(analysis.types.class_of(object));
+    let is_unknown = class.is_none_or(|class| matches!(class.what, What::Unknown { .. }));
+    if is_unknown
+        && offset == 0
+        && let Some(name) = channel_at(&analysis.dump, at)
+    {
+        return name;
+    }
     class.map_or_else(|| "unknown".to_owned(), |class| class.name.clone())
+}
+
+/// The type of the channel at an address, if its `elemtype` is a type.
+fn channel_at(dump: &Dump, at: u64) -> Option<String> {
+    let catalogue = dump.catalogue();
+    let structs = Structs::new(&catalogue.layouts);
+    let elem = structs.offset("runtime.hchan", "elemtype").ok()?;
+    let ty = catalogue.at(dump.word(at.checked_add(elem)?)?)?;
+    Some(format!("chan {}", catalogue.get(ty)?.name))
 }
 
 /// Names and how often there are.
@@ -307,3 +326,6 @@ impl Counted {
         all
     }
 }
+
+#[cfg(test)]
+mod tests;

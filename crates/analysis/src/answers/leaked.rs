@@ -222,3 +222,6 @@ impl Mark<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

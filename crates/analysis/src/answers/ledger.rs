@@ -336,3 +336,6 @@ fn signed(all: u64, parts: u64) -> i64 {
     let difference = i128::from(all) - i128::from(parts);
     i64::try_from(difference).unwrap_or(if difference < 0 { i64::MIN } else { i64::MAX })
 }
+
+#[cfg(test)]
+pub(super) mod tests;

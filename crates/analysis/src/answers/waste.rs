@@ -127,6 +127,11 @@ impl Waste {
             };
             let class = analysis.types.class_of(object).0;
             let size = dump.size(object);
+            // A block of tiny objects has several of them.
+            let what = analysis.types.class(analysis.types.class_of(object));
+            if what.is_some_and(|class| class.what == What::Tiny) {
+                continue;
+            }
             if seen.others {
                 self.not_judged.add(size);
                 continue;
@@ -147,12 +152,11 @@ impl Waste {
             }
             pinned.add(class, hidden);
             if size >= LEAST_PINNED {
-                let name = analysis.types.class(analysis.types.class_of(object));
                 self.largest_pinned.push(Pinned {
                     address: dump.address(object),
                     size,
-                    shown: size - hidden.min(size),
-                    class: name.map_or(String::new(), |class| class.name.clone()),
+                    shown: seen.end.min(size).saturating_sub(seen.start),
+                    class: what.map_or(String::new(), |class| class.name.clone()),
                 });
                 if self.largest_pinned.len() >= 4 * MOST {
                     keep_largest(&mut self.largest_pinned);
@@ -363,3 +367,6 @@ impl Seen {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,9 @@
 //! Where objects were, in few bytes: what differs from one to the next, as numbers of variable length.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Analysis;
+use crate::types::{Class, What};
 
 /// The reachable objects of a dump, by address.
 #[derive(Default)]
@@ -11,6 +12,13 @@ pub(super) struct Addresses {
     /// that one's, and its class if that is another.
     bytes: Vec<u8>,
     classes: BTreeMap<String, u32>,
+    /// Numbers of classes of objects whose type is not known.
+    unknown: BTreeSet<u32>,
+}
+
+/// Whether nothing is known of objects of the class but their size.
+pub(super) fn is_unknown(class: &Class) -> bool {
+    matches!(class.what, What::Unknown { .. })
 }
 
 /// An object.
@@ -32,7 +40,11 @@ impl Addresses {
         let mut numbers = Vec::new();
         for (_, class) in analysis.types.classes() {
             let next = all.classes.len() as u32;
-            numbers.push(*all.classes.entry(class.name.clone()).or_insert(next));
+            let number = *all.classes.entry(class.name.clone()).or_insert(next);
+            numbers.push(number);
+            if is_unknown(class) {
+                all.unknown.insert(number);
+            }
         }
         let mut last = Old::default();
         for object in analysis.dump.objects() {
@@ -84,6 +96,11 @@ impl Addresses {
     /// The number of the class of that name.
     pub(super) fn class(&self, name: &str) -> Option<u32> {
         self.classes.get(name).copied()
+    }
+
+    /// Whether nothing was known of objects of the class but their size.
+    pub(super) fn is_unknown(&self, class: u32) -> bool {
+        self.unknown.contains(&class)
     }
 
     /// All objects, by address.

@@ -1,5 +1,6 @@
 //! What goroutines wait for, as the runtime's own structs tell.
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
 use goheap_golang::Structs;
@@ -111,6 +112,9 @@ const COND: u64 = 64;
 pub(super) struct Finder<'d> {
     dump: &'d Dump,
     places: Option<Places>,
+    /// Sudogs that may still be looked at, of all goroutines: each is of one, and is looked at a few
+    /// times. A damaged dump may have rings of them.
+    left: Cell<u64>,
 }
 
 impl<'d> Finder<'d> {
@@ -118,6 +122,7 @@ impl<'d> Finder<'d> {
         Finder {
             dump,
             places: Places::of(dump),
+            left: Cell::new(4 * (u64::from(dump.object_count()) + dump.goroutines().len() as u64)),
         }
     }
 
@@ -231,8 +236,11 @@ impl<'d> Finder<'d> {
         let mut next = self.word(goroutine.address, places.waiting).unwrap_or(0);
         while next != 0
             && all.len() < MOST_CASES
+            && all.first() != Some(&next)
             && self.word(next, places.g) == Some(goroutine.address)
+            && let Some(left) = self.left.get().checked_sub(1)
         {
+            self.left.set(left);
             all.push(next);
             next = self.word(next, places.waitlink).unwrap_or(0);
         }
