@@ -14,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 use goheap_analysis::{Dump, NoWatch, OpenOptions, catalogue_of_annex, put_catalogue};
 use goheap_format::annex::{AnnexReader, AnnexWriter};
 use goheap_golang::catalogue::{Catalogue, GoType, TypeOrigin};
-use goheap_testkit::toolchains;
+use goheap_testkit::{BuildOptions, toolchains};
 
 fn versions() -> Vec<&'static str> {
     let wanted = std::env::var("GOHEAP_VERSIONS").unwrap_or_default();
@@ -61,8 +61,9 @@ impl Drop for Running {
 }
 
 /// Starts the program; what it says until it is ready, as lists of words.
-fn start(executable: &Path) -> (Running, Vec<Vec<String>>) {
+fn start(executable: &Path, arguments: &[&Path]) -> (Running, Vec<Vec<String>>) {
     let mut child = Command::new(executable)
+        .args(arguments)
         .stdin(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -267,7 +268,7 @@ fn check_annex(catalogue: &Catalogue) {
 fn check(version: &str, flags: &[&str]) {
     let folder = tempfile::tempdir().expect("a folder");
     let executable = build(version, folder.path(), flags);
-    let (running, facts) = start(&executable);
+    let (running, facts) = start(&executable, &[]);
     let with = dump(&running, &folder.path().join("with"), &[]);
     let without = dump(&running, &folder.path().join("without"), &["--no-dwarf"]);
     let (full, bare) = (with.catalogue(), without.catalogue());
@@ -314,5 +315,34 @@ fn of_a_position_independent_executable() {
     let versions = versions();
     for version in [versions.first(), versions.last()].into_iter().flatten() {
         check(version, &["-buildmode=pie"]);
+    }
+}
+
+#[test]
+fn of_a_program_with_a_plugin() {
+    for version in versions() {
+        let options = BuildOptions {
+            cgo: true,
+            ..BuildOptions::default()
+        };
+        let program = goheap_testkit::build(version, "plugged", &options).expect("a program");
+        let options = BuildOptions {
+            plugin: true,
+            ..BuildOptions::default()
+        };
+        let plugin = goheap_testkit::build(version, "plugged_plugin", &options);
+        let plugin = plugin.expect("a plugin");
+        let (running, _) = start(&program.executable, &[&plugin.executable]);
+        let folder = tempfile::tempdir().expect("a folder");
+        let dump = dump(&running, &folder.path().join("dump"), &[]);
+        let catalogue = dump.catalogue();
+        assert_eq!(catalogue.damage.count, 0, "{:?}", catalogue.damage.first);
+        let module = dump.notes().modules.last().expect("the plugin");
+        let types = catalogue.types().map(|(_, ty)| ty.address);
+        let types = types.filter(|at| (module.types.0..module.types.1).contains(at));
+        assert!(types.count() > 500);
+        let functions = catalogue.functions.iter();
+        let functions = functions.filter(|f| (module.text.0..module.text.1).contains(&f.entry));
+        assert!(functions.count() > 500);
     }
 }

@@ -65,7 +65,7 @@ impl<'a> ProgramImage<'a> {
     }
 
     /// Fills `buf` from the file.
-    fn from_file(&self, at: Addr, buf: &mut [u8]) -> Option<()> {
+    fn file_bytes(&self, at: Addr, buf: &mut [u8]) -> Option<()> {
         let behind = self.segments.partition_point(|(start, _)| *start <= at);
         let (start, bytes) = self.segments.get(behind.checked_sub(1)?)?;
         let from = usize::try_from(at.since(*start)?).ok()?;
@@ -110,7 +110,7 @@ impl Memory for ProgramImage<'_> {
         {
             return Ok(());
         }
-        if self.from_file(at, buf).is_some() {
+        if self.file_bytes(at, buf).is_some() {
             return Ok(());
         }
         match self.process {

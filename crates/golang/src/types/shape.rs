@@ -86,12 +86,14 @@ impl<M: Memory + ?Sized> Types<'_, M> {
         let mut methods = Vec::new();
         let mut room = limit::NAMES;
         for index in 0..count {
+            // A plugin's copy of an interface of the program's shows the program's methods (the dynamic
+            // linker resolves the symbol to that), whose offsets count from there.
             let at = first.offset(index.wrapping_mul(SIZE));
             let offset = |at: Addr| self.uint(at, 4, "a method").map(|raw| raw as u32 as i32);
             let name_off = offset(at)?;
             let name = match name_off {
                 0 => WholeName::default(),
-                _ => self.whole_name(ty.address, self.resolve(ty.address, name_off)?)?,
+                _ => self.whole_name(at, self.resolve(at, name_off)?)?,
             };
             room = room.checked_sub(name.len()).ok_or(TypeError::Implausible {
                 at: ty.address,
@@ -103,7 +105,7 @@ impl<M: Memory + ?Sized> Types<'_, M> {
                 exported: name.exported,
                 name: name.text,
                 package: name.package,
-                ty: self.type_off(ty.address, offset(at.offset(4))?)?,
+                ty: self.type_off(at, offset(at.offset(4))?)?,
             });
         }
         Ok(methods)
