@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use crate::annexed;
 use crate::args::DumpArgs;
-use crate::capture::{Learn, Standstill, Subject, Walked};
+use crate::capture::{Learn, Subject, Walked};
 use crate::error::CommandError;
 use crate::gaps::{self, GapsValue};
 use crate::live;
