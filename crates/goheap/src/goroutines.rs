@@ -56,9 +56,13 @@ fn print(
     match leaks.unknown {
         Some(why) => writeln!(out, "which wait for ever cannot be told: {why}")?,
         None => match leaks.leaked.len() {
-            0 => writeln!(out, "none waits for ever")?,
-            1 => writeln!(out, "1 waits for ever")?,
-            n => writeln!(out, "{} wait for ever", units::count(n as u64))?,
+            0 => writeln!(out, "none waits for what nobody else can reach")?,
+            1 => writeln!(out, "1 is leaked: it waits for what nobody else can reach")?,
+            n => writeln!(
+                out,
+                "{} are leaked: they wait for what nobody else can reach",
+                units::count(n as u64)
+            )?,
         },
     }
     if !leaks.undecided.is_empty() && leaks.unknown.is_none() {
