@@ -165,6 +165,11 @@ impl Dump {
         }
     }
 
+    /// Where the record of an object begins.
+    pub(crate) fn record_of(&self, object: ObjectId) -> Option<u64> {
+        self.index.record(object.0).map(|(record, ..)| record)
+    }
+
     /// What is in an object.
     #[inline]
     pub fn contents(&self, object: ObjectId) -> &[u8] {
