@@ -233,9 +233,7 @@ fn try_next(out: &mut dyn Write, kept: Option<&Path>) -> Result<(), CommandError
         )?;
         say(
             out,
-            format_args!(
-                "  goheap why {file} main.Item --json       an answer for a script"
-            ),
+            format_args!("  goheap why {file} main.Item --json       an answer for a script"),
         )?;
     } else {
         say(
@@ -245,7 +243,9 @@ fn try_next(out: &mut dyn Write, kept: Option<&Path>) -> Result<(), CommandError
     }
     say(
         out,
-        format_args!("  goheap top $(pidof YOUR-PROGRAM)       what fills a program of yours, and who holds it"),
+        format_args!(
+            "  goheap top $(pidof YOUR-PROGRAM)       what fills a program of yours, and who holds it"
+        ),
     )?;
     say(
         out,

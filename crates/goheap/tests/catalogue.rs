@@ -31,10 +31,10 @@ fn minor(version: &str) -> u32 {
     version.split('.').nth(1).unwrap().parse().unwrap()
 }
 
-fn build(version: &str, folder: &Path, flags: &[&str]) -> PathBuf {
+fn build(version: &str, source: &str, folder: &Path, flags: &[&str]) -> PathBuf {
     let root = toolchains::goroot(version).expect("a toolchain");
     let executable = folder.join("program");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/catalogue/main.go");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
     let status = Command::new(root.join("bin/go"))
         .args(["build", "-o"])
         .arg(&executable)
@@ -267,7 +267,7 @@ fn check_annex(catalogue: &Catalogue) {
 
 fn check(version: &str, flags: &[&str]) {
     let folder = tempfile::tempdir().expect("a folder");
-    let executable = build(version, folder.path(), flags);
+    let executable = build(version, "tests/catalogue/main.go", folder.path(), flags);
     let (running, facts) = start(&executable, &[]);
     let with = dump(&running, &folder.path().join("with"), &[]);
     let without = dump(&running, &folder.path().join("without"), &["--no-dwarf"]);
@@ -344,5 +344,46 @@ fn of_a_program_with_a_plugin() {
         let functions = catalogue.functions.iter();
         let functions = functions.filter(|f| (module.text.0..module.text.1).contains(&f.entry));
         assert!(functions.count() > 500);
+    }
+}
+
+/// What `goheap top` says of a dump that the runtime wrote.
+fn top(dump: &Path, arguments: &[&Path]) -> (bool, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_goheap"));
+    command.args(["top", "--by", "type"]).arg(dump);
+    for exe in arguments {
+        command.arg("--exe").arg(exe);
+    }
+    let said = command.output().expect("goheap");
+    let text = [said.stdout, said.stderr].concat();
+    (
+        said.status.success(),
+        String::from_utf8_lossy(&text).into_owned(),
+    )
+}
+
+#[test]
+fn of_a_dump_that_the_runtime_wrote() {
+    for version in versions() {
+        let folders = ["exe", "pie"].map(|mode| {
+            let folder = tempfile::tempdir().expect("a folder");
+            let mode = format!("-buildmode={mode}");
+            let source = "tests/catalogue_exe/main.go";
+            let executable = build(version, source, folder.path(), &[&mode]);
+            let dump = folder.path().join("dump");
+            let status = Command::new(&executable).arg(&dump).status();
+            assert!(status.expect("the program").success());
+            let (sound, text) = top(&dump, &[&executable]);
+            assert!(sound && text.contains("main.session"), "{text}");
+            assert!(!text.contains("no annex"), "{text}");
+            let (sound, text) = top(&dump, &[]);
+            assert!(sound && !text.contains("main.session"), "{text}");
+            assert!(text.contains("no annex"), "{text}");
+            (folder, dump, executable)
+        });
+        // The executable of another program is refused.
+        let [(_a, dump, _), (_b, _, other)] = &folders;
+        let (sound, text) = top(dump, &[other]);
+        assert!(!sound && text.contains("is not the executable"), "{text}");
     }
 }
