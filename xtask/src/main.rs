@@ -18,6 +18,8 @@ mod repository;
 mod standing;
 #[cfg(target_os = "linux")]
 mod twin;
+#[cfg(target_os = "linux")]
+mod types_share;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -73,6 +75,9 @@ enum Task {
     /// Capture programs of others at work many times: etcd under a load, the Go compiler
     #[cfg(target_os = "linux")]
     Real(real::Args),
+    /// What share of the bytes of programs gets a type, and whether the collector contradicts
+    #[cfg(target_os = "linux")]
+    TypesShare(types_share::Args),
     /// Run a command and print what it took as JSON (a helper of the benches)
     #[cfg(target_os = "linux")]
     #[command(hide = true)]
@@ -123,6 +128,8 @@ fn run(task: Task) -> Result<bool> {
         Task::Moments(args) => moments::run(&args),
         #[cfg(target_os = "linux")]
         Task::Real(args) => real::run(&args),
+        #[cfg(target_os = "linux")]
+        Task::TypesShare(args) => types_share::run(&args),
         #[cfg(target_os = "linux")]
         Task::Measure { command } => measure::run(&command),
     }

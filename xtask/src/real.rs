@@ -2,7 +2,7 @@
 //! every goroutine unwind to its root, and what did goheap tell of them.
 
 mod judge;
-mod programs;
+pub(crate) mod programs;
 mod table;
 
 use std::path::{Path, PathBuf};

@@ -75,6 +75,8 @@ impl Told {
             Shape::Value | Shape::Map | Shape::Chan | Shape::Raw => match self.ty.as_str() {
                 "string" => class == "string (header)",
                 ty if ty.starts_with("[]") => class.strip_suffix(" (header)") == Some(ty),
+                // Which lies about it since go1.23 (time/sleep.go: newTimer).
+                "time.Timer" => class == "time.Timer" || class == "runtime.timeTimer",
                 ty => class == ty,
             },
             Shape::Pooled | Shape::Cleanup => class == self.ty,
@@ -247,14 +249,41 @@ fn shape(name: &str) -> Option<Shape> {
     })
 }
 
+/// A path with its repeated steps written out (`(.Next × 4)`; up to a thousand).
+fn written_out(path: &str) -> String {
+    let repeated = |at: usize| {
+        let (steps, rest) = path[at..].strip_prefix('(')?.split_once(" × ")?;
+        let (count, rest) = rest.split_once(')')?;
+        let count: usize = count.parse().ok().filter(|count| *count <= 1000)?;
+        let is_step = steps.starts_with('.') && !steps.contains(['"', ' ']);
+        is_step.then(|| (steps.repeat(count), path.len() - rest.len()))
+    };
+    let mut out = String::new();
+    let mut at = 0;
+    while let Some(c) = path[at..].chars().next() {
+        match repeated(at) {
+            Some((steps, end)) => {
+                out.push_str(&steps);
+                at = end;
+            }
+            None => {
+                out.push(c);
+                at += c.len_utf8();
+            }
+        }
+    }
+    out
+}
+
 /// A path without what says how it goes on: type assertions (`.(*main.item)`) and stars
-/// (`(*main.pp).User`).
+/// (`(*main.pp).User`); with steps that are repeated written out.
 pub fn plain(path: &str) -> String {
+    let path = written_out(path);
     let mut out = String::new();
     // What each open bracket is: left out, or a part of a name.
     let mut open = Vec::new();
     let (mut quoted, mut escaped) = (false, false);
-    let mut rest = path;
+    let mut rest = path.as_str();
     while let Some(c) = rest.chars().next() {
         let hidden = open.contains(&'.');
         let mut taken = c.len_utf8();
@@ -378,6 +407,7 @@ mod tests {
                 "main.m[\".(x)\"].(func main.(*T).f-fm).it",
                 "main.m[\".(x)\"].it",
             ),
+            ("main.chain(.Next × 3).ID", "main.chain.Next.Next.Next.ID"),
             ("main.queue(buffer)[3]", "main.queue(buffer)[3]"),
             (
                 "main.ctx.(*context.valueCtx).val.(*main.item)",

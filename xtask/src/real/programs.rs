@@ -18,7 +18,7 @@ use super::random_up_to;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A program at work.
-pub(super) enum Subject {
+pub(crate) enum Subject {
     /// etcd and its load; the load first, so that it ends first.
     Etcd { load: Obedient, etcd: Killed },
     /// The compiler, and what it is told.
@@ -31,7 +31,7 @@ pub(super) enum Subject {
 }
 
 /// A child process that is killed when it is dropped.
-pub(super) struct Killed(Child);
+pub(crate) struct Killed(Child);
 
 impl Drop for Killed {
     fn drop(&mut self) {
@@ -42,7 +42,7 @@ impl Drop for Killed {
 
 impl Subject {
     /// Builds it and starts it. What it writes is in `folder`.
-    pub(super) fn start(name: &str, version: &str, keys: u64, folder: &Path) -> Result<Subject> {
+    pub(crate) fn start(name: &str, version: &str, keys: u64, folder: &Path) -> Result<Subject> {
         match name {
             "etcd" => etcd(version, keys, folder),
             "compile" => {
@@ -60,7 +60,7 @@ impl Subject {
     }
 
     /// The process, at a random moment of its work.
-    pub(super) fn at_work(&mut self) -> Result<u32> {
+    pub(crate) fn at_work(&mut self) -> Result<u32> {
         match self {
             Subject::Etcd { etcd, .. } => {
                 std::thread::sleep(random_up_to(Duration::from_millis(500)));
@@ -103,7 +103,7 @@ impl Subject {
     }
 
     /// Whether it has come to its end, which a compiler may at any time.
-    pub(super) fn has_ended(&mut self) -> bool {
+    pub(crate) fn has_ended(&mut self) -> bool {
         match self {
             Subject::Compile {
                 running: Some(child),
@@ -114,7 +114,7 @@ impl Subject {
     }
 
     /// Makes sure that what was captured goes on.
-    pub(super) fn still_answers(&mut self) -> Result<()> {
+    pub(crate) fn still_answers(&mut self) -> Result<()> {
         match self {
             Subject::Etcd { load, etcd } => {
                 ensure!(

@@ -27,13 +27,13 @@ pub(crate) fn check(version: &str, _: &str) {
     let dump = std::fs::read(&path).expect("the dump");
     let dump = Dump::open(Box::new(dump), &OpenOptions::default(), &NoWatch).expect("a dump");
     let size: u64 = dump.objects().map(|object| dump.size(object)).sum();
+    let stats = dump.mem_stats().expect("statistics");
     assert_eq!(
         (u64::from(dump.object_count()), size),
-        (objects, bytes),
-        "objects and bytes; {} phantoms",
+        (stats.heap_objects, stats.heap_alloc),
+        "objects and bytes by the dump's statistics; {} phantoms; by the program {objects} and {bytes}",
         dump.phantoms()
     );
-    let stats = dump.mem_stats().expect("statistics");
     assert_eq!((stats.heap_objects, stats.heap_alloc), (objects, bytes));
     let phantoms_since_22 = !version.starts_with("1.19") && !version.starts_with("1.21");
     assert_eq!(

@@ -13,15 +13,13 @@ pub(crate) struct Answered {
     pub(crate) analysis: Analysis,
 }
 
-/// Starts the program and captures it. `without_dwarf` builds it as most programs in containers are.
+/// Starts the program and captures it. `without_dwarf` leaves the types of DWARF out, as a program has
+/// them that was stripped.
 pub(crate) fn answered(version: &str, without_dwarf: bool) -> Answered {
-    let options = BuildOptions {
-        ldflags: without_dwarf.then_some("-s -w"),
-        ..BuildOptions::default()
-    };
-    let honest = Honest::start(version, &options).expect("a program");
+    let honest = Honest::start(version, &BuildOptions::default()).expect("a program");
     let pid = honest.running.pid().to_string();
-    let capture = capture(Path::new(env!("CARGO_BIN_EXE_goheap")), &pid, &[]).expect("a dump");
+    let options: &[&str] = if without_dwarf { &["--no-dwarf"] } else { &[] };
+    let capture = capture(Path::new(env!("CARGO_BIN_EXE_goheap")), &pid, options).expect("a dump");
     assert_eq!(capture.gap_count(), 0, "{:?}", capture.gaps());
     let analysis = analysed(capture.dump);
     Answered { honest, analysis }

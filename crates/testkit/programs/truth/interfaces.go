@@ -43,6 +43,7 @@ func fillInterfaces() {
 		add(cell{n: i}, "main.cell", "main.anys")
 		list := []*item{newItem(i)}
 		add(list, "[]*main.item", "main.anys")
+		tell(unsafe.Pointer(list[0]), fact{typ: "main.item", shape: "value", begins: at("main.anys", len(anys)-1), only: "main.anys"})
 		add(leaf{a: uint64(i)}, "main.leaf", "main.anys")
 		add(complex(float64(i), 1), "complex128", "main.anys")
 	}
@@ -105,6 +106,6 @@ func fillInterfaces() {
 		reflected = append(reflected, v.Interface())
 		path := at("main.reflected", i)
 		tellAt(wordOf(reflected[i]), "struct { A int; B *main.item; C [3]string }", "", path)
-		tellAt(unsafe.Pointer(it), "main.item", "", path+".B")
+		tell(unsafe.Pointer(it), fact{typ: "main.item", shape: "value", begins: path})
 	}
 }

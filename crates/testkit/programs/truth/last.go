@@ -54,6 +54,7 @@ func fillLast() {
 	for i := 0; i < 20; i++ {
 		p := &pooled{ref: newItem(i)}
 		tell(unsafe.Pointer(p), fact{typ: "main.pooled", shape: "pooled", begins: "main.pool", only: "main.pool"})
+		tell(unsafe.Pointer(p.ref), fact{typ: "main.item", shape: "pooled", begins: "main.pool", only: "main.pool"})
 		pool.Put(p)
 	}
 	tellWaste("pool", "main.pool", 20, 20*64)

@@ -95,8 +95,9 @@ func fillMaps() {
 
 	smallMap = make(map[string]*item)
 	for _, key := range []string{"x", "y", "z"} {
+		// Constants of the program, which are in no dump.
 		smallMap[key] = newItem(1)
-		tellAt(unsafe.Pointer(smallMap[key]), "main.item", "main.smallMap", under("main.smallMap", key))
+		tellAt(unsafe.Pointer(smallMap[key]), "main.item", "main.smallMap", "main.smallMap[?]")
 	}
 	tellMap(*(*unsafe.Pointer)(unsafe.Pointer(&smallMap)), "map[string]*main.item", 3, "main.smallMap", "main.smallMap")
 	emptyMap = make(map[string]int)
