@@ -25,6 +25,7 @@ mod claims;
 mod classes;
 mod codes;
 mod know;
+mod lastly;
 mod maps;
 mod program;
 mod seeds;
@@ -185,6 +186,9 @@ impl Types {
             walk.drain(watch)?;
             walk.stray_maps(watch)?;
             walk.settle(watch)?;
+            if walk.claims() == before {
+                walk.lastly(watch)?;
+            }
             if walk.claims() == before {
                 break;
             }
