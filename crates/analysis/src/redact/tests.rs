@@ -20,8 +20,7 @@ fn canary() -> u64 {
     u64::from_le_bytes(*CANARY)
 }
 
-fn object(address: u64, contents: &[u8], pointers: &[u64]) -> Vec<u8> {
-    let mut writer = Writer::new(Vec::new());
+fn object(writer: &mut Writer<Vec<u8>>, address: u64, contents: &[u8], pointers: &[u64]) {
     writer
         .write(&Record::Object(Object {
             address,
@@ -29,10 +28,9 @@ fn object(address: u64, contents: &[u8], pointers: &[u64]) -> Vec<u8> {
             fields: Fields::Offsets(pointers),
         }))
         .unwrap();
-    writer.finish().unwrap().split_off(16)
 }
 
-/// A dump of some objects, a frame and a data segment that all have canaries.
+/// A dump of some objects, a root and a data segment that all have canaries.
 fn dump() -> Dump {
     let mut writer = Writer::new(Vec::new());
     writer
@@ -46,20 +44,21 @@ fn dump() -> Dump {
             ncpu: 2,
         }))
         .unwrap();
-    let mut bytes = writer.finish().unwrap();
-    // Bytes of a string; a struct { string; any; number }; one of unknown type; a dangling pointer.
-    bytes.extend(object(HEAP, &words(&[canary(), canary()]), &[]));
-    bytes.extend(object(
+    // Bytes of a string; a struct { string; any; number; number }; one of unknown type, with a
+    // pointer that leads nowhere.
+    object(&mut writer, HEAP, &words(&[canary(), canary()]), &[]);
+    object(
+        &mut writer,
         HEAP + PAGE,
         &words(&[HEAP, 16, DESCRIPTOR, HEAP + 2 * PAGE, canary(), 7]),
         &[0, 24],
-    ));
-    bytes.extend(object(
+    );
+    object(
+        &mut writer,
         HEAP + 2 * PAGE,
         &words(&[canary(), HEAP + 8, 3, canary()]),
         &[8, 24],
-    ));
-    let mut writer = Writer::new(Vec::new());
+    );
     let data = words(&[canary(), HEAP + PAGE, 5, DATA, canary()]);
     writer
         .write(&Record::OtherRoot(OtherRoot {
@@ -75,7 +74,7 @@ fn dump() -> Dump {
         }))
         .unwrap();
     writer.write(&Record::Eof).unwrap();
-    bytes.extend(writer.finish().unwrap().split_off(16));
+    let bytes = writer.finish().unwrap();
     let mut dump = Dump::open(Box::new(bytes), &OpenOptions::default(), &NoWatch).unwrap();
     dump.set_catalogue(catalogue());
     dump
