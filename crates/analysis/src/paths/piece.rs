@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// How often steps have to be repeated to be written once with a count.
-const RUN: usize = 4;
+const RUN: usize = 8;
 
 /// The longest row of steps that is looked for as a repetition.
 const PERIOD: usize = 4;
@@ -230,10 +230,10 @@ mod tests {
         path.push(field("value"));
         assert_eq!(text(&path), "main.list.head(.next × 999,998).value");
         let mut path = vec![global("main.tree")];
-        for _ in 0..5 {
+        for _ in 0..9 {
             path.extend([field("left"), Piece::Index(0)]);
         }
-        assert_eq!(text(&path), "main.tree(.left[0] × 5)");
+        assert_eq!(text(&path), "main.tree(.left[0] × 9)");
         assert_eq!(
             text(&[global("x"), field("a"), field("a"), field("a")]),
             "x.a.a.a"
