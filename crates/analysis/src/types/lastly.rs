@@ -61,7 +61,7 @@ impl Walk<'_, '_> {
     fn is_strings(&self, record: &Body<'_>, extent: Extent) -> bool {
         let know = self.know;
         let each = 2 * know.word;
-        let mut strings = 0;
+        let (mut strings, mut any) = (0, false);
         for (_, offset) in record.fields.iter().take(STRINGS as usize) {
             if offset != extent.base + strings * each {
                 return false;
@@ -82,8 +82,9 @@ impl Walk<'_, '_> {
                 return false;
             }
             strings += 1;
+            any |= to != 0;
         }
-        strings > 1
+        strings > 1 && any
     }
 
     /// The one struct of the program that an object can be.

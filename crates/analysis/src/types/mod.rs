@@ -246,3 +246,6 @@ impl Types {
         self.refused
     }
 }
+
+#[cfg(test)]
+mod tests;
