@@ -23,8 +23,8 @@ use goheap_golang::catalogue::Catalogue;
 use goheap_memory::{Addr, ByteOrder, DataModel};
 
 use crate::NoWatch;
-pub(crate) use described::is_described;
 pub use annex::{FromAnnex, catalogue_of_annex, put_catalogue};
+pub(crate) use described::is_described;
 use index::Index;
 pub use notes::{ModuleNote, Notes, RegisterNote};
 pub use open::{OpenError, OpenOptions};

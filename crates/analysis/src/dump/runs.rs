@@ -95,7 +95,7 @@ impl Runs {
             && open.run.size == size
             && address.wrapping_sub(open.address) == size
             && size > 1
-            && (size > SMALL || address % PAGE != 0)
+            && (size > SMALL || !address.is_multiple_of(PAGE))
             && open.run.bits == FULL
             && let Ok(offset) = u16::try_from(record - open.run.record)
             && address - open.run.base < MOST_BYTES
