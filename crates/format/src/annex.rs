@@ -19,8 +19,8 @@ pub use block::{Block, Notes, RowIter, Rows};
 pub use digest::{CaptureDigest, Digest, GapDigest, ProgramDigest};
 pub use error::{AnnexDefect, AnnexError};
 pub use note::{
-    Capture, Catalogue, Cleanup, FrameVariable, Function, Gap, Global, GoType, ItabType, Layout,
-    LayoutMember, Module, Note, Program, Register, Span, TypeField, WeakHandle,
+    Capture, Catalogue, Cleanup, Constant, FrameVariable, Function, Gap, Global, GoType, ItabType,
+    Layout, LayoutMember, Module, Note, Program, Register, Span, TypeField, WeakHandle,
 };
 pub use reader::{AnnexReader, Version};
 pub use section::{Column, ColumnKind, NoteKind, Value};

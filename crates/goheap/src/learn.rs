@@ -60,11 +60,44 @@ pub(crate) fn learn_catalogue(
             }
         }),
     });
-    built.unwrap_or_else(|error| {
+    let mut catalogue = built.unwrap_or_else(|error| {
         let mut without = Catalogue::default();
         without.damage.add(Addr::NIL, &error);
         without
-    })
+    });
+    catalogue.constants = constants(executable, bias);
+    catalogue
+}
+
+/// Most bytes of constants that are kept. The largest programs have some megabytes.
+const CONSTANTS: u64 = 64 << 20;
+
+/// The texts of the program's source: what lies from the symbol that the linker makes for all of them
+/// (cmd/link/internal/ld/symtab.go, go1.19 to go1.27: `symtab`) to the next of its kind.
+fn constants(executable: &Executable<Mapped>, bias: u64) -> Vec<(u64, Vec<u8>)> {
+    let at = |name: &str| executable.symbol(name).map(|symbol| symbol.addr);
+    let Some(start) = at("go:string.*").or_else(|| at("go.string.*")) else {
+        return Vec::new();
+    };
+    let behind = [
+        "go:func.*",
+        "go.func.*",
+        "go:funcdesc",
+        "go:funcrel.*",
+        "runtime.gcbits.*",
+        "runtime.gcdata",
+        "runtime.erodata",
+    ];
+    let end = behind
+        .iter()
+        .filter_map(|name| at(name))
+        .filter(|end| *end > start)
+        .min();
+    let size = end.and_then(|end| end.since(start)).unwrap_or(0);
+    match executable.bytes_at(start, size.min(CONSTANTS)) {
+        Ok(bytes) if !bytes.is_empty() => vec![(start.get().wrapping_add(bias), bytes.to_vec())],
+        _ => Vec::new(),
+    }
 }
 
 /// How many frames are looked at to find out where a program was loaded, and whether it is the one.

@@ -137,6 +137,8 @@ pub struct Catalogue {
     /// Layouts of those of the runtime's own structs that decoders of maps, channels and the like ask
     /// for.
     pub layouts: KnownLayouts,
+    /// Texts of the program's source, by address: pieces of what the linker calls `go:string.*`.
+    pub constants: Vec<(u64, Vec<u8>)>,
     /// Whether the executable's DWARF was read for it.
     pub dwarf: bool,
     /// What was left out, because it is damaged.
@@ -229,6 +231,14 @@ impl Catalogue {
         let behind = self.variables.partition_point(|v| v.address <= address);
         let variable = self.variables.get(behind.checked_sub(1)?)?;
         (address - variable.address < variable.size.max(1)).then_some(variable)
+    }
+
+    /// The text at an address, and how far in that is.
+    pub fn constant_at(&self, address: u64) -> Option<(&[u8], u64)> {
+        let behind = self.constants.partition_point(|(at, _)| *at <= address);
+        let (at, bytes) = self.constants.get(behind.checked_sub(1)?)?;
+        let offset = address - at;
+        (offset < bytes.len() as u64).then_some((bytes.as_slice(), offset))
     }
 
     /// The function that begins at the address.

@@ -15,6 +15,9 @@ use goheap_memory::Addr;
 /// largest programs have some hundred thousand types, and a million functions.
 const ROOM: usize = 2 << 30;
 
+/// Bytes of constants that one row has.
+const PIECE: usize = 1 << 16;
+
 /// How layouts are numbered (`docs/annex.md`).
 mod shape {
     pub(super) const SCALAR: u8 = 0;
@@ -92,6 +95,14 @@ pub fn put_catalogue(catalogue: &Catalogue, annex: &mut AnnexWriter) -> io::Resu
     for (address, ty) in itabs {
         let ty = number(ty);
         annex.add(&Note::ItabType(annex::ItabType { address, ty }))?;
+    }
+    for (start, bytes) in &catalogue.constants {
+        for (piece, number) in bytes.chunks(PIECE).zip(0u64..) {
+            annex.add(&Note::Constant(annex::Constant {
+                address: start.wrapping_add(number * PIECE as u64),
+                bytes: piece,
+            }))?;
+        }
     }
     let mut layouts: Vec<(&String, &TypeLayout)> = catalogue.layouts.0.iter().collect();
     layouts.sort_unstable_by_key(|(name, _)| *name);
@@ -261,6 +272,18 @@ impl Made {
                 });
             }
             Note::ItabType(itab) if self.spend(0) => self.itabs.push((itab.address, itab.ty)),
+            Note::Constant(constant) if self.spend(constant.bytes.len()) => {
+                let constants = &mut self.catalogue.constants;
+                match constants.last_mut() {
+                    // One piece again, for texts lie across the ends of pieces.
+                    Some((at, bytes))
+                        if at.checked_add(bytes.len() as u64) == Some(constant.address) =>
+                    {
+                        bytes.extend_from_slice(constant.bytes);
+                    }
+                    _ => constants.push((constant.address, constant.bytes.to_vec())),
+                }
+            }
             Note::Layout(layout) if self.spend(layout.name.len() + layout.target.len()) => {
                 let target = || text(layout.target);
                 let shape = match layout.shape {
@@ -351,6 +374,7 @@ impl Made {
             .variables
             .sort_by(|a, b| (a.address, a.size, &a.name).cmp(&(b.address, b.size, &b.name)));
         catalogue.functions.sort_by_key(|function| function.entry);
+        catalogue.constants.sort();
         catalogue
             .frame_variables
             .sort_by_key(|variable| (variable.function, variable.from));

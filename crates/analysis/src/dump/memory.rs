@@ -1,4 +1,4 @@
-//! A dump as the memory of its program: objects, data and bss, frames.
+//! A dump as the memory of its program: objects, data and bss, frames, texts of its source.
 
 use goheap_memory::{Addr, Fault, FaultKind, Memory};
 
@@ -48,7 +48,7 @@ impl Ranges {
 }
 
 impl Dump {
-    /// The bytes of the object, segment or frame that the address lies in, and how far in.
+    /// The bytes of the object, segment, frame or constant that the address lies in, and how far in.
     #[inline]
     pub fn bytes_at(&self, at: u64) -> Option<(&[u8], u64)> {
         match self.find(at) {
@@ -64,8 +64,10 @@ impl Dump {
             let contents = (*self.bytes).as_ref().get(from..to)?;
             return Some((contents, at - segment.address));
         }
-        let frame = self.frame_at(at)?;
-        Some((self.frame_record(frame)?.contents, at - frame.sp))
+        if let Some(frame) = self.frame_at(at) {
+            return Some((self.frame_record(frame)?.contents, at - frame.sp));
+        }
+        self.catalogue.constant_at(at)
     }
 
     /// Whether an address lies in data or bss.

@@ -196,6 +196,8 @@ impl Redactor<'_> {
             let Ok(rows) = block.rows() else { break };
             for note in rows.notes().into_iter().flatten() {
                 match note {
+                    // Whose they are nobody can tell.
+                    Note::Constant(_) => {}
                     Note::Capture(capture) => {
                         let marked = [capture.source, REDACTED.as_bytes()].concat();
                         let source = match capture.source.ends_with(REDACTED.as_bytes()) {

@@ -34,6 +34,8 @@ pub enum Note<'a> {
     FrameVariable(FrameVariable<'a>),
     /// The type that an itab stores (from 1.1).
     ItabType(ItabType),
+    /// Text of the program's own, in its read-only data.
+    Constant(Constant<'a>),
     /// The layout of one of the runtime's own types (from 1.1).
     Layout(Layout<'a>),
     /// A member of such a layout (from 1.1).
@@ -271,6 +273,16 @@ pub struct ItabType {
     pub address: u64,
     /// The type, by number.
     pub ty: u64,
+}
+
+/// A part of the texts that the program's source has, as the linker put them together (the symbol
+/// `go:string.*`): what keys and names of constants lead to, which is no object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Constant<'a> {
+    /// Where it is.
+    pub address: u64,
+    /// What is there.
+    pub bytes: &'a [u8],
 }
 
 /// The layout of one of the runtime's own types. Layouts are numbered from 0 in the order of their

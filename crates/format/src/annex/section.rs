@@ -37,6 +37,8 @@ pub enum NoteKind {
     FrameVariable,
     /// [`Note::ItabType`]
     ItabType,
+    /// [`Note::Constant`]
+    Constant,
     /// [`Note::Layout`]
     Layout,
     /// [`Note::LayoutMember`]
@@ -143,7 +145,7 @@ pub(super) const MOST_COLUMNS: usize = 13;
 
 impl NoteKind {
     /// All of them, in the order in which their sections are written.
-    pub const ALL: [NoteKind; 17] = [
+    pub const ALL: [NoteKind; 18] = [
         NoteKind::Program,
         NoteKind::Capture,
         NoteKind::Gap,
@@ -159,6 +161,7 @@ impl NoteKind {
         NoteKind::Function,
         NoteKind::FrameVariable,
         NoteKind::ItabType,
+        NoteKind::Constant,
         NoteKind::Layout,
         NoteKind::LayoutMember,
     ];
@@ -182,6 +185,7 @@ impl NoteKind {
             NoteKind::Function => "function",
             NoteKind::FrameVariable => "framevariable",
             NoteKind::ItabType => "itabtype",
+            NoteKind::Constant => "constant",
             NoteKind::Layout => "layout",
             NoteKind::LayoutMember => "layoutmember",
         }
@@ -287,6 +291,7 @@ impl NoteKind {
                 ("cfa_offset", Uint),
             ],
             NoteKind::ItabType => &[("address", Address), ("type", Uint)],
+            NoteKind::Constant => &[("address", Address), ("bytes", Bytes)],
             NoteKind::Layout => &[
                 ("name", Text),
                 ("size", Uint),
@@ -416,6 +421,10 @@ impl NoteKind {
                 address: number(0),
                 ty: number(1),
             }),
+            NoteKind::Constant => Note::Constant(Constant {
+                address: number(0),
+                bytes: bytes(1),
+            }),
             NoteKind::Layout => Note::Layout(Layout {
                 name: bytes(0),
                 size: number(1),
@@ -457,6 +466,7 @@ impl<'a> Note<'a> {
             Note::Function(_) => NoteKind::Function,
             Note::FrameVariable(_) => NoteKind::FrameVariable,
             Note::ItabType(_) => NoteKind::ItabType,
+            Note::Constant(_) => NoteKind::Constant,
             Note::Layout(_) => NoteKind::Layout,
             Note::LayoutMember(_) => NoteKind::LayoutMember,
         }
@@ -552,6 +562,7 @@ impl<'a> Note<'a> {
                 Uint(zigzag(v.cfa_offset.cast_unsigned())),
             ]),
             Note::ItabType(i) => pad([Address(i.address), Uint(i.ty)]),
+            Note::Constant(c) => pad([Address(c.address), Bytes(c.bytes)]),
             Note::Layout(l) => pad([
                 Text(l.name),
                 Uint(l.size),

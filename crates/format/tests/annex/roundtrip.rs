@@ -151,6 +151,10 @@ impl Seed {
                 },
             }),
             NoteKind::ItabType => Note::ItabType(ItabType { address: a, ty: b }),
+            NoteKind::Constant => Note::Constant(Constant {
+                address: a,
+                bytes: v,
+            }),
             NoteKind::Layout => Note::Layout(Layout {
                 name: v,
                 size: a,
