@@ -165,7 +165,6 @@ impl Made {
 
 /// `type User struct { Name string; Next *User; Any interface{}; id int }`.
 struct Types {
-    user: TypeId,
     to_user: TypeId,
     users: TypeId,
     int: TypeId,
@@ -188,7 +187,6 @@ fn types(made: &mut Made) -> Types {
         ],
     );
     Types {
-        user,
         to_user,
         users,
         int,
