@@ -3,7 +3,7 @@
 //!
 //! What is kept of contents: pointers, as the collector sees them, that lead to something; words that
 //! are the address of a type descriptor, of an itab or of a function; and, where types are known,
-//! lengths and capacities and what maps and channels need to be read ([`keep`]). All else is zero. So
+//! lengths and capacities and what maps and channels need to be read (`keep.rs`). All else is zero. So
 //! whatever is not understood is gone rather than left.
 
 mod keep;
