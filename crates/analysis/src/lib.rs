@@ -6,7 +6,8 @@
 //! # Start here
 //! [`Dump::open`] indexes a dump's bytes; [`Analysis::of`] gives its objects types
 //! ([`types`]) and holders ([`graph`]). [`answers`] has a function for each question, which returns
-//! plain structs.
+//! plain structs; [`paths`] says by what chain of variables, fields, keys and indexes an object is
+//! held. [`redact`] writes a dump again without its users' data.
 //!
 //! # Invariants
 //! - The same dump gives the same answers, byte for byte: ties are broken by address.
