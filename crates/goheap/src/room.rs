@@ -45,7 +45,7 @@ mod tests {
         assert_eq!(fitted(long.clone(), None, 10), long);
         assert_eq!(fitted(long.clone(), Some(80), 10), long);
         let short = fitted(long.clone(), Some(40), 10);
-        assert_eq!(short, "github.co…(*Server).sessions");
+        assert_eq!(short, "github.co…g.(*Server).sessions");
         assert!(short.chars().count() <= 30);
         // Hardly any room: enough to recognise it.
         assert_eq!(fitted(long, Some(10), 10).chars().count(), LEAST);
