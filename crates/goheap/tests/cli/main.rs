@@ -114,6 +114,16 @@ fn recorded_plain() -> Vec<u8> {
     plain
 }
 
+/// The same up to the end of its records, without the annex.
+fn recorded_records() -> Vec<u8> {
+    let mut plain = recorded_plain();
+    let mut reader = goheap_format::Reader::new(&plain).expect("a dump");
+    while reader.next_record().expect("a whole dump").is_some() {}
+    let end = reader.position() as usize;
+    plain.truncate(end);
+    plain
+}
+
 /// A folder that is gone after the test.
 fn folder() -> tempfile::TempDir {
     tempfile::Builder::new()
