@@ -6,7 +6,9 @@ use std::process::{Command, Stdio};
 
 use goheap_format::{Params, Record, TypeDescriptor, Writer};
 
-use crate::{Said, command, file, folder, goheap, goheap_fed, recorded, recorded_plain};
+use crate::{
+    Said, command, file, folder, goheap, goheap_fed, recorded, recorded_plain, recorded_records,
+};
 
 #[test]
 fn one_dump_is_the_same_in_every_wrapping() {
