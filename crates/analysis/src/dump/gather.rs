@@ -22,6 +22,8 @@ pub(super) struct Other {
     pub(super) target: u64,
     /// The object that it is about; 0 for none.
     pub(super) of: u64,
+    /// Address of the descriptor of the type of a pointer to that object; 0 if the record tells none.
+    pub(super) ty: u64,
 }
 
 /// Where such a pointer is from.
@@ -92,9 +94,15 @@ impl<'a> Gathered<'a> {
     #[inline(never)]
     fn take_other(&mut self, offset: u64, record: Record<'a>) {
         let goroutine = (self.goroutines.len() as u32).wrapping_sub(1);
-        let mut other = |from, target, of| {
+        let mut other = |from, target, of, ty| {
             if target != 0 || of != 0 {
-                self.others.push(Other { from, target, of });
+                let other = Other {
+                    from,
+                    target,
+                    of,
+                    ty,
+                };
+                self.others.push(other);
             }
         };
         match record {
@@ -114,7 +122,7 @@ impl<'a> Gathered<'a> {
             }
             Record::Goroutine(goroutine) => {
                 let number = self.goroutines.len() as u32;
-                other(From::Goroutine(number), goroutine.context, 0);
+                other(From::Goroutine(number), goroutine.context, 0, 0);
                 let here = self.frames.len();
                 // What else it says is why it waited the last time.
                 let waits = WAITING.contains(&(goroutine.status & !SCANNED));
@@ -157,16 +165,16 @@ impl<'a> Gathered<'a> {
                     contents: place(segment.contents) as u64,
                 });
             }
-            Record::Defer(defer) => other(From::Goroutine(goroutine), defer.closure, 0),
-            Record::Panic(panic) => other(From::Goroutine(goroutine), panic.value_data, 0),
-            Record::Finalizer(f) => other(From::Finalizer, f.closure, f.object),
+            Record::Defer(defer) => other(From::Goroutine(goroutine), defer.closure, 0, 0),
+            Record::Panic(panic) => other(From::Goroutine(goroutine), panic.value_data, 0, 0),
+            Record::Finalizer(f) => other(From::Finalizer, f.closure, f.object, f.object_type),
             Record::QueuedFinalizer(f) => {
-                other(From::QueuedFinalizer, f.closure, 0);
-                other(From::QueuedFinalizer, f.object, 0);
+                other(From::QueuedFinalizer, f.closure, 0, 0);
+                other(From::QueuedFinalizer, f.object, 0, f.object_type);
             }
             Record::OtherRoot(root) => {
                 let (described, of) = described(root.description);
-                other(From::Described(described), root.target, of);
+                other(From::Described(described), root.target, of, 0);
             }
             Record::MemStats(stats) => self.mem_stats = Some(stats),
             Record::Object(_)

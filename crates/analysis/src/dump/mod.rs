@@ -255,6 +255,17 @@ impl Dump {
         &self.pointers
     }
 
+    /// Objects with a finalizer, and the descriptor of the type of a pointer to each
+    /// (runtime/heapdump.go, go1.19: `dumpfinalizer`).
+    pub(crate) fn finalized(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let typed = self.others.iter().filter(|other| other.ty != 0);
+        typed.filter_map(|other| match other.from {
+            gather::From::Finalizer => Some((other.of, other.ty)),
+            gather::From::QueuedFinalizer => Some((other.target, other.ty)),
+            _ => None,
+        })
+    }
+
     /// What is known of the program's types, variables and functions.
     ///
     /// [`RootKind::Global`] counts its variables.

@@ -3,7 +3,6 @@
 use goheap_format::Fields;
 
 use super::body::Body;
-use super::codes::Of;
 use super::know::{Know, Shape};
 use super::program::{Act, Op, Program};
 
@@ -58,10 +57,17 @@ enum End {
 impl Know<'_> {
     /// Whether an object can be of a shape.
     pub(super) fn agrees(&self, object: &Body<'_>, shape: Shape, extent: Extent) -> bool {
+        let mut cursor = Cursor::new(object.fields);
+        // What the collector sees no pointers in has none, not even some that may be outside of the
+        // heap; but buckets without pointers keep the way to the next one as a number.
+        let known = self.programs.ops(shape.program);
+        let only_buckets = known.iter().all(|op| matches!(op.act, Act::Buckets(_)));
+        if cursor.next.is_none() && (shape.program.opaque || !only_buckets) {
+            return false;
+        }
         if shape.program.opaque {
             return true;
         }
-        let mut cursor = Cursor::new(object.fields);
         let Extent { base, size, tiled } = extent;
         if shape.size == 0 || shape.program.is_empty() {
             return cursor.next.is_none();
@@ -93,26 +99,16 @@ impl Know<'_> {
         cursor.next.is_none()
     }
 
-    /// What a closure has captured, if its function does not tell: what all closure types that the
-    /// program has, and that agree with the object, have in common. The compiler describes each type
-    /// that it lets the program allocate, so that the right one is among them.
-    pub(super) fn captures(&self, object: &Body<'_>, extent: Extent) -> Vec<Op> {
-        let mut common: Option<Vec<Op>> = None;
-        for &ty in self.closures_of(extent.size, extent.base) {
-            let shape = self.shape(self.codes.of(Of::Value, ty));
-            if !self.agrees(object, shape, extent) {
-                continue;
-            }
-            let ops = self.programs.ops(shape.program);
-            match &mut common {
-                None => common = Some(ops.to_vec()),
-                Some(common) => common.retain(|op| ops.contains(op)),
-            }
-            if common.as_ref().is_some_and(Vec::is_empty) {
-                break;
-            }
-        }
-        common.unwrap_or_default()
+    /// Whether the collector sees the pointer that an operation is about.
+    pub(super) fn is_held(&self, object: &Body<'_>, op: Op, extent: Extent) -> bool {
+        let at = extent.base + u64::from(op.offset);
+        let pointer = match op.act {
+            Act::Repeat { .. } => return false,
+            Act::Interface => at + self.word,
+            _ => at,
+        };
+        let mut fields = object.fields.iter();
+        fields.any(|(_, offset)| offset == pointer)
     }
 
     /// One value at an offset. Types hold each other to a known depth (`program::DEPTH`).

@@ -3,12 +3,13 @@
 use std::cmp::Reverse;
 
 use goheap_golang::Kind;
-use goheap_golang::catalogue::TypeId;
+use goheap_golang::catalogue::{GoType, TypeId};
 
 use super::How;
 use super::agree::Extent;
 use super::body::body;
 use super::codes::{self, Code, Kinds, Of};
+use super::know::is_one_way;
 use super::sizes::TINY;
 use super::walk::{Claim, Hint, HintKind, Walk, level};
 use crate::dump::{ObjectId, word_at};
@@ -400,17 +401,17 @@ impl<'d> Walk<'d, '_> {
     /// What makes one of two claims of the same level the better one: it speaks of more bytes, for
     /// the larger thing contains the other; it is a map's or a string's, and not only what that is
     /// made of; it is a slice of what the other is one of; it begins with what the other is; it has
-    /// a name of its own; it is known in a better way. Of two, one is always the better: else the
+    /// a name of its own, or is of both directions; it is known in a better way. Of two, one is always the better: else the
     /// search might never end.
     fn rank(
         &self,
         code: Code,
         how: How,
         extent: Extent,
-    ) -> (u64, u8, u8, bool, Reverse<How>, Reverse<Code>) {
+    ) -> (u64, u8, u8, u8, Reverse<How>, Reverse<Code>) {
         let know = self.know;
         let bytes = self.bytes_of(code, extent);
-        let (mut kind, mut height, mut named) = (1, 0, false);
+        let (mut kind, mut height, mut named) = (1, 0, 0);
         match know.codes.kind(code) {
             Some(Kinds::Of(of, ty)) => {
                 kind = match of {
@@ -420,14 +421,22 @@ impl<'d> Walk<'d, '_> {
                     _ => 4,
                 };
                 height = know.height(ty);
-                named = know.catalogue.get(ty).is_some_and(|ty| {
-                    !matches!(ty.kind, Kind::Map | Kind::Chan)
-                        || !(ty.name.starts_with("map[") || ty.name.contains("chan "))
-                });
+                named = know.catalogue.get(ty).map_or(0, how_named);
             }
             Some(Kinds::StringBytes) => kind = 4,
             _ => {}
         }
         (bytes, kind, height, named, Reverse(how), Reverse(code))
+    }
+}
+
+/// 2 for a type with a name of its own, 1 for another, 0 for a channel of one direction: the channel
+/// itself has both.
+fn how_named(ty: &GoType) -> u8 {
+    let plain = ty.name.starts_with("map[") || ty.name.contains("chan ");
+    match ty.kind {
+        Kind::Chan if is_one_way(ty) => 0,
+        Kind::Map | Kind::Chan if plain => 1,
+        _ => 2,
     }
 }

@@ -137,7 +137,14 @@ impl<'a> Know<'a> {
                 }
             }
             if let (Kind::Chan, Some(elem)) = (ty.kind, ty.elem) {
-                chan_of.entry(elem).or_insert(id);
+                chan_of
+                    .entry(elem)
+                    .and_modify(|known: &mut TypeId| {
+                        if catalogue.get(*known).is_some_and(is_one_way) && !is_one_way(ty) {
+                            *known = id;
+                        }
+                    })
+                    .or_insert(id);
                 if let Some(chan) = chan {
                     *place = chans.len() as u32;
                     let mut ops = waiters.clone();
@@ -515,4 +522,9 @@ fn structs(
 pub(super) fn is_closure(ty: &GoType) -> bool {
     let first = ty.fields.first();
     ty.package.is_empty() && first.is_some_and(|f| matches!(f.name.as_str(), "F" | ".F"))
+}
+
+/// Whether a type is that of channels that are seen from one side only: `<-chan T`, `chan<- T`.
+pub(super) fn is_one_way(ty: &GoType) -> bool {
+    ty.kind == Kind::Chan && (ty.name.starts_with("<-chan ") || ty.name.starts_with("chan<- "))
 }

@@ -21,6 +21,7 @@ use crate::{Interrupted, Watch};
 
 mod agree;
 mod body;
+mod captures;
 mod claims;
 mod classes;
 mod codes;
@@ -173,6 +174,7 @@ impl Types {
             walk.headers(watch)?;
             walk.variables();
             walk.goroutines();
+            walk.finalizers();
             walk.drain(watch)?;
             walk.frames(watch)?;
             walk.drain(watch)?;

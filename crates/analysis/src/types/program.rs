@@ -42,6 +42,8 @@ pub(super) enum Act {
     Unsafe,
     /// A pointer to a node of a trie; its place in [`Rules::nodes`].
     TrieNode(u32),
+    /// A pointer to a `time.Timer` or `time.Ticker`, that type.
+    Timer(TypeId),
     /// A `reflect.Value`.
     ReflectValue,
     /// Values of a type, one behind the other.

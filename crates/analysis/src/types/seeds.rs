@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use goheap_golang::Kind;
 use goheap_golang::catalogue::{FrameVariable, TypeId};
 
 use super::How;
@@ -21,7 +22,7 @@ const LISTS: [(&str, &str); 2] = [
     ("runtime.allp", "runtime.p"),
 ];
 
-impl Walk<'_, '_> {
+impl<'d> Walk<'d, '_> {
     /// Types that the allocator wrote in front of objects.
     pub(super) fn headers(&mut self, watch: &dyn Watch) -> Result<(), Interrupted> {
         if !self.know.headers {
@@ -111,52 +112,75 @@ impl Walk<'_, '_> {
         }
     }
 
+    /// Objects with finalizers: the runtime keeps the type that was given with the pointer.
+    pub(super) fn finalizers(&mut self) {
+        let catalogue = self.know.catalogue;
+        for (object, pointer) in self.dump.finalized() {
+            let ty = catalogue.at(pointer).and_then(|ty| catalogue.get(ty));
+            if let Some(ty) = ty.filter(|ty| ty.kind == Kind::Pointer)
+                && let Some(elem) = ty.elem
+            {
+                self.pointer(object, elem, How::Runtime);
+            }
+        }
+    }
+
     /// Variables of frames, where DWARF tells of them: the words alone that the stack map has.
     pub(super) fn frames(&mut self, watch: &dyn Watch) -> Result<(), Interrupted> {
         let total = self.dump.frames().len() as u64;
+        let mut callee: Option<&Frame> = None;
         for (frame, done) in self.dump.frames().iter().zip(0u64..) {
             if done.is_multiple_of(1 << 12) {
                 watch.step(PHASE, done, total)?;
             }
-            self.frame(frame);
+            callee = callee.filter(|callee| callee.goroutine == frame.goroutine);
+            self.frame(frame, callee);
+            callee = Some(frame);
         }
         Ok(())
     }
 
-    fn frame(&mut self, frame: &Frame) {
-        let know = self.know;
-        let all = &know.catalogue.frame_variables;
-        let from = all.partition_point(|v| v.function < frame.entry);
-        let of = all.get(from..).unwrap_or(&[]);
-        let of = of
-            .get(..of.partition_point(|v| v.function == frame.entry))
-            .unwrap_or(&[]);
-        if of.is_empty() {
+    /// The variables of a frame, and the arguments of the function that it called, which lie in it.
+    fn frame(&mut self, frame: &Frame, callee: Option<&Frame>) {
+        // A variable by its place in the frame; of two that share one, neither is believed.
+        let mut places: BTreeMap<u64, Option<&FrameVariable>> = BTreeMap::new();
+        for of in [Some(frame), callee].into_iter().flatten() {
+            // Where variables are counted from: on amd64 a frame ends behind the return address.
+            let end = of.sp.wrapping_add(of.len).wrapping_sub(frame.sp);
+            for variable in self.variables_of(of) {
+                let Some(offset) = end.checked_add_signed(variable.cfa_offset) else {
+                    continue;
+                };
+                places
+                    .entry(offset)
+                    .and_modify(|known| {
+                        *known = known.filter(|known| known.ty == variable.ty);
+                    })
+                    .or_insert(Some(variable));
+            }
+        }
+        if places.is_empty() {
             return;
         }
         let Some(record) = self.dump.frame_record(frame) else {
             return;
         };
-        // A variable by its place in the frame; of two that share one, neither is believed.
-        let mut places: BTreeMap<u64, Option<&FrameVariable>> = BTreeMap::new();
-        let holds =
-            |v: &&FrameVariable| v.from < frame.pc && frame.pc <= v.to || v.from == frame.pc;
-        for variable in of.iter().filter(holds) {
-            let Some(offset) = frame.len.checked_add_signed(variable.cfa_offset) else {
-                continue;
-            };
-            places
-                .entry(offset)
-                .and_modify(|known| {
-                    *known = known.filter(|known| known.ty == variable.ty);
-                })
-                .or_insert(Some(variable));
-        }
         let live: Vec<u64> = record.fields.iter().map(|(_, offset)| offset).collect();
         for (offset, variable) in places {
             let Some(variable) = variable else { continue };
             self.frame_variable(record.contents, &live, offset, variable.ty);
         }
+    }
+
+    /// The variables that a function has where a frame of it stands.
+    fn variables_of(&self, frame: &Frame) -> impl Iterator<Item = &'d FrameVariable> + use<'d> {
+        let all = &self.know.catalogue.frame_variables;
+        let (entry, pc) = (frame.entry, frame.pc);
+        let from = all.partition_point(|v| v.function < entry);
+        let of = all.get(from..).unwrap_or(&[]);
+        let of = of.get(..of.partition_point(|v| v.function == entry));
+        let holds = move |v: &&FrameVariable| v.from < pc && pc <= v.to || v.from == pc;
+        of.unwrap_or(&[]).iter().filter(holds)
     }
 
     /// A variable at an offset of a frame.

@@ -28,12 +28,16 @@ pub(super) struct Rules {
     runtimes: Vec<bool>,
     /// Of each trie the type of its entries, and that of its indirect nodes.
     pub(super) nodes: Vec<(TypeId, TypeId)>,
+    /// What the runtime makes timers as: larger than `time.Timer` and `time.Ticker`, whose fields it
+    /// begins with (runtime/time.go, go1.23: `timeTimer`, `newTimer`).
+    pub(super) timer: Option<TypeId>,
 }
 
 impl Rules {
     pub(super) fn new(catalogue: &Catalogue) -> Rules {
         let mut rules = Rules {
             runtimes: catalogue.types().map(|(_, ty)| of_runtime(ty)).collect(),
+            timer: catalogue.named("runtime.timeTimer"),
             ..Rules::default()
         };
         for (id, ty) in catalogue.types() {
@@ -41,9 +45,11 @@ impl Rules {
                 continue;
             }
             rules.node(catalogue, id, ty);
-            if ty.name == "runtime.hchan" {
-                rules.pointers.insert(id, Act::AnyChan);
-            }
+            match ty.name.as_str() {
+                "runtime.hchan" => rules.pointers.insert(id, Act::AnyChan),
+                "time.Timer" | "time.Ticker" => rules.pointers.insert(id, Act::Timer(id)),
+                _ => None,
+            };
         }
         for (id, ty) in catalogue.types() {
             if ty.kind == Kind::Struct

@@ -281,10 +281,19 @@ impl<'d, 'k> Walk<'d, 'k> {
         if record.fields.is_empty() {
             return;
         }
+        // DWARF may leave some of what was captured out, but what it tells is so.
+        let told: Vec<Op> = know
+            .programs
+            .ops(shape.program)
+            .iter()
+            .filter(|op| self.know.is_held(&record, **op, extent))
+            .copied()
+            .collect();
+        self.ops(record.contents, &told, extent.base, how);
         let ops = match self.captures.get(&function) {
             Some(ops) => ops.clone(),
             None => {
-                let ops = know.captures(&record, extent);
+                let ops = self.captures(&record, extent);
                 self.captures.insert(function, ops.clone());
                 ops
             }
@@ -394,6 +403,13 @@ impl<'d, 'k> Walk<'d, 'k> {
             Act::Chan(chan) => self.channel(word, Some(chan), how),
             Act::AnyChan => self.channel(word, None, how),
             Act::Func => self.closure(word, how),
+            Act::Timer(ty) => {
+                if let Some(timer) = self.know.rules.timer {
+                    self.pointer(word, timer, how);
+                }
+                // One that the program made itself.
+                self.pointer(word, ty, how);
+            }
             Act::TrieNode(node) => self.trie_node(word, node, how),
             Act::Buckets(map) => self.part(word, Of::Buckets, map, how),
             Act::Groups(map) => self.part(word, Of::Groups, map, how),
