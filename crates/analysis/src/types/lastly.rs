@@ -16,6 +16,9 @@ const PHASE: &str = "finding types";
 /// An object with fewer pointers is like too many others.
 const POINTERS: usize = 6;
 
+/// Fewer strings than this may as well be the fields of a struct.
+const FEWEST: u64 = 4;
+
 /// Strings that are looked at of a slice.
 const STRINGS: u64 = 64;
 
@@ -84,7 +87,7 @@ impl Walk<'_, '_> {
             strings += 1;
             any |= to != 0;
         }
-        strings > 1 && any
+        strings >= FEWEST && any
     }
 
     /// The one struct of the program that an object can be.
