@@ -5,11 +5,16 @@
 //! to packages (and from these to their variables), to groups (from these to goroutines, and from
 //! those to their frames) and to all other roots. So what a group of goroutines or a package alone
 //! holds is what its node dominates.
+//!
+//! All edges of objects are their pointers, but for two of a live goroutine's `g`: see `deferred`.
+
+mod deferred;
 
 use std::collections::BTreeMap;
 
 use crate::dump::{Dump, ObjectId, RootKind};
 use crate::graph::Edges;
+use deferred::Deferred;
 
 /// A node of the graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,6 +66,8 @@ pub struct Nodes {
     of_goroutine: Vec<Vec<u32>>,
     /// Roots right below the root of all.
     top: Vec<u32>,
+    /// Pointers of objects that are no edges.
+    deferred: Deferred,
 }
 
 impl Nodes {
@@ -86,6 +93,7 @@ impl Nodes {
                 None => top.push(index),
             }
         }
+        let deferred = Deferred::of(dump, &of_goroutine);
         let nodes = Nodes {
             objects: dump.object_count(),
             roots: count(dump.roots().len())?,
@@ -97,6 +105,7 @@ impl Nodes {
                 .collect(),
             of_goroutine,
             top,
+            deferred,
         };
         let all = u64::from(nodes.objects)
             + u64::from(nodes.roots)
@@ -184,7 +193,11 @@ impl Nodes {
     #[inline]
     pub fn each(&self, dump: &Dump, node: u32, mut visit: impl FnMut(u32)) {
         if node < self.objects {
-            // Nearly all nodes are objects.
+            // Nearly all nodes are objects, and nearly none of them is a `g`.
+            if self.deferred.has(node) {
+                self.each_of_g(dump, node, &mut visit);
+                return;
+            }
             dump.each_pointer(ObjectId(node), |_, target| {
                 if let Some((to, _)) = dump.find(target) {
                     visit(to.0);
@@ -193,6 +206,18 @@ impl Nodes {
             return;
         }
         self.each_of_root(dump, node, &mut visit);
+    }
+
+    /// The same for the `g` of a goroutine.
+    #[inline(never)]
+    fn each_of_g(&self, dump: &Dump, node: u32, visit: &mut dyn FnMut(u32)) {
+        dump.each_pointer(ObjectId(node), |slot, target| {
+            if let Some((to, _)) = dump.find(target)
+                && !self.deferred.leads(node, slot)
+            {
+                visit(to.0);
+            }
+        });
     }
 
     /// The same for what is no object.

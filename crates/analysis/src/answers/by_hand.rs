@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use goheap_format::{
-    Fields, Goroutine, MemStats, Object, Params, Record, Segment, StackFrame, Writer,
+    Defer, Fields, Goroutine, MemStats, Object, Params, Record, Segment, StackFrame, Writer,
 };
 use goheap_golang::Kind;
 use goheap_golang::catalogue::{Catalogue, GoType, KnownLayouts, TypeField, TypeId, TypeOrigin};
@@ -27,6 +27,8 @@ pub(super) struct Routine {
     pub(super) created_at: u64,
     /// Words of its frame, all of them pointers.
     pub(super) frame: Vec<u64>,
+    /// Its deferred calls: the `_defer`, and the closure.
+    pub(super) defers: Vec<(u64, u64)>,
 }
 
 /// What a dump is to have.
@@ -102,7 +104,8 @@ impl World {
         });
     }
 
-    /// Layouts of `runtime.g` (64 bytes: `waiting` at 8, `stack` at 16) and of `runtime.sudog` (48:
+    /// Layouts of `runtime.g` (64 bytes: `waiting` at 8, `stack` at 16, `_defer`
+    /// at 32) and of `runtime.sudog` (48:
     /// `g`, `next`, `elem`, `c`, `waitlink`).
     pub(super) fn runtime_layouts(&mut self) {
         let word = |name: &str, offset| Member {
@@ -128,7 +131,10 @@ impl World {
                 "runtime.stack",
                 strukt(16, vec![word("lo", 0), word("hi", 8)]),
             ),
-            ("runtime.g", strukt(64, vec![word("waiting", 8), stack])),
+            (
+                "runtime.g",
+                strukt(64, vec![word("waiting", 8), stack, word("_defer", 32)]),
+            ),
             (
                 "runtime.sudog",
                 strukt(
@@ -188,7 +194,7 @@ impl World {
                     wait_reason: routine.reason.as_bytes(),
                     context: 0,
                     m: 0,
-                    defers: 0,
+                    defers: routine.defers.first().map_or(0, |(defer, _)| *defer),
                     panics: 0,
                 }))
                 .unwrap();
@@ -206,6 +212,19 @@ impl World {
                     fields: Fields::Offsets(&pointers),
                 }))
                 .unwrap();
+            for (defer, closure) in &routine.defers {
+                writer
+                    .write(&Record::Defer(Defer {
+                        address: *defer,
+                        g: routine.g,
+                        sp,
+                        pc: 0x40_0010,
+                        closure: *closure,
+                        code: 0,
+                        link: 0,
+                    }))
+                    .unwrap();
+            }
         }
         let pointers: Vec<u64> = (0..self.data.len() as u64).map(|n| n * 8).collect();
         writer

@@ -165,8 +165,16 @@ impl<'a> Gathered<'a> {
                     contents: place(segment.contents) as u64,
                 });
             }
-            Record::Defer(defer) => other(From::Goroutine(goroutine), defer.closure, 0, 0),
-            Record::Panic(panic) => other(From::Goroutine(goroutine), panic.value_data, 0, 0),
+            // The records too, where they are objects: the goroutine leads to them, and not only by
+            // its `g`, which the runtime's list of all of them leads to.
+            Record::Defer(defer) => {
+                other(From::Goroutine(goroutine), defer.closure, 0, 0);
+                other(From::Goroutine(goroutine), defer.address, 0, 0);
+            }
+            Record::Panic(panic) => {
+                other(From::Goroutine(goroutine), panic.value_data, 0, 0);
+                other(From::Goroutine(goroutine), panic.address, 0, 0);
+            }
             Record::Finalizer(f) => other(From::Finalizer, f.closure, f.object, f.object_type),
             Record::QueuedFinalizer(f) => {
                 other(From::QueuedFinalizer, f.closure, 0, 0);
