@@ -187,7 +187,7 @@ pub(crate) struct TreeArgs {
     pub(crate) depth: usize,
 
     /// Branches that hold less are summed up: bytes, or 512KiB, 10MiB, 1GiB. The thousandth part
-    /// of the heap, if not given
+    /// of what the top of the tree retains, if not given
     #[arg(long, value_name = "SIZE", value_parser = crate::units::parse_bytes)]
     pub(crate) min: Option<u64>,
 
@@ -224,7 +224,7 @@ pub(crate) struct WhyArgs {
     pub(crate) what: String,
 
     /// How many paths are shown at most
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = at_least_one)]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 8, value_parser = at_least_one)]
     pub(crate) paths: usize,
 
     /// Print as JSON (goheap.why/1)
@@ -514,13 +514,21 @@ pub(crate) fn refuse(error: &clap::Error) -> ExitCode {
 
 fn one_line(error: &clap::Error) -> String {
     let text = error.render().to_string();
-    let lines: Vec<&str> = text
+    let mut line = String::new();
+    for part in text
         .lines()
         .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
         .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
-    let text = lines.join(" ");
-    let text = text.strip_prefix("error: ").unwrap_or(&text);
+        // That -n has to be behind -- is not what somebody wants to know who mistyped it.
+        .filter(|line| !line.is_empty() && !line.starts_with("tip: to pass '"))
+    {
+        line.push_str(match part.starts_with("tip:") {
+            true => "; ",
+            false if line.is_empty() => "",
+            false => " ",
+        });
+        line.push_str(part);
+    }
+    let text = line.strip_prefix("error: ").unwrap_or(&line);
     format!("{text}; goheap --help tells more")
 }

@@ -380,7 +380,7 @@ impl Subject {
     }
 }
 
-/// Opens the executable of a dump that `of` is what messages call.
+/// Opens an executable that messages call `of`.
 ///
 /// # Errors
 /// There is none, or it is none of Go's.

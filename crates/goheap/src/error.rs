@@ -58,6 +58,22 @@ pub(crate) enum CommandError {
     },
     #[error("{}: {source}", Shown(path))]
     Read { path: PathBuf, source: ReadError },
+    #[error(
+        "{}: {source}; --damaged takes the dump as far as it goes",
+        Shown(path)
+    )]
+    Damaged { path: PathBuf, source: ReadError },
+    #[error(
+        "{}: it can be decompressed no further than byte {len} of the dump: {}; --damaged takes it \
+         as far as it goes",
+        Shown(path),
+        Reason(source)
+    )]
+    Compressed {
+        path: PathBuf,
+        len: u64,
+        source: io::Error,
+    },
     #[error("{}: {source}", Shown(path))]
     Annex { path: PathBuf, source: AnnexError },
     #[error("{}: {source}", Shown(path))]

@@ -10,12 +10,12 @@ use std::io::{self, BufWriter, Seek, Write};
 use std::path::Path;
 
 use goheap_analysis::{Analysis, AnalysisError, Dump, Interrupted, OpenError, OpenOptions, Watch};
-use goheap_format::{Compression, open_stream};
+use goheap_format::{Compression, ReadError, open_stream};
 use goheap_process::{Mapped, map_opened};
 
 use crate::args::ExamineArgs;
 use crate::dump::{Outcome, capture_to_unnamed};
-use crate::error::{CommandError, Shown};
+use crate::error::{CommandError, Reason, Shown};
 use crate::learn::catalogue_of_exe;
 use crate::live;
 use crate::progress::Progress;
@@ -56,8 +56,16 @@ pub(crate) fn open_dump(args: &ExamineArgs) -> Result<Examined<Dump>, CommandErr
 }
 
 fn dump(args: &ExamineArgs, watch: &Shower) -> Result<Examined<Dump>, CommandError> {
-    let (file, name, captured) = file(args)?;
+    let Made {
+        file,
+        name,
+        captured,
+        cut,
+    } = source(args)?;
     let mut of = index(&file, &name, args.damaged, watch)?;
+    if let Some(cut) = cut {
+        of.add_missing(cut);
+    }
     // A process or a core was dumped by it already, and what a dump's annex says is of its own
     // program for sure.
     let known = captured.is_some() || !of.catalogue().is_empty();
@@ -82,18 +90,41 @@ pub(crate) fn analyse(file: &File, name: &str) -> Result<Analysis, CommandError>
 ///
 /// # Errors
 /// Those of capturing and decompressing.
-pub(crate) fn file(args: &ExamineArgs) -> Result<(File, String, Option<Outcome>), CommandError> {
+pub(crate) fn file(args: &ExamineArgs) -> Result<(File, String), CommandError> {
+    source(args).map(|made| (made.file, made.name))
+}
+
+/// The dump that a source is or becomes.
+struct Made {
+    file: File,
+    /// What messages call it.
+    name: String,
+    captured: Option<Outcome>,
+    /// What is missing of it, if it was compressed and could not be decompressed to its end.
+    cut: Option<String>,
+}
+
+fn source(args: &ExamineArgs) -> Result<Made, CommandError> {
     live::install_interrupts()?;
     let exe = args.exe.exe.as_deref();
     Ok(match Source::of(&args.source)? {
         Source::Dump(path) => {
-            let name = Shown(&path).to_string();
-            (plain_file(&path)?, name, None)
+            let (file, cut) = plain_file(&path, args.damaged)?;
+            Made {
+                file,
+                name: Shown(&path).to_string(),
+                captured: None,
+                cut,
+            }
         }
         source => {
             let (outcome, file) = capture_to_unnamed(&source, exe, args.tries.tries)?;
-            let name = outcome.of().to_owned();
-            (file, name, Some(outcome))
+            Made {
+                file,
+                name: outcome.of().to_owned(),
+                captured: Some(outcome),
+                cut: None,
+            }
         }
     })
 }
@@ -106,6 +137,10 @@ fn index(file: &File, name: &str, damaged: bool, watch: &Shower) -> Result<Dump,
     let options = OpenOptions { damaged };
     Dump::open(Box::new(Bytes(mapped)), &options, watch).map_err(|source| match source {
         OpenError::Interrupted(_) => interrupted(),
+        OpenError::Read(source @ ReadError::Malformed { .. }) => CommandError::Damaged {
+            path: name.into(),
+            source,
+        },
         OpenError::Read(source) => crate::opened::read_error(source, Path::new(name)),
         source => CommandError::Opened {
             of: name.to_owned(),
@@ -144,14 +179,14 @@ pub(crate) fn interrupted() -> CommandError {
     CommandError::Interrupted(live::stop_requested().unwrap_or(SIGINT))
 }
 
-/// The file of a dump, decompressed: itself, or one without a name.
-fn plain_file(path: &Path) -> Result<File, CommandError> {
+/// The file of a dump, decompressed: itself, or one without a name; and what is missing of it.
+fn plain_file(path: &Path, damaged: bool) -> Result<(File, Option<String>), CommandError> {
     let failed = |source| CommandError::Open {
         path: path.to_owned(),
         source,
     };
     if path == Path::new("-") {
-        return decompress(path, io::stdin().lock());
+        return decompress(path, io::stdin().lock(), damaged);
     }
     let mut file = File::open(path).map_err(failed)?;
     let data = file.metadata().map_err(failed)?;
@@ -159,18 +194,24 @@ fn plain_file(path: &Path) -> Result<File, CommandError> {
         return Err(failed(io::ErrorKind::IsADirectory.into()));
     }
     if !data.is_file() {
-        return decompress(path, file);
+        return decompress(path, file, damaged);
     }
     let mut start = Vec::new();
     io::Read::read_to_end(&mut io::Read::take(&mut file, 4), &mut start).map_err(failed)?;
     file.rewind().map_err(failed)?;
     match Compression::of(&start) {
-        Compression::None => Ok(file),
-        _ => decompress(path, file),
+        Compression::None => Ok((file, None)),
+        _ => decompress(path, file, damaged),
     }
 }
 
-fn decompress(path: &Path, stream: impl io::Read + 'static) -> Result<File, CommandError> {
+/// Decompresses a stream to a file without a name: as far as it goes, if it may be `damaged`, and then
+/// tells where it ended.
+fn decompress(
+    path: &Path,
+    stream: impl io::Read + 'static,
+    damaged: bool,
+) -> Result<(File, Option<String>), CommandError> {
     let failed = |source| CommandError::Open {
         path: path.to_owned(),
         source,
@@ -180,6 +221,7 @@ fn decompress(path: &Path, stream: impl io::Read + 'static) -> Result<File, Comm
     let progress = Progress::open("decompressing");
     let mut out = BufWriter::with_capacity(1 << 20, file);
     let mut buffer = vec![0; 1 << 20];
+    let (mut len, mut cut) = (0, None);
     loop {
         if live::stop_requested().is_some() {
             return Err(interrupted());
@@ -188,9 +230,23 @@ fn decompress(path: &Path, stream: impl io::Read + 'static) -> Result<File, Comm
             Ok(0) => break,
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            // What is damaged behind here, the reader of the dump tells of.
+            Err(source) if damaged && len > 0 => {
+                cut = Some(format!(
+                    "it can be decompressed no further than byte {len} of the dump: {}",
+                    Reason(&source)
+                ));
+                break;
+            }
+            Err(source) if len > 0 => {
+                return Err(CommandError::Compressed {
+                    path: path.to_owned(),
+                    len,
+                    source,
+                });
+            }
             Err(source) => return Err(failed(source)),
         };
+        len += read as u64;
         out.write_all(buffer.get(..read).unwrap_or_default())
             .map_err(|source| CommandError::Unnamed {
                 directory: directory.clone(),
@@ -198,10 +254,11 @@ fn decompress(path: &Path, stream: impl io::Read + 'static) -> Result<File, Comm
             })?;
     }
     drop(progress);
-    out.into_inner().map_err(|error| CommandError::Unnamed {
+    let file = out.into_inner().map_err(|error| CommandError::Unnamed {
         directory,
         source: error.into_error(),
-    })
+    })?;
+    Ok((file, cut))
 }
 
 /// Shows each phase as a line of progress, and passes on that somebody wants an end.

@@ -95,7 +95,8 @@ fn print_group(group: &GoroutineGroup, at_least: &str, out: &mut dyn Write) -> i
     };
     let count = units::counted(group.goroutines.len() as u64, "goroutine");
     write!(out, "\n{HEADING}{count}, {state}{HEADING:#}")?;
-    if let Some(waited) = group.waited {
+    // The youngest has waited for nothing at all, by its own clock.
+    if let Some(waited) = group.waited.filter(|waited| waited.longest > 0) {
         let longest = units::duration(Duration::from_nanos(waited.longest));
         write!(out, ", for {at_least}{longest}")?;
         let median = units::duration(Duration::from_nanos(waited.median));

@@ -170,7 +170,7 @@ impl Info {
     /// # Errors
     /// Those of capturing, reading and analysing.
     fn of_captured(args: &InfoArgs, of: Option<Source>) -> Result<Info, CommandError> {
-        let (file, name, _) = examined::file(&examine(args))?;
+        let (file, name) = examined::file(&examine(args))?;
         let mut info = Info::of_dump(Input::of_unnamed(&file, &name)?)?;
         if let From::Dump(dump) = &mut info.from {
             dump.of = of;

@@ -12,7 +12,7 @@ use goheap_process::Mapped;
 use goheap_runtime::WalkError;
 
 use crate::capture::open_exe;
-use crate::error::CommandError;
+use crate::error::{CommandError, Shown};
 
 /// Makes a catalogue of `executable`, which `program` describes where it runs, and of the process, if
 /// there is one, for what is not in the file. With `functions`, DWARF is read as well, and the local
@@ -114,7 +114,9 @@ pub(crate) fn catalogue_of_exe(
     dump: &Dump,
     of: &str,
 ) -> Result<Catalogue, CommandError> {
-    let executable = open_exe(exe, of)?;
+    // What is wrong with it is not the dump's fault.
+    let named = Shown(exe).to_string();
+    let executable = open_exe(exe, &named)?;
     let params = dump.params();
     let wrong = |source: WalkError| CommandError::Walk {
         of: of.to_owned(),
@@ -128,7 +130,7 @@ pub(crate) fn catalogue_of_exe(
     let learn = |bias: u64, functions: Option<&HashSet<u64>>| {
         let program =
             ElfProgram::at(&executable, bias).map_err(|source| CommandError::Program {
-                of: of.to_owned(),
+                of: named.clone(),
                 source,
             })?;
         let model = params.model;

@@ -21,7 +21,7 @@ impl fmt::Display for Printable<'_> {
         use fmt::Write as _;
         for chunk in self.0.utf8_chunks() {
             for c in chunk.valid().chars() {
-                if c.is_control() || is_bidi(c) {
+                if c.is_control() || is_format(c) {
                     write!(f, "{}", c.escape_default())?;
                 } else {
                     f.write_char(c)?;
@@ -35,9 +35,20 @@ impl fmt::Display for Printable<'_> {
     }
 }
 
-/// Marks that reorder the text around them.
-fn is_bidi(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// What is not seen itself, but hides in a text, or reorders the text around it, or breaks its line.
+fn is_format(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
 }
 
 /// Bytes in hexadecimal.
@@ -159,6 +170,11 @@ mod tests {
             (b"\x1b[31mred\n", "\\u{1b}[31mred\\n"),
             (b"a\xffb", "a\\xffb"),
             ("a\u{202e}b".as_bytes(), "a\\u{202e}b"),
+            (
+                "a\u{200b}\u{2060}\u{feff}b".as_bytes(),
+                "a\\u{200b}\\u{2060}\\u{feff}b",
+            ),
+            ("\u{2067}\u{ad}–“é”".as_bytes(), "\\u{2067}\\u{ad}–“é”"),
         ] {
             assert_eq!(printable(bytes).to_string(), text);
         }

@@ -100,7 +100,7 @@ pub(crate) fn heap(heap: &Heap) -> Table {
     row("reachable", heap.bytes, heap.objects, "");
     let about = match heap.garbage_objects {
         0 => "",
-        _ => ": no root leads there, it is not collected yet; in no number below",
+        _ => " that no root leads to",
     };
     row("garbage", heap.garbage_bytes, heap.garbage_objects, about);
     table

@@ -27,13 +27,9 @@ pub(crate) fn run(args: &TreeArgs) -> Result<ExitCode, CommandError> {
         })?),
         None => None,
     };
-    // A hundredth of a percent of what is looked at is nothing that fills a heap.
-    let min = args
-        .min
-        .unwrap_or_else(|| analysis.retained_of(analysis.nodes.all()) / 1000);
     let options = TreeOptions {
         depth: args.depth,
-        min,
+        min: args.min,
         branches: args.rows,
     };
     let answer =

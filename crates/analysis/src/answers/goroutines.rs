@@ -229,7 +229,10 @@ impl GoroutineGroup {
         let mut created_by = Counted::default();
         let mut waits_for = Counted::default();
         for goroutine in &goroutines {
-            if let Some(name) = get(goroutine).and_then(|g| creator(dump, g.created_at)) {
+            // Nobody's go statement began the first one (runtime/traceback.go, go1.27:
+            // `traceback1`, which leaves it out as well).
+            let by_somebody = get(goroutine).filter(|goroutine| goroutine.id != 1);
+            if let Some(name) = by_somebody.and_then(|g| creator(dump, g.created_at)) {
                 created_by.add(name);
             }
             for at in leaks.waits_for(*goroutine) {

@@ -15,8 +15,9 @@ use crate::{Analysis, Interrupted, Watch};
 pub struct TreeOptions {
     /// How many levels below the top; at most 64 are looked at.
     pub depth: usize,
-    /// Branches that retain less bytes are told as a sum.
-    pub min: u64,
+    /// Branches that retain less bytes are told as a sum; the thousandth part of the top, if not
+    /// given.
+    pub min: Option<u64>,
     /// How many branches each one has at most; the rest is told as a sum.
     pub branches: usize,
 }
@@ -104,15 +105,16 @@ pub fn tree(
         Some(Asked::Package(index)) => (vec![nodes.id(NodeKind::Package(*index)).0], None),
         Some(Asked::Class { name, classes }) => (outermost(analysis, classes), Some(name.clone())),
     };
-    let mut grower = Grower {
-        analysis,
-        options,
-        watch,
-        functions: HashMap::new(),
-    };
     let retained = top.iter().fold(0u64, |sum, node| {
         sum.saturating_add(analysis.retained_of(NodeId(*node)))
     });
+    let mut grower = Grower {
+        analysis,
+        options,
+        min: options.min.unwrap_or(retained / 1000),
+        watch,
+        functions: HashMap::new(),
+    };
     let mut branch = match top.first() {
         Some(node) => grower.named(*node, top.len()),
         None => Branch::default(),
@@ -152,6 +154,8 @@ fn outermost(analysis: &Analysis, classes: &[ClassId]) -> Vec<u32> {
 struct Grower<'a> {
     analysis: &'a Analysis,
     options: &'a TreeOptions,
+    /// Branches that retain less bytes are told as a sum.
+    min: u64,
     watch: &'a dyn Watch,
     /// The first frame of each function.
     functions: HashMap<String, u32>,
@@ -200,8 +204,7 @@ impl Grower<'_> {
             (std::cmp::Reverse(kind.retained), first, kind.kin)
         });
         for (place, kind) in kinds.into_iter().enumerate() {
-            let is_shown =
-                depth > 0 && place < self.options.branches && kind.retained >= self.options.min;
+            let is_shown = depth > 0 && place < self.options.branches && kind.retained >= self.min;
             let count = kind.nodes.len();
             if !is_shown {
                 branch.rest.branches += 1;

@@ -298,6 +298,11 @@ impl Dump {
         &self.missing
     }
 
+    /// Adds to what is missing of it what only its source knew: a compressed one that was cut off.
+    pub fn add_missing(&mut self, missing: String) {
+        self.missing.insert(0, missing);
+    }
+
     /// How many records were no objects, but the ends of spans that the runtime's dumper took for
     /// some (Go 1.22 and later).
     pub fn phantoms(&self) -> u64 {
