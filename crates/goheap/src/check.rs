@@ -172,6 +172,16 @@ impl Checked<'_> {
                     writeln!(out, "        {}", printable(about.as_bytes()))?;
                 }
             }
+            let unknown = outcome.unknown;
+            if outcome.holds() && unknown.objects > 0 {
+                let objects = units::counted(unknown.objects, "object");
+                let are = if unknown.objects == 1 { "is" } else { "are" };
+                let bytes = units::bytes(unknown.bytes);
+                writeln!(
+                    out,
+                    "        may be too few: {objects} ({bytes}) {are} of unknown type"
+                )?;
+            }
         }
         let checks = units::counted(self.outcomes.len() as u64, "check");
         match self.failed() {
@@ -215,6 +225,8 @@ impl Checked<'_> {
                         .iter()
                         .map(|about| json_text(about.as_bytes()))
                         .collect(),
+                    unknown_objects: outcome.unknown.objects,
+                    unknown_bytes: outcome.unknown.bytes,
                 })
                 .collect(),
         }
@@ -238,6 +250,8 @@ struct OutcomeValue {
     found: u64,
     passed: bool,
     about: Vec<String>,
+    unknown_objects: u64,
+    unknown_bytes: u64,
 }
 
 #[cfg(test)]
@@ -290,6 +304,7 @@ mod tests {
             },
             found,
             about: Vec::new(),
+            unknown: Default::default(),
         };
         assert_eq!(
             sentence(&outcome(1 << 30, 1 << 30)),

@@ -58,7 +58,16 @@ impl ByArg {
     }
 }
 
+/// What is said of a dump that ends before its roots do.
+pub(crate) const NO_ROOTS: &str =
+    "where roots are is not in this dump: what is reachable cannot be told";
+
 fn print(top: &Top, missing: &[String], out: &mut dyn Write) -> io::Result<()> {
+    if top.roots_missing {
+        return print_all(top, missing, out);
+    }
+    // A dump that lacks its annex, or a part of it, is not to be taken for one without types.
+    print_missing(missing, out)?;
     let mut head = heap(&top.heap);
     let known = top.known;
     if known.sure + known.guessed < top.heap.bytes || known.guessed > 0 {
@@ -73,9 +82,34 @@ fn print(top: &Top, missing: &[String], out: &mut dyn Write) -> io::Result<()> {
         ]);
     }
     head.print(out)?;
-    print_missing(missing, out)?;
     for table in &top.tables {
-        print_table(table, &top.heap, out)?;
+        print_table(table, &top.heap, false, out)?;
+    }
+    Ok(())
+}
+
+/// All objects, where it cannot be told which are reachable.
+fn print_all(top: &Top, missing: &[String], out: &mut dyn Write) -> io::Result<()> {
+    print_missing(missing, out)?;
+    writeln!(out, "  note: {NO_ROOTS}; all objects are counted")?;
+    let mut head = Table::new(&[Align::Left, Align::Right, Align::Left]);
+    let objects = units::counted(top.heap.garbage_objects, "object");
+    head.row([
+        "heap in use".to_owned(),
+        units::bytes(top.heap.garbage_bytes),
+        format!("in {objects}, as far as the dump goes"),
+    ]);
+    head.print(out)?;
+    // Shares are those of all.
+    let all = Heap {
+        objects: top.heap.garbage_objects,
+        bytes: top.heap.garbage_bytes,
+        ..Heap::default()
+    };
+    for table in &top.tables {
+        if matches!(table.by, By::Type | By::Size) {
+            print_table(table, &all, true, out)?;
+        }
     }
     Ok(())
 }
@@ -122,7 +156,7 @@ pub(crate) fn share(part: u64, all: u64) -> String {
     }
 }
 
-fn print_table(table: &Answer, heap: &Heap, out: &mut dyn Write) -> io::Result<()> {
+fn print_table(table: &Answer, heap: &Heap, no_roots: bool, out: &mut dyn Write) -> io::Result<()> {
     let (title, columns) = match table.by {
         By::Type => (
             "Types",
@@ -168,7 +202,10 @@ fn print_table(table: &Answer, heap: &Heap, out: &mut dyn Write) -> io::Result<(
             By::Type | By::Size => vec![
                 bytes(row.shallow),
                 of(row.shallow),
-                bytes(row.retained),
+                match no_roots {
+                    true => "?".to_owned(),
+                    false => bytes(row.retained),
+                },
                 count,
             ],
             By::Root => vec![bytes(row.retained), of(row.retained)],

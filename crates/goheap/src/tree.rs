@@ -41,6 +41,8 @@ pub(crate) fn run(args: &TreeArgs) -> Result<ExitCode, CommandError> {
             &mut out,
             &json::TreeValue::of(&examined.name, &answer, missing),
         ),
+        false if analysis.dump.roots_are_missing() => top::print_missing(missing, &mut out)
+            .and_then(|()| writeln!(out, "  note: {}", top::NO_ROOTS)),
         false => print(&answer.heap, &answer.top, missing, &mut out),
     };
     text::done(written.and_then(|()| out.flush()))?;

@@ -78,12 +78,11 @@ fn of_object(object: &WhyObject, out: &mut dyn Write) -> io::Result<()> {
         units::bytes(object.retained),
     )?;
     if object.offset > 0 {
-        writeln!(
-            out,
-            "  {} into it: {}",
-            units::bytes(object.offset),
-            printable(object.part.as_bytes())
-        )?;
+        let offset = units::bytes(object.offset);
+        match object.part.as_str() {
+            "" => writeln!(out, "  {offset} into it")?,
+            part => writeln!(out, "  {offset} into it: {}", printable(part.as_bytes()))?,
+        }
     }
     if let Some(garbage) = &object.garbage {
         writeln!(

@@ -154,7 +154,8 @@ impl World {
         self.catalogue.layouts = KnownLayouts(layouts);
     }
 
-    pub(super) fn dump(&self) -> Dump {
+    /// The dump's bytes.
+    fn written(&self) -> Vec<u8> {
         let mut writer = Writer::new(Vec::new());
         writer
             .write(&Record::Params(Params {
@@ -240,8 +241,19 @@ impl World {
                 .unwrap();
         }
         writer.write(&Record::Eof).unwrap();
-        let bytes = Box::new(writer.finish().unwrap());
-        let mut dump = Dump::open(bytes, &OpenOptions::default(), &NoWatch).unwrap();
+        writer.finish().unwrap()
+    }
+
+    pub(super) fn dump(&self) -> Dump {
+        self.cut(0)
+    }
+
+    /// The dump without its last bytes, opened as damaged.
+    pub(super) fn cut(&self, bytes: usize) -> Dump {
+        let mut written = self.written();
+        written.truncate(written.len() - bytes);
+        let options = OpenOptions { damaged: bytes > 0 };
+        let mut dump = Dump::open(Box::new(written), &options, &NoWatch).unwrap();
         dump.set_catalogue(self.catalogue.clone());
         dump
     }

@@ -1,10 +1,10 @@
 //! Limits for what is in a heap, and whether they hold.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use super::goroutines::{GoroutineOptions, Goroutines};
-use super::top::{By, Heap, top};
+use super::top::Heap;
+use super::unknown::{Unknown, stored_apart, tiny};
 use crate::types::What;
 use crate::{Analysis, Interrupted, Watch};
 
@@ -72,6 +72,8 @@ pub struct Outcome {
     pub found: u64,
     /// More about what there is: which goroutines are leaked.
     pub about: Vec<String>,
+    /// Of a limit for a type: reachable objects of unknown type. `found` may be too few by these.
+    pub unknown: Unknown,
 }
 
 impl Outcome {
@@ -101,6 +103,16 @@ pub enum CheckError {
         /// The name that was given.
         name: String,
     },
+    /// Values of the type are no objects of their own.
+    #[error(
+        "values of type {name} ({size} B, no pointers) lie several to a block, so they cannot be counted"
+    )]
+    Tiny {
+        /// The name that was given.
+        name: String,
+        /// Bytes of a value.
+        size: u64,
+    },
     /// There is no such variable or package.
     #[error("the program has no variable or package {name}{}", suggestion(.like))]
     NoHolder {
@@ -109,6 +121,11 @@ pub enum CheckError {
         /// One that is like it.
         like: Option<String>,
     },
+    /// The dump is cut off before its roots end.
+    #[error(
+        "where roots are is not in this dump, for it is cut off or damaged: what is reachable cannot be told, so no limit can be checked"
+    )]
+    NoRoots,
     /// It cannot be told which goroutines wait for ever.
     #[error("which goroutines wait for ever cannot be told: {why}")]
     NoLeaks {
@@ -136,6 +153,9 @@ pub fn check(
     limits: &[Limit],
     watch: &dyn Watch,
 ) -> Result<Vec<Outcome>, CheckError> {
+    if analysis.dump.roots_are_missing() {
+        return Err(CheckError::NoRoots);
+    }
     let mut checker = Checker {
         analysis,
         watch,
@@ -143,7 +163,7 @@ pub fn check(
         goroutines: None,
     };
     let heap = Heap::of(analysis);
-    let mut outcomes = Vec::new();
+    let (mut outcomes, mut unknown) = (Vec::new(), None);
     for limit in limits {
         let mut about = Vec::new();
         let found = match &limit.subject {
@@ -163,10 +183,17 @@ pub fn check(
             Subject::Objects => heap.objects,
             Subject::Garbage => heap.garbage_bytes,
         };
+        let unknown = match &limit.subject {
+            Subject::Type(_) | Subject::TypeBytes(_) => {
+                *unknown.get_or_insert_with(|| Unknown::of(analysis))
+            }
+            _ => Unknown::default(),
+        };
         outcomes.push(Outcome {
             limit: limit.clone(),
             found,
             about,
+            unknown,
         });
     }
     Ok(outcomes)
@@ -189,7 +216,8 @@ fn leaked_in_words(group: &super::goroutines::GoroutineGroup) -> String {
 struct Checker<'a> {
     analysis: &'a Analysis,
     watch: &'a dyn Watch,
-    types: Option<BTreeMap<String, (u64, u64)>>,
+    /// Of each class.
+    types: Option<Vec<(u64, u64)>>,
     goroutines: Option<Goroutines>,
 }
 
@@ -197,14 +225,28 @@ impl Checker<'_> {
     /// Objects of a type, and their bytes.
     fn of_type(&mut self, name: &str) -> Result<(u64, u64), CheckError> {
         let catalogue = self.analysis.dump.catalogue();
-        if self.types.is_none() {
-            let top = top(self.analysis, &[By::Type], usize::MAX, self.watch)?;
-            let rows = top.tables.into_iter().flat_map(|table| table.rows);
-            let types = rows.map(|row| (row.name, (row.count, row.shallow)));
-            self.types = Some(types.collect());
+        // A class of such a name is what little of it is told from blocks: never all.
+        if let Some(size) = tiny(catalogue, name) {
+            return Err(CheckError::Tiny {
+                name: name.to_owned(),
+                size,
+            });
         }
-        if let Some(found) = self.types.as_ref().and_then(|types| types.get(name)) {
-            return Ok(*found);
+        let classes = match self.types.take() {
+            Some(classes) => classes,
+            None => by_class(self.analysis, self.watch)?,
+        };
+        let sums = self.types.insert(classes);
+        let mut found = (0, 0u64);
+        for (id, class) in self.analysis.types.classes() {
+            if (class.name == name || stored_apart(catalogue, class) == Some(name))
+                && let Some((objects, bytes)) = sums.get(id.0 as usize)
+            {
+                found = (found.0 + objects, found.1.saturating_add(*bytes));
+            }
+        }
+        if found.0 > 0 {
+            return Ok(found);
         }
         // Classes are called like types, but for those of parts of maps and the like.
         let of_program = catalogue.named(name.trim_start_matches("[]")).is_some()
@@ -243,6 +285,22 @@ impl Checker<'_> {
         }
         Ok(self.goroutines.insert(goroutines))
     }
+}
+
+/// Reachable objects of each class, and their bytes.
+fn by_class(analysis: &Analysis, watch: &dyn Watch) -> Result<Vec<(u64, u64)>, Interrupted> {
+    watch.step("adding up", 0, 0)?;
+    let mut sums = vec![(0, 0u64); analysis.types.classes().count()];
+    for object in analysis.dump.objects() {
+        let class = analysis.types.class_of(object);
+        if analysis.is_reachable(object)
+            && let Some((objects, bytes)) = sums.get_mut(class.0 as usize)
+        {
+            *objects += 1;
+            *bytes = bytes.saturating_add(analysis.dump.size(object));
+        }
+    }
+    Ok(sums)
 }
 
 /// What a variable, the variables of a package, or an object alone hold.

@@ -10,6 +10,7 @@ pub mod ledger;
 mod names;
 pub mod top;
 pub mod tree;
+pub mod unknown;
 pub mod waste;
 pub mod what;
 pub mod why;

@@ -119,6 +119,9 @@ pub struct Table {
 pub struct Top {
     /// The heap as a whole.
     pub heap: Heap,
+    /// The dump ends before its roots do: what is reachable cannot be told, all objects count as
+    /// garbage. Types and sizes are then of all objects, and all other tables are empty.
+    pub roots_missing: bool,
     /// How the types of reachable objects are known.
     pub known: Known,
     /// As many as were asked for.
@@ -136,9 +139,10 @@ pub fn top(
     watch: &dyn Watch,
 ) -> Result<Top, Interrupted> {
     let heap = Heap::of(analysis);
+    let roots_missing = analysis.dump.roots_are_missing();
     let mut known = Known::default();
     for object in analysis.dump.objects() {
-        if analysis.is_reachable(object) {
+        if is_counted(analysis, object) {
             known.add(analysis.types.how(object), analysis.dump.size(object));
         }
     }
@@ -148,17 +152,19 @@ pub fn top(
             watch.step("adding up", 0, 0)?;
             let rows = match by {
                 By::Type => by_type(analysis),
+                By::Size => by_size(analysis),
+                _ if roots_missing => Vec::new(),
                 By::Root => by_root(analysis),
                 By::Goroutine => by_goroutine(analysis),
                 By::Package => by_package(analysis),
                 By::Object => return by_object(analysis, limit, watch),
-                By::Size => by_size(analysis),
             };
             Ok(Table::of(*by, rows, limit))
         })
         .collect::<Result<_, Interrupted>>()?;
     Ok(Top {
         heap,
+        roots_missing,
         known,
         tables,
     })
@@ -192,11 +198,17 @@ impl Table {
     }
 }
 
+/// Whether an object is in the tables of types and sizes: all are where it cannot be told what is
+/// reachable.
+fn is_counted(analysis: &Analysis, object: ObjectId) -> bool {
+    analysis.is_reachable(object) || analysis.dump.roots_are_missing()
+}
+
 /// Objects and bytes of each of so many kinds, with what each kind retains.
 fn kinds(analysis: &Analysis, count: usize, kind: impl Fn(ObjectId) -> Option<u32>) -> Vec<Row> {
     let mut rows = vec![Row::default(); count];
     for object in analysis.dump.objects() {
-        if !analysis.is_reachable(object) {
+        if !is_counted(analysis, object) {
             continue;
         }
         let Some(row) = kind(object).and_then(|kind| rows.get_mut(kind as usize)) else {
@@ -242,7 +254,7 @@ fn by_size(analysis: &Analysis) -> Vec<Row> {
     let mut sizes: Vec<u64> = Vec::new();
     for object in analysis.dump.objects() {
         let size = analysis.dump.size(object);
-        if analysis.is_reachable(object)
+        if is_counted(analysis, object)
             && let Err(place) = sizes.binary_search(&size)
         {
             sizes.insert(place, size);

@@ -2,9 +2,10 @@
 
 use goheap_golang::catalogue::TypeId;
 
+use super::unknown::{Unknown, stored_apart, tiny};
 use crate::Analysis;
 use crate::dump::{ObjectId, RootKind};
-use crate::types::{ClassId, What};
+use crate::types::ClassId;
 
 /// How many names an error lists.
 const LISTED: usize = 8;
@@ -72,11 +73,23 @@ pub enum WhatError {
         /// Its name.
         name: String,
     },
-    /// The program has the type, but no object is of it.
-    #[error("there is no object of type {name} in the heap")]
+    /// The program has the type, but no object is known to be of it.
+    #[error("{}", no_objects(name, *unknown))]
     NoObjects {
         /// Its name.
         name: String,
+        /// Objects that may be of it.
+        unknown: Unknown,
+    },
+    /// The program has the type, but its values are no objects of their own.
+    #[error(
+        "values of type {name} ({size} B, no pointers) are no objects of their own: the runtime puts several into one block; those are called tiny objects"
+    )]
+    Tiny {
+        /// Its name.
+        name: String,
+        /// Bytes of a value.
+        size: u64,
     },
 }
 
@@ -85,6 +98,13 @@ fn list(names: &[String], more: usize) -> String {
     match more {
         0 => names,
         more => format!("{names}, and {more} more"),
+    }
+}
+
+fn no_objects(name: &str, unknown: Unknown) -> String {
+    match unknown.objects {
+        0 => format!("there is no object of type {name} in the heap"),
+        _ => format!("no object in the heap is known to be of type {name}, but {unknown}"),
     }
 }
 
@@ -98,7 +118,7 @@ fn similar(names: &[String], more: usize) -> String {
 /// Finds out what is meant: an address (`0xc000012340`, also in the middle of an object or of a
 /// variable), the name of a variable or type (`main.Session`), the unique end of one (`Session`), or a
 /// goroutine (`goroutine 17`). `type:`, `var:`, `package:` and `goroutine:` in front of a name leave no
-/// doubt.
+/// doubt. What `top` calls a class is taken as it stands there.
 ///
 /// # Errors
 /// There is no such thing, or more than one.
@@ -132,7 +152,11 @@ pub fn what(analysis: &Analysis, text: &str) -> Result<Asked, WhatError> {
         (_, Some(name)) => (name, false, true),
         _ => (text, true, true),
     };
-    named(analysis, name, variables, types)
+    // Behind a name, `top` says how types are known.
+    match name.rsplit_once("  (") {
+        Some((name, said)) if said.ends_with(')') => named(analysis, name, variables, types),
+        _ => named(analysis, name, variables, types),
+    }
 }
 
 fn at(analysis: &Analysis, address: u64) -> Result<Asked, WhatError> {
@@ -176,13 +200,20 @@ fn variable_roots(analysis: &Analysis, is_wanted: impl Fn(&str) -> bool) -> Vec<
         .collect()
 }
 
+/// Classes whose name is wanted, with that. What a map stores outside of its slots has two: that of
+/// its type, too.
 fn class_names(analysis: &Analysis, is_wanted: impl Fn(&str) -> bool) -> Vec<(ClassId, String)> {
-    analysis
-        .types
-        .classes()
-        .filter(|(_, class)| !matches!(class.what, What::Unknown { .. }) && is_wanted(&class.name))
-        .map(|(id, class)| (id, class.name.clone()))
-        .collect()
+    let catalogue = analysis.dump.catalogue();
+    let mut names = Vec::new();
+    for (id, class) in analysis.types.classes() {
+        let apart = stored_apart(catalogue, class);
+        let all = [Some(class.name.as_str()), apart].into_iter().flatten();
+        names.extend(
+            all.filter(|name| is_wanted(name))
+                .map(|name| (id, name.to_owned())),
+        );
+    }
+    names
 }
 
 /// Whether a name ends in another, from where a part of it begins: `main.Session` in `Session`.
@@ -250,8 +281,13 @@ fn named(
     }
     let of_type: Option<TypeId> = catalogue.named(name).filter(|_| types);
     if of_type.is_some() {
-        return Err(WhatError::NoObjects {
-            name: name.to_owned(),
+        let name = name.to_owned();
+        return Err(match tiny(catalogue, &name) {
+            Some(size) => WhatError::Tiny { name, size },
+            None => WhatError::NoObjects {
+                name,
+                unknown: Unknown::of(analysis),
+            },
         });
     }
     let lower = name.to_lowercase();

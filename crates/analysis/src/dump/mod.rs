@@ -125,6 +125,7 @@ pub struct Dump {
     mem_stats: Option<Box<goheap_format::MemStats>>,
     missing: Vec<String>,
     phantoms: u64,
+    whole: bool,
 }
 
 impl Dump {
@@ -301,6 +302,18 @@ impl Dump {
     /// Adds to what is missing of it what only its source knew: a compressed one that was cut off.
     pub fn add_missing(&mut self, missing: String) {
         self.missing.insert(0, missing);
+    }
+
+    /// Whether its records could be read to their end.
+    pub fn is_whole(&self) -> bool {
+        self.whole
+    }
+
+    /// Whether it ends before the last of its roots: they stand behind the objects, and the statistics
+    /// behind them (runtime/heapdump.go, go1.19 to go1.27: `mdump`). What is reachable cannot be told
+    /// then.
+    pub fn roots_are_missing(&self) -> bool {
+        !self.whole && self.mem_stats.is_none()
     }
 
     /// How many records were no objects, but the ends of spans that the runtime's dumper took for

@@ -65,6 +65,7 @@ impl Dump {
         let mut notes = Notes::default();
         let mut catalogue = Catalogue::default();
         let position = reader.position();
+        let whole = reader.trailing().is_some();
         match reader.trailing() {
             None => missing.push("the annex is not there: the records do not end".to_owned()),
             Some(rest) => annex(rest, position, &mut catalogue, &mut notes, &mut missing),
@@ -112,6 +113,7 @@ impl Dump {
             mem_stats,
             missing,
             phantoms,
+            whole,
         };
         dump.find_roots(watch)?;
         Ok(dump)

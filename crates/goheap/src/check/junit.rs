@@ -85,6 +85,7 @@ mod tests {
             },
             found,
             about: vec!["a < b & \"c\" \u{1b}]0;x".to_owned()],
+            unknown: Default::default(),
         };
         let outcomes = [outcome("main.T", 1), outcome("struct { A \"x<y>&'\" }", 2)];
         let checked = Checked {
