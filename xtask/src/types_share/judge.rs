@@ -152,10 +152,18 @@ fn mask(catalogue: &Catalogue, ty: TypeId) -> Option<(Vec<u64>, u64)> {
 /// Whether values of a type lie outside of the heap, so that pointers to them are none to the
 /// collector (internal/runtime/sys: NotInHeap, runtime/internal/sys before go1.24).
 fn is_outside(catalogue: &Catalogue, ty: TypeId) -> bool {
-    let named = |ty: TypeId| catalogue.get(ty).map_or("", |ty| ty.name.as_str());
-    catalogue.get(ty).is_some_and(|ty| {
-        ty.fields.iter().any(|field| {
-            named(field.ty).ends_with("/sys.NotInHeap") || named(field.ty).ends_with("/sys.nih")
-        })
-    })
+    // Also where it is embedded in what is embedded; types of the runtime nest a few deep.
+    let mut left = vec![ty];
+    let mut seen = 0;
+    while let Some(ty) = left.pop().and_then(|ty| catalogue.get(ty)) {
+        seen += 1;
+        if seen > 1000 {
+            return false;
+        }
+        if ty.name.ends_with("/sys.NotInHeap") || ty.name.ends_with("/sys.nih") {
+            return true;
+        }
+        left.extend(ty.fields.iter().map(|field| field.ty));
+    }
+    false
 }
