@@ -20,7 +20,7 @@ const FUNCTION_NAMES: usize = 1 << 28;
 
 /// What a catalogue is made of.
 pub struct Sources<'a, M: ?Sized> {
-    /// The program's memory, or what the executable says of it ([`super::ProgramImage`]): read-only
+    /// The program's memory, or what the executable says of it ([`crate::ProgramImage`]): read-only
     /// data and `moduledata` are asked for.
     pub memory: &'a M,
     /// Byte order and word size.
