@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"reflect"
+	"runtime/debug"
 	"sync"
 	"time"
 	"unsafe"
@@ -79,12 +80,25 @@ func global(name, typ string, at unsafe.Pointer) {
 	fmt.Fprintf(os.Stderr, "global\t%s\t%s\t%#x\n", name, typ, uintptr(at))
 }
 
+// deep needs half a kilobyte of stack for each.
+//
+//go:noinline
+func deep(more int) byte {
+	var room [512]byte
+	room[more%len(room)] = byte(more)
+	if more == 0 {
+		return room[0]
+	}
+	return deep(more-1) + room[more%len(room)]
+}
+
 //go:noinline
 func blocked(user *User, wait chan bool, number int) int {
 	var held [4]*User
 	held[1] = user
-	// The stack may have to grow for the first line, and then it moves.
-	fmt.Fprintln(os.Stderr, "line")
+	// The stack moves where it has to grow for what follows, so it grows before; and where the
+	// collector finds it too large, so that is off.
+	deep(64)
 	fmt.Fprintf(os.Stderr, "local\tmain.blocked\theld\t[4]*main.User\t%#x\n", uintptr(unsafe.Pointer(&held)))
 	<-wait
 	if held[number&3] != nil {
@@ -104,6 +118,7 @@ func capturing(user *User, wait chan bool) func() int {
 }
 
 func main() {
+	debug.SetGCPercent(-1)
 	show("int", 0)
 	show("main.User", User{})
 	show("*main.User", &User{})
