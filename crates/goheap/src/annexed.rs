@@ -38,9 +38,11 @@ pub(crate) fn write(
         pause_ns: walked.pause().map(nanoseconds),
         stopped_ns: walked
             .standstill
+            .as_ref()
             .map(|standstill| nanoseconds(standstill.total)),
         tries: walked
             .standstill
+            .as_ref()
             .map_or(0, |standstill| standstill.tries.into()),
         safe_moment: walked.safe_moment,
         gaps: gaps.count(),

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -80,7 +81,7 @@ pub(crate) struct DumpArgs {
     pub(crate) exe: ExeArg,
 
     #[command(flatten)]
-    pub(crate) tries: TriesArg,
+    pub(crate) how: HowArgs,
 
     /// Leave out what only the executable's DWARF tells: types of variables, closures, frames
     #[arg(long)]
@@ -102,12 +103,46 @@ pub(crate) struct ExeArg {
 /// flat out need no more than some 15.
 pub(crate) const TRIES: u32 = 50;
 
-#[derive(Debug, Args)]
-pub(crate) struct TriesArg {
+/// For how long a process may stand still in all if nobody says.
+const MAX_PAUSE: &str = "2s";
+
+/// How a process is captured. A core or a dump is as it is.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct HowArgs {
     /// Stop a process up to N times until the moment is a safe one; 1 takes the first. A core or a
     /// dump is as it is
     #[arg(long, value_name = "N", default_value_t = TRIES, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) tries: u32,
+
+    /// How a process is captured; the gentlest way that is open here if not given
+    #[arg(long, value_name = "METHOD", value_enum)]
+    pub(crate) method: Option<MethodArg>,
+
+    /// For how long a process may stand still, all stops together: then it is let go, whatever comes
+    /// of the capture
+    #[arg(long, value_name = "TIME", default_value = MAX_PAUSE, value_parser = crate::units::parse_duration)]
+    pub(crate) max_pause: Duration,
+}
+
+impl Default for HowArgs {
+    fn default() -> HowArgs {
+        HowArgs {
+            tries: TRIES,
+            method: None,
+            max_pause: crate::units::parse_duration(MAX_PAUSE).unwrap_or(Duration::from_secs(2)),
+        }
+    }
+}
+
+/// A way to capture a process, as an argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MethodArg {
+    /// Copy it while it runs, and stop it only for what it writes meanwhile (kernel 6.7)
+    PreCopy,
+    /// Stop it, make it fork, and read the copy, which never runs
+    Fork,
+    /// Stop it and copy
+    Stop,
 }
 
 /// What a command that answers looks at.
@@ -121,7 +156,7 @@ pub(crate) struct ExamineArgs {
     pub(crate) exe: ExeArg,
 
     #[command(flatten)]
-    pub(crate) tries: TriesArg,
+    pub(crate) how: HowArgs,
 
     /// Take a damaged dump as far as it goes; what is missing is said
     #[arg(long)]
@@ -299,7 +334,7 @@ pub(crate) struct DiffArgs {
     pub(crate) exe: ExeArg,
 
     #[command(flatten)]
-    pub(crate) tries: TriesArg,
+    pub(crate) how: HowArgs,
 
     /// Take a damaged dump as far as it goes; what is missing is said
     #[arg(long)]
@@ -384,7 +419,7 @@ pub(crate) struct InfoArgs {
     pub(crate) exe: ExeArg,
 
     #[command(flatten)]
-    pub(crate) tries: TriesArg,
+    pub(crate) how: HowArgs,
 
     /// Show where all memory is, down to what kinds of values fill the heap. A dump of up to 256 MiB
     /// is shown so in any case; a process or a core is dumped for it, to a file that is gone at once

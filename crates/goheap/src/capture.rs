@@ -12,11 +12,14 @@ use goheap_memory::{
     BuildIds, Core, DataModel, Layer, Memory, PageCache, Spliced, Target, loaded_notes,
 };
 use goheap_process::{Mapped, map_file};
-use goheap_runtime::{Fidelity, Gaps, Moment, MomentCheck, Sink, Summary, WalkError, World, dump};
+use goheap_runtime::{
+    Fidelity, Gaps, Moment, MomentCheck, Sink, Summary, WalkError, World, dump, patient_sites,
+};
 
+use crate::args::HowArgs;
 use crate::error::CommandError;
 use crate::learn::learn_catalogue;
-use crate::live::{Live, monotonic_ns};
+use crate::live::{Live, Snapshot, Stopped, Watch, monotonic_ns};
 use crate::source::{Source, begins_like_a_dump};
 use crate::units;
 
@@ -92,15 +95,78 @@ pub(crate) struct ProcessFacts {
     pub(crate) rss_anon: u64,
 }
 
-/// How a process stood still.
-#[derive(Debug, Clone, Copy)]
+/// How a process stood still, and how it was captured meanwhile.
+#[derive(Debug, Clone)]
 pub(crate) struct Standstill {
-    /// For how long it did for the walk.
+    /// The way: `pre-copy`, `fork` or `stop`.
+    pub(crate) method: &'static str,
+    /// Gentler ways that were not open, and why.
+    pub(crate) passed_over: Vec<(&'static str, String)>,
+    /// For how long it stood still, the last time.
     pub(crate) pause: Duration,
     /// For how long in all, the tries before that included.
     pub(crate) total: Duration,
     /// How often it was stopped, the last time included.
     pub(crate) tries: u32,
+    /// Bytes that were copied while it stood still.
+    pub(crate) copied_in_pause: u64,
+    /// Bytes that were copied in all.
+    pub(crate) copied: u64,
+    /// Bytes of memory, or of disk, that the capture took.
+    pub(crate) extra: u64,
+    /// What the process was left with, if it was.
+    pub(crate) left: Option<String>,
+}
+
+impl Standstill {
+    /// What a snapshot cost. It is over then.
+    fn of(snapshot: Snapshot) -> Standstill {
+        let taken = snapshot.taken().clone();
+        let (taken, left) = match snapshot.end() {
+            Ok(taken) => (taken, None),
+            Err(error) => (taken, Some(error.to_string())),
+        };
+        let passed_over = taken.passed_over.into_iter();
+        Standstill {
+            method: taken.method.name(),
+            passed_over: passed_over.map(|one| (one.method.name(), one.why)).collect(),
+            pause: taken.pause,
+            total: taken.total,
+            tries: taken.tries,
+            copied_in_pause: taken.copied_in_pause,
+            copied: taken.copied,
+            extra: taken.extra,
+            left,
+        }
+    }
+}
+
+/// Looks at each moment at which the process stands still, and remembers the last.
+struct Moments {
+    check: MomentCheck,
+    moment: Moment,
+    at: SystemTime,
+    monotonic_ns: Option<u64>,
+}
+
+impl Moments {
+    fn new(check: MomentCheck) -> Moments {
+        Moments {
+            check,
+            moment: Moment::default(),
+            at: SystemTime::now(),
+            monotonic_ns: None,
+        }
+    }
+}
+
+impl Watch for Moments {
+    fn suits(&mut self, stopped: &Stopped) -> bool {
+        self.at = SystemTime::now();
+        self.monotonic_ns = monotonic_ns();
+        self.moment = self.check.look(stopped);
+        self.moment.is_safe()
+    }
 }
 
 impl fmt::Display for Standstill {
@@ -144,15 +210,14 @@ impl Walked {
 
     /// How it was captured, in a word (`goheap_format::annex::Capture`).
     pub(crate) fn method(&self) -> &'static str {
-        match self.standstill {
-            Some(_) => "stop",
-            None => "core",
-        }
+        self.standstill
+            .as_ref()
+            .map_or("core", |standstill| standstill.method)
     }
 
     /// How long the process stood still for the walk.
     pub(crate) fn pause(&self) -> Option<Duration> {
-        self.standstill.map(|standstill| standstill.pause)
+        self.standstill.as_ref().map(|standstill| standstill.pause)
     }
 
     /// When it was captured, in nanoseconds since 1970 (UTC).
@@ -250,16 +315,18 @@ impl Subject {
         }
     }
 
-    /// Stops the program, if it is a process, at a moment that is safe to look at it, walks it, and
-    /// lets it go, whatever comes of the walk. If there is no safe moment in `tries` stops, the last
-    /// one has to do, and what is doubtful then is among the gaps.
+    /// Captures the program, if it is a process, at a moment that is safe to look at it, and walks what
+    /// was captured while it runs on. If there is no safe moment in the tries allowed, the last one has
+    /// to do, and what is doubtful then is among the gaps. What the capture needs for its time goes to
+    /// a file without a name in `directory`.
     ///
     /// # Errors
     /// It does not stop; the walk or the sink fails.
     pub(crate) fn walk(
         &self,
         fidelity: Fidelity,
-        tries: u32,
+        how: &HowArgs,
+        directory: &Path,
         sink: &mut dyn Sink,
         learn: Option<Learn<'_>>,
     ) -> Result<Walked, CommandError> {
@@ -271,24 +338,15 @@ impl Subject {
                 let world = World::open(live, &program).map_err(failed)?;
                 let (features, model) = (world.features.clone(), world.model);
                 let check = MomentCheck::prepare(&world).map_err(failed)?;
-                let mut moment = Moment::default();
-                let stopped = live.stop_when(tries, &mut |stopped| {
-                    moment = check.look(stopped);
-                    moment.is_safe()
-                })?;
-                let at = SystemTime::now();
-                let monotonic_ns = monotonic_ns();
+                let sites = patient_sites(&world).map_err(failed)?;
+                let mut moments = Moments::new(check);
+                let snapshot = live.snapshot(how, directory, sites, &mut moments)?;
                 let walked = world
-                    .stopped(&stopped)
+                    .stopped(&snapshot)
                     .and_then(|world| dump(&world, fidelity, sink));
-                let (tries, before) = (stopped.tries(), stopped.stopped_before());
-                let pause = stopped.resume();
-                let standstill = Standstill {
-                    pause,
-                    total: before.saturating_add(pause),
-                    tries,
-                };
+                let standstill = Standstill::of(snapshot);
                 let summary = walked.map_err(failed)?;
+                let Moments { moment, at, monotonic_ns, .. } = moments;
                 let process = live.facts();
                 let catalogue = learn.map(|learn| {
                     self.catalogue(&program, &features, model, &PageCache::new(live), &learn)

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use goheap_runtime::Fidelity;
 
-use crate::args::{Cli, DemoArgs, TRIES};
+use crate::args::{Cli, DemoArgs, HowArgs};
 use crate::dump;
 use crate::error::{CommandError, Shown};
 use crate::live;
@@ -197,7 +197,7 @@ fn live_demo(args: &DemoArgs, go: &toolchain::Go, out: &mut dyn Write) -> Result
     let file = kept.map_or_else(|| scratch.path().join("leak.heapdump"), Path::to_owned);
     step(out, &format!("goheap dump {pid} -o {}", Shown(&file)))?;
     let source = Source::Process(pid);
-    let outcome = dump::capture(&source, None, Fidelity::Mended, TRIES, true, &file)?;
+    let outcome = dump::capture(&source, None, Fidelity::Mended, &HowArgs::default(), true, &file)?;
     text::done(outcome.print(out).and_then(|()| out.flush()))?;
     leaking.end();
 

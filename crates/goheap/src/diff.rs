@@ -9,7 +9,7 @@ use goheap_analysis::answers::diff::{
 use goheap_analysis::answers::ledger::Amount;
 use serde::Serialize;
 
-use crate::args::{DiffArgs, ExamineArgs, ExeArg, TriesArg};
+use crate::args::{DiffArgs, ExamineArgs, ExeArg};
 use crate::error::CommandError;
 use crate::examined;
 use crate::text::{self, Align, FAINT, Table, heading, json_text, printable};
@@ -24,9 +24,7 @@ pub(crate) fn run(args: &DiffArgs) -> Result<ExitCode, CommandError> {
         exe: ExeArg {
             exe: args.exe.exe.clone(),
         },
-        tries: TriesArg {
-            tries: args.tries.tries,
-        },
+        how: args.how.clone(),
         damaged: args.damaged,
     };
     let watch = examined::Shower::default();

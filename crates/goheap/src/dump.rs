@@ -16,7 +16,7 @@ use goheap_runtime::{Contents, Fidelity, Large, LargeKind, Sink, Summary};
 use serde::Serialize;
 
 use crate::annexed;
-use crate::args::DumpArgs;
+use crate::args::{DumpArgs, HowArgs};
 use crate::capture::{Learn, Subject, Walked};
 use crate::error::CommandError;
 use crate::gaps::{self, GapsValue};
@@ -46,8 +46,8 @@ pub(crate) fn run(args: &DumpArgs) -> Result<ExitCode, CommandError> {
         false => Fidelity::Mended,
     };
     let exe = args.exe.exe.as_deref();
-    let (tries, dwarf) = (args.tries.tries, !args.no_dwarf);
-    let outcome = capture(&source, exe, fidelity, tries, dwarf, &args.output)?;
+    let (how, dwarf) = (&args.how, !args.no_dwarf);
+    let outcome = capture(&source, exe, fidelity, how, dwarf, &args.output)?;
     // What is said must not get into the data.
     let mut out: Box<dyn Write> = if outcome.to_stdout() {
         Box::new(anstream::stderr())
@@ -78,8 +78,7 @@ pub(crate) struct Outcome {
     caveat: Option<String>,
 }
 
-/// Writes the dump of `source` to `output`; a process is stopped up to `tries` times for a safe
-/// moment.
+/// Writes the dump of `source` to `output`; a process is captured as `how` says.
 ///
 /// # Errors
 /// Then the file is not there, and what stood in its place still is.
@@ -87,13 +86,13 @@ pub(crate) fn capture(
     source: &Source,
     exe: Option<&Path>,
     fidelity: Fidelity,
-    tries: u32,
+    how: &HowArgs,
     dwarf: bool,
     output: &Path,
 ) -> Result<Outcome, CommandError> {
     let subject = Subject::open(source, exe)?;
     let destination = Destination::create(output)?;
-    let (outcome, destination) = write_dump(&subject, fidelity, tries, dwarf, output, destination)?;
+    let (outcome, destination) = write_dump(&subject, fidelity, how, dwarf, output, destination)?;
     destination.complete().map_err(|error| match error {
         CompleteError::Write(source) => sink_error(output, outcome.bytes, source),
         CompleteError::Output(source) => CommandError::Output(source),
@@ -109,11 +108,11 @@ pub(crate) fn capture(
 pub(crate) fn capture_to_unnamed(
     source: &Source,
     exe: Option<&Path>,
-    tries: u32,
+    how: &HowArgs,
 ) -> Result<(Outcome, File), CommandError> {
     let subject = Subject::open(source, exe)?;
     let (directory, file) = unnamed::create()?;
-    let (outcome, file) = write_dump(&subject, Fidelity::Mended, tries, true, &directory, file)?;
+    let (outcome, file) = write_dump(&subject, Fidelity::Mended, how, true, &directory, file)?;
     Ok((outcome, file))
 }
 
@@ -132,7 +131,7 @@ fn sink_error(output: &Path, offset: u64, source: io::Error) -> CommandError {
 fn write_dump<D: Write + Send + 'static>(
     subject: &Subject,
     fidelity: Fidelity,
-    tries: u32,
+    how: &HowArgs,
     dwarf: bool,
     output: &Path,
     destination: D,
@@ -159,7 +158,7 @@ fn write_dump<D: Write + Send + 'static>(
         dwarf,
         functions: &functions_seen,
     });
-    let walked = subject.walk(fidelity, tries, &mut sink, learn);
+    let walked = subject.walk(fidelity, how, &beside(output), &mut sink, learn);
     if let Some(failure) = sink.failure.take() {
         return Err(match failure {
             Failure::Signal(signal) => CommandError::Interrupted(signal),
@@ -191,6 +190,21 @@ fn write_dump<D: Write + Send + 'static>(
         caveat: subject.facts.caveat.clone(),
     };
     Ok((outcome, destination))
+}
+
+/// Where a copy of a process's memory is kept meanwhile: on the disk that the dump takes anyway, if it
+/// takes one.
+fn beside(output: &Path) -> PathBuf {
+    if output == Path::new("-") {
+        return unnamed::directory();
+    }
+    if output.is_dir() {
+        return output.to_owned();
+    }
+    match output.parent() {
+        Some(parent) if parent != Path::new("") => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
 }
 
 /// Names that promise a compression which the file would not have.
@@ -463,7 +477,7 @@ impl Outcome {
             itabs,
             ..
         } = &self.walked.summary;
-        let standstill = self.walked.standstill;
+        let standstill = self.walked.standstill.as_ref();
         DumpValue {
             schema: SCHEMA,
             output: text::json_text(self.output.as_os_str().as_encoded_bytes()),
@@ -509,7 +523,7 @@ impl Outcome {
             units::bytes(self.bytes),
             units::duration(self.elapsed),
         )?;
-        if let Some(standstill) = self.walked.standstill {
+        if let Some(standstill) = &self.walked.standstill {
             write!(out, "; {} stood still for {standstill}", self.of)?;
         }
         if !self.walked.safe_moment {

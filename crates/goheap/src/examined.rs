@@ -118,7 +118,7 @@ fn source(args: &ExamineArgs) -> Result<Made, CommandError> {
             }
         }
         source => {
-            let (outcome, file) = capture_to_unnamed(&source, exe, args.tries.tries)?;
+            let (outcome, file) = capture_to_unnamed(&source, exe, &args.how)?;
             Made {
                 file,
                 name: outcome.of().to_owned(),

@@ -9,7 +9,7 @@ use goheap_format::annex::{AnnexError, AnnexReader, Digest, Note};
 use goheap_format::{Compression, Header, Record, RecordSource};
 use goheap_runtime::{Contents, Fidelity, Large, Sink};
 
-use crate::args::{ExamineArgs, ExeArg, InfoArgs, TriesArg};
+use crate::args::{ExamineArgs, ExeArg, HowArgs, InfoArgs};
 use crate::capture::{Facts, Subject, Walked};
 use crate::census::Census;
 use crate::error::CommandError;
@@ -51,7 +51,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode, CommandError> {
             info
         }
         program if args.ledger => Info::of_captured(args, Some(program))?,
-        program => Info::of_program(&program, args.exe.exe.as_deref(), args.tries.tries)?,
+        program => Info::of_program(&program, args.exe.exe.as_deref(), &args.how)?,
     };
     let mut out = text::stdout();
     let written = match args.json {
@@ -68,9 +68,7 @@ fn examine(args: &InfoArgs) -> ExamineArgs {
         exe: ExeArg {
             exe: args.exe.exe.clone(),
         },
-        tries: TriesArg {
-            tries: args.tries.tries,
-        },
+        how: args.how.clone(),
         damaged: false,
     }
 }
@@ -128,7 +126,7 @@ impl Info {
     pub(crate) fn of_program(
         source: &Source,
         exe: Option<&Path>,
-        tries: u32,
+        how: &HowArgs,
     ) -> Result<Info, CommandError> {
         live::install_interrupts()?;
         let subject = Subject::open(source, exe)?;
@@ -139,7 +137,7 @@ impl Info {
             until_look: LOOK_EVERY,
             signal: None,
         };
-        let walked = subject.walk(Fidelity::Mended, tries, &mut counting, None);
+        let walked = subject.walk(Fidelity::Mended, how, &crate::unnamed::directory(), &mut counting, None);
         let Counting {
             census,
             notes,

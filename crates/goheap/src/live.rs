@@ -1,18 +1,23 @@
 //! A live process, as this system can look at one; on others than Linux, a clear no.
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{Live, install_interrupts, monotonic_ns, stop_requested};
+pub(crate) use linux::{Live, Snapshot, Stopped, Watch, install_interrupts, monotonic_ns, stop_requested};
 #[cfg(not(target_os = "linux"))]
-pub(crate) use other::{Live, install_interrupts, monotonic_ns, stop_requested};
+pub(crate) use other::{Live, Snapshot, Stopped, Watch, install_interrupts, monotonic_ns, stop_requested};
 
 #[cfg(target_os = "linux")]
 mod linux {
     use std::fs;
+    use std::ops::Range;
     use std::path::{Path, PathBuf};
 
     use goheap_memory::{Addr, Fault, Machine, Mapping, Memory, Part, Target, Thread};
-    use goheap_process::{LiveMemory, Mapped, Process, StopOptions, Stopped, interrupt};
+    use goheap_process::{
+        LiveMemory, Mapped, Method, Process, SnapshotOptions, StopOptions, interrupt,
+    };
+    pub(crate) use goheap_process::{Snapshot, Stopped, Watch};
 
+    use crate::args::{HowArgs, MethodArg};
     use crate::capture::ProcessFacts;
     use crate::error::CommandError;
 
@@ -53,17 +58,29 @@ mod linux {
             &self.name
         }
 
-        /// Stops it, at most `tries` times, until it `suits`.
-        pub(crate) fn stop_when(
+        /// Takes a snapshot of it.
+        pub(crate) fn snapshot(
             &self,
-            tries: u32,
-            suits: &mut dyn FnMut(&Stopped) -> bool,
-        ) -> Result<Stopped, CommandError> {
-            let options = StopOptions {
-                moments: tries,
-                ..StopOptions::default()
+            how: &HowArgs,
+            directory: &Path,
+            sites: Vec<Range<Addr>>,
+            watch: &mut dyn Watch,
+        ) -> Result<Snapshot, CommandError> {
+            let options = SnapshotOptions {
+                stop: StopOptions {
+                    moments: how.tries,
+                    max_pause: how.max_pause,
+                    ..StopOptions::default()
+                },
+                method: how.method.map(|method| match method {
+                    MethodArg::PreCopy => Method::PreCopy,
+                    MethodArg::Fork => Method::Fork,
+                    MethodArg::Stop => Method::Stop,
+                }),
+                directory: directory.to_owned(),
+                sites,
             };
-            Ok(self.process.stop_when(&options, suits)?)
+            Ok(self.process.snapshot(&options, watch)?)
         }
 
         /// Bytes of its memory that are in RAM and its own; 0 if /proc does not tell.

@@ -8,7 +8,7 @@ use goheap_analysis::types::Types;
 use goheap_format::WriteError;
 use serde::Serialize;
 
-use crate::args::{DumpArgs, ExamineArgs, ExeArg, TriesArg};
+use crate::args::{DumpArgs, ExamineArgs, ExeArg};
 use crate::dump::{CompleteError, Destination};
 use crate::error::{CommandError, Shown};
 use crate::examined::{self, Shower, interrupted};
@@ -33,9 +33,7 @@ pub(crate) fn run(args: &DumpArgs) -> Result<ExitCode, CommandError> {
         exe: ExeArg {
             exe: args.exe.exe.clone(),
         },
-        tries: TriesArg {
-            tries: args.tries.tries,
-        },
+        how: args.how.clone(),
         damaged: false,
     })?;
     let watch = Shower::default();

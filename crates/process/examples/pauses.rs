@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let stopped = process.stop(&StopOptions::default())?;
         threads = stopped.threads().len();
         tries += stopped.tries();
-        pauses.push(stopped.resume());
+        pauses.push(stopped.resume().expect("it was held until now"));
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
     pauses.sort();

@@ -150,6 +150,62 @@ pub enum ProcessError {
         /// The signal.
         signal: i32,
     },
+    /// It was let go before the work was done, because it had stood still for as long as it may.
+    #[error(
+        "process {pid} ({name}) was let go after {max_pause:?}, for which it may stand still at \
+         most; allow more with --max-pause"
+    )]
+    TimeOver {
+        /// The process.
+        pid: u32,
+        /// Its name.
+        name: String,
+        /// What was allowed, all stops together.
+        max_pause: Duration,
+    },
+    /// There is no way to take a snapshot, or not the way that was asked for. The process runs on.
+    #[error(
+        "cannot capture process {pid} ({name}){}",
+        passed_over.iter().map(|one| format!("; --method {}: {}", one.method, one.why))
+            .collect::<String>()
+    )]
+    NoMethod {
+        /// The process.
+        pid: u32,
+        /// Its name.
+        name: String,
+        /// Each way that was thought of, and what was in its way.
+        passed_over: Vec<crate::PassedOver>,
+    },
+    /// The copy of its memory could not be written.
+    #[error("cannot write the copy of the memory of process {pid} to {}: {source}", directory.display())]
+    Image {
+        /// The process.
+        pid: u32,
+        /// Where it was written.
+        directory: PathBuf,
+        /// What writing said.
+        source: io::Error,
+    },
+    /// A copy of it was ended, and is still listed as its child.
+    #[error(
+        "process {pid} was captured, but {child}, the ended copy of it, is still listed as its child: \
+         none of its threads could be made to wait for it"
+    )]
+    LeftZombie {
+        /// The process.
+        pid: u32,
+        /// The copy, which has ended.
+        child: u32,
+    },
+    /// The supervisor could not be started, or is gone. The process runs.
+    #[error("the supervisor of process {pid} is gone, the process runs on: {source}")]
+    Supervisor {
+        /// The process.
+        pid: u32,
+        /// What the line to it said.
+        source: io::Error,
+    },
     /// A file below /proc could not be read or made sense of.
     #[error("cannot read {}: {source}", path.display())]
     Proc {

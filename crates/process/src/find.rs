@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 
 use goheap_memory::{Machine, Mapping};
 
-use crate::proc::{self, Status};
-use crate::{Denied, LiveMemory, Mapped, ProcessError, StopOptions, Stopped, sys};
+use crate::proc::{self, Area, Status};
+use crate::{
+    Denied, LiveMemory, Mapped, ProcessError, Snapshot, SnapshotOptions, StopOptions, Stopped, Watch, sys,
+};
 
 /// A live process that was found fit to be looked at. It runs on; nothing was done to it.
 ///
@@ -233,7 +235,21 @@ impl Process {
         options: &StopOptions,
         suits: &mut dyn FnMut(&Stopped) -> bool,
     ) -> Result<Stopped, ProcessError> {
-        crate::stop::stop_when(self, options, suits)
+        crate::stop::stop_when(self, options, None, suits)
+    }
+
+    /// Takes a snapshot of it at a moment that suits: memory and registers of one instant, to be read
+    /// while it runs on. See [`Snapshot`].
+    ///
+    /// # Errors
+    /// As those of [`stop`](Process::stop); [`ProcessError::TimeOver`];
+    /// [`ProcessError::NoMethod`] if no way to take one is open, or not the one that was asked for.
+    pub fn snapshot(
+        &self,
+        options: &SnapshotOptions,
+        watch: &mut dyn Watch,
+    ) -> Result<Snapshot, ProcessError> {
+        crate::snapshot::take(self, options, watch)
     }
 
     /// Makes sure that the number still belongs to this process and that it runs the same program.
@@ -253,6 +269,11 @@ impl Process {
     /// Its mappings now.
     pub(crate) fn read_mappings(&self) -> Result<Vec<Mapping>, ProcessError> {
         read_guarded(self.pid, &self.status, "maps").map(|text| proc::parse_maps(&text))
+    }
+
+    /// The same with what a [`Mapping`] does not tell.
+    pub(crate) fn read_areas(&self) -> Result<Vec<Area>, ProcessError> {
+        read_guarded(self.pid, &self.status, "maps").map(|text| proc::parse_areas(&text))
     }
 
     /// Whether it lives in a pid namespace below this one, where its threads have other numbers.

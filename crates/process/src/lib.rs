@@ -36,7 +36,7 @@
 //! let stopped = process.stop(&StopOptions::default())?;
 //! let mut word = [0; 8];
 //! stopped.read(stopped.threads()[0].registers.sp, &mut word)?;
-//! let pause = stopped.resume();
+//! let pause = stopped.resume()?;
 //! println!("{} stood still for {pause:?}", process.name());
 //! # child.kill()?;
 //! # child.wait()?;
@@ -60,13 +60,19 @@ pub mod interrupt;
 #[cfg(target_os = "linux")]
 mod live;
 #[cfg(target_os = "linux")]
+mod pages;
+#[cfg(target_os = "linux")]
 mod proc;
+#[cfg(target_os = "linux")]
+mod snapshot;
 #[cfg(target_os = "linux")]
 mod stop;
 #[cfg(target_os = "linux")]
 mod sys;
 #[cfg(target_os = "linux")]
-mod tracer;
+mod userfault;
+#[cfg(target_os = "linux")]
+mod supervisor;
 
 pub use map::{Mapped, map_file, map_opened};
 
@@ -76,6 +82,8 @@ pub use error::{Denied, ProcessError};
 pub use find::{Process, Seccomp};
 #[cfg(target_os = "linux")]
 pub use live::LiveMemory;
+#[cfg(target_os = "linux")]
+pub use snapshot::{Method, PassedOver, Snapshot, SnapshotOptions, Taken, Watch};
 #[cfg(target_os = "linux")]
 pub use stop::{StopOptions, Stopped};
 

@@ -130,13 +130,43 @@ pub(crate) fn tids(pid: u32) -> Result<Vec<u32>, ProcessError> {
 
 /// The mappings in a text of the form of `/proc/PID/maps`.
 pub(crate) fn parse_maps(text: &[u8]) -> Vec<Mapping> {
-    text.split(|&b| b == b'\n')
-        .filter_map(parse_mapping)
+    parse_areas(text)
+        .into_iter()
+        .map(|area| area.mapping)
         .collect()
 }
 
+/// A mapping, and whether others write to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Area {
+    pub(crate) mapping: Mapping,
+    /// What is written to it others see, and the file.
+    pub(crate) shared: bool,
+}
+
+impl Area {
+    /// Whether it begins with the contents of a file. If not, a page that nobody has touched is zeros.
+    pub(crate) fn is_of_file(&self) -> bool {
+        let name = self.mapping.name.as_deref();
+        // What has no path is named in brackets (proc(5)): [heap], [stack], [anon:..], [vdso].
+        name.is_some_and(|name| !name.as_os_str().as_bytes().starts_with(b"["))
+    }
+
+    /// Whether the kernel put it there for itself; it is as it was when the process began.
+    pub(crate) fn is_of_kernel(&self) -> bool {
+        let name = self.mapping.name.as_deref().map(Path::as_os_str);
+        let name = name.map_or(&b""[..], |name| name.as_bytes());
+        [&b"[v"[..], b"[uprobes"].iter().any(|prefix| name.starts_with(prefix))
+    }
+}
+
+/// The same with what a [`Mapping`] does not tell.
+pub(crate) fn parse_areas(text: &[u8]) -> Vec<Area> {
+    text.split(|&b| b == b'\n').filter_map(parse_area).collect()
+}
+
 /// One line: `start-end perms offset major:minor inode      name`.
-fn parse_mapping(line: &[u8]) -> Option<Mapping> {
+fn parse_area(line: &[u8]) -> Option<Area> {
     let mut fields = line.splitn(6, |&b| b == b' ');
     let mut field = || fields.next();
     let range = std::str::from_utf8(field()?).ok()?;
@@ -146,7 +176,7 @@ fn parse_mapping(line: &[u8]) -> Option<Mapping> {
     let (_device, _inode) = (field()?, field()?);
     let name = field().unwrap_or_default().trim_ascii_start();
     let hex = |text: &str| u64::from_str_radix(text, 16).ok();
-    Some(Mapping {
+    let mapping = Mapping {
         start: Addr::new(hex(start)?),
         end: Addr::new(hex(end)?),
         read: permissions.first() == Some(&b'r'),
@@ -154,6 +184,10 @@ fn parse_mapping(line: &[u8]) -> Option<Mapping> {
         execute: permissions.get(2) == Some(&b'x'),
         offset: hex(offset)?,
         name: (!name.is_empty()).then(|| without_deleted(name)),
+    };
+    Some(Area {
+        mapping,
+        shared: permissions.get(3) == Some(&b's'),
     })
 }
 

@@ -1,9 +1,7 @@
 //! Stopping all threads of a process, and letting them go.
 //!
-//! ptrace binds a tracee to the *thread* that seized it. Each stop therefore gets a thread of its
-//! own, the tracer, which does nothing else: it stops the threads, waits, and lets go. So a
-//! [`Stopped`] can be moved and shared freely, and if the tracer ends for whatever reason the
-//! kernel itself frees what it still held.
+//! All of it is done by the supervisor, a process of its own; this is goheap's side of it. A
+//! [`Stopped`] can be moved and shared freely, and whatever becomes of it the process goes on.
 //!
 //! A stop at a moment that does not suit is given up, and another one made. In between the threads
 //! are let go of altogether: one that stays seized would stand still at each signal that it gets,
@@ -12,15 +10,16 @@
 //! seize anew stops nobody.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
-use std::thread::{self, JoinHandle};
+use std::io;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use goheap_memory::{Addr, Fault, Machine, Mapping, Memory, Part, Target, Thread};
+use goheap_memory::{Addr, Fault, Machine, Mapping, Memory, Part, Registers, Target, Thread};
 
 use crate::proc::{self, Status};
-use crate::tracer::{self, Tracer};
-use crate::{LiveMemory, Process, ProcessError, interrupt};
+use crate::supervisor::Supervisor;
+use crate::supervisor::protocol::{NotStopped, RegisterWords, Reply, Request};
+use crate::{LiveMemory, Process, ProcessError, interrupt, sys};
 
 /// How to stop a process.
 #[derive(Debug, Clone)]
@@ -39,12 +38,16 @@ pub struct StopOptions {
     pub between_moments: Duration,
     /// After this time no further moment is tried.
     pub moments_within: Duration,
+    /// How long the process may stand still, all tries together. When that is over it is let go,
+    /// whatever was to be done, and [`Stopped::resume`] tells.
+    pub max_pause: Duration,
 }
 
 impl Default for StopOptions {
     /// 20 tries of 50 ms, 20 ms apart: a call of the kernel that lasts two seconds is outlasted,
     /// and no try is felt as more than a hiccup. 50 moments, 0.2 ms apart, within a second: of Go
-    /// programs that allocate flat out, 99 in 100 need no more than some 15.
+    /// programs that allocate flat out, 99 in 100 need no more than some 15. Two seconds at most in
+    /// all.
     fn default() -> StopOptions {
         StopOptions {
             deadline: Duration::from_millis(50),
@@ -53,6 +56,7 @@ impl Default for StopOptions {
             moments: 50,
             between_moments: Duration::from_micros(200),
             moments_within: Duration::from_secs(1),
+            max_pause: Duration::from_secs(2),
         }
     }
 }
@@ -72,7 +76,12 @@ pub struct Stopped {
     settled: bool,
     before: Duration,
     since: Instant,
-    tracer: Option<TracerThread>,
+    /// How long it might stand still in all.
+    max_pause: Duration,
+    pid: u32,
+    name: String,
+    /// `None` once it was let go.
+    supervisor: Option<Supervisor>,
 }
 
 impl Stopped {
@@ -110,12 +119,53 @@ impl Stopped {
 
     /// Lets it run on, and tells how long it stood still: from when the first thread was told to
     /// stop to when the last was let go.
-    pub fn resume(mut self) -> Duration {
-        match self.tracer.take() {
-            Some(tracer) => tracer.let_go().saturating_duration_since(self.since),
-            None => self.since.elapsed(),
+    ///
+    /// # Errors
+    /// [`ProcessError::TimeOver`] if it ran on before: what was read last may not be of one instant.
+    pub fn resume(mut self) -> Result<Duration, ProcessError> {
+        let supervisor = self.supervisor.take();
+        self.let_go(supervisor).map(|(pause, _)| pause)
+    }
+
+    /// The same, and hands back who held it, for more.
+    pub(crate) fn let_go(
+        &mut self,
+        supervisor: Option<Supervisor>,
+    ) -> Result<(Duration, Supervisor), ProcessError> {
+        let lost = |source| supervisor_lost(self.pid, source);
+        let mut supervisor = supervisor.ok_or_else(|| lost(io::ErrorKind::NotFound.into()))?;
+        match supervisor.ask(&Request::LetGo).map_err(lost)? {
+            Reply::LetGone {
+                since_ns,
+                at_ns,
+                early: false,
+            } => {
+                let pause = Duration::from_nanos(at_ns.saturating_sub(since_ns));
+                Ok((pause, supervisor))
+            }
+            Reply::LetGone { .. } => Err(self.time_over()),
+            _ => Err(lost(io::ErrorKind::InvalidData.into())),
         }
     }
+
+    /// Who holds it. It is not let go by dropping this any more, but by dropping that.
+    pub(crate) fn take_supervisor(&mut self) -> Option<Supervisor> {
+        self.supervisor.take()
+    }
+
+    /// The error for that it was let go before its time.
+    pub(crate) fn time_over(&self) -> ProcessError {
+        ProcessError::TimeOver {
+            pid: self.pid,
+            name: self.name.clone(),
+            max_pause: self.max_pause,
+        }
+    }
+}
+
+/// The error for that the supervisor does not answer.
+pub(crate) fn supervisor_lost(pid: u32, source: io::Error) -> ProcessError {
+    ProcessError::Supervisor { pid, source }
 }
 
 impl Memory for Stopped {
@@ -151,10 +201,11 @@ impl Target for Stopped {
     }
 }
 
-/// Stops `process`; see [`Process::stop_when`].
+/// Stops `process`; see [`Process::stop_when`]. `supervisor` is one that was started for it before.
 pub(crate) fn stop_when(
     process: &Process,
     options: &StopOptions,
+    supervisor: Option<Supervisor>,
     suits: &mut dyn FnMut(&Stopped) -> bool,
 ) -> Result<Stopped, ProcessError> {
     let pid = process.pid();
@@ -164,6 +215,7 @@ pub(crate) fn stop_when(
     let begin = Instant::now();
     let (mut tries, mut slow_ones, mut moments) = (0_u32, 0, 0);
     let mut before = Duration::ZERO;
+    let mut ready = supervisor;
     loop {
         if let Some(signal) = interrupt::requested() {
             return Err(ProcessError::Interrupted { pid, signal });
@@ -171,35 +223,60 @@ pub(crate) fn stop_when(
         // All that need not be asked while it stands still.
         let known = Known::of(process);
         tries = tries.saturating_add(1);
-        let run_on = match TracerThread::start(pid, options.deadline) {
-            Ok((tracer, held)) => {
+        let mut supervisor = match ready.take() {
+            Some(supervisor) => supervisor,
+            None => start_supervisor(pid)?,
+        };
+        let left = options.max_pause.saturating_sub(before);
+        let stop = Request::Stop {
+            deadline: options.deadline.min(left),
+            limit: left,
+        };
+        let reply = supervisor.ask(&stop);
+        let run_on = match reply.map_err(|source| supervisor_lost(pid, source))? {
+            Reply::Held { since_ns, threads } => {
                 moments += 1;
-                let mut stopped = hold(process, known, tracer, held);
+                let mut stopped = hold(process, known, supervisor, since_ns, &threads);
                 (stopped.tries, stopped.before) = (tries, before);
+                stopped.max_pause = options.max_pause;
                 stopped.settled = suits(&stopped);
-                let last = moments >= options.moments || begin.elapsed() >= options.moments_within;
+                // Half of the time is kept for what is to be done in the end.
+                let spent = before.saturating_add(stopped.stopped_for());
+                let last = moments >= options.moments
+                    || begin.elapsed() >= options.moments_within
+                    || spent >= options.max_pause / 2;
                 if stopped.settled || last {
                     return refresh(process, stopped);
                 }
-                let pause = stopped.resume();
+                let holder = stopped.take_supervisor();
+                let (pause, supervisor) = stopped.let_go(holder)?;
+                ready = Some(supervisor);
                 before = before.saturating_add(pause);
                 options.between_moments.max(pause)
             }
-            Err(NotStopped {
-                why: tracer::Error::Slow { tid },
-                held_for,
-            }) => {
+            Reply::NotStopped {
+                why: NotStopped::Slow { tid },
+                held_ns,
+            } => {
+                // The end of the supervisor frees the thread.
+                drop(supervisor);
                 slow_ones += 1;
-                if slow_ones >= options.tries {
+                before = before.saturating_add(Duration::from_nanos(held_ns));
+                if slow_ones >= options.tries || before >= options.max_pause {
                     return Err(does_not_stop(process, tid, slow_ones, options.deadline));
                 }
-                before = before.saturating_add(held_for);
                 options.pause_between
             }
-            Err(NotStopped { why, .. }) => return Err(error(process, why)),
+            Reply::NotStopped { why, .. } => return Err(error(process, why)),
+            _ => return Err(supervisor_lost(pid, io::ErrorKind::InvalidData.into())),
         };
         thread::sleep(run_on);
     }
+}
+
+/// Starts a supervisor for process `pid`.
+pub(crate) fn start_supervisor(pid: u32) -> Result<Supervisor, ProcessError> {
+    Supervisor::start(pid).map_err(|source| supervisor_lost(pid, source))
 }
 
 fn does_not_stop(process: &Process, tid: u32, tries: u32, deadline: Duration) -> ProcessError {
@@ -216,22 +293,21 @@ fn does_not_stop(process: &Process, tid: u32, tries: u32, deadline: Duration) ->
 }
 
 /// The error for what ended a try, when no other try is made.
-fn error(process: &Process, why: tracer::Error) -> ProcessError {
+fn error(process: &Process, why: NotStopped) -> ProcessError {
     let pid = process.pid();
     match why {
-        tracer::Error::Slow { tid } => does_not_stop(process, tid, 1, Duration::ZERO),
-        tracer::Error::Gone => ProcessError::Gone { pid },
-        tracer::Error::Refused => process.refused(),
-        tracer::Error::List(error) => error,
-        tracer::Error::Request {
-            request,
-            tid,
-            source,
-        } => ProcessError::Ptrace {
+        NotStopped::Slow { tid } => does_not_stop(process, tid, 1, Duration::ZERO),
+        NotStopped::Gone => ProcessError::Gone { pid },
+        NotStopped::Refused => process.refused(),
+        NotStopped::List { errno } => ProcessError::Proc {
+            path: proc::path(pid, "task"),
+            source: io::Error::from_raw_os_error(errno),
+        },
+        NotStopped::Request { tid, doing, errno } => ProcessError::Ptrace {
             pid,
             tid,
-            request,
-            source,
+            request: doing.verb(),
+            source: io::Error::from_raw_os_error(errno),
         },
     }
 }
@@ -256,8 +332,21 @@ impl Known {
 }
 
 /// What a [`Target`] tells, as far as it is known without asking further.
-fn hold(process: &Process, known: Known, tracer: TracerThread, held: Held) -> Stopped {
-    let mut threads = held.threads;
+fn hold(
+    process: &Process,
+    known: Known,
+    supervisor: Supervisor,
+    since_ns: u64,
+    threads: &[(u32, RegisterWords)],
+) -> Stopped {
+    let thread = |&(tid, ref words): &(u32, RegisterWords)| Thread {
+        tid,
+        registers: Registers::amd64(words),
+    };
+    let mut threads: Vec<Thread> = threads.iter().map(thread).collect();
+    let now_ns = sys::monotonic_ns().unwrap_or(since_ns);
+    let held_for = Duration::from_nanos(now_ns.saturating_sub(since_ns));
+    let now = Instant::now();
     if process.has_other_tids() {
         for thread in &mut threads {
             let directory = proc::path(process.pid(), &format!("task/{}", thread.tid));
@@ -283,8 +372,11 @@ fn hold(process: &Process, known: Known, tracer: TracerThread, held: Held) -> St
         tries: 1,
         settled: false,
         before: Duration::ZERO,
-        since: held.since,
-        tracer: Some(tracer),
+        since: now.checked_sub(held_for).unwrap_or(now),
+        max_pause: Duration::ZERO,
+        pid: process.pid(),
+        name: process.name().to_owned(),
+        supervisor: Some(supervisor),
     }
 }
 
@@ -295,126 +387,4 @@ fn refresh(process: &Process, mut stopped: Stopped) -> Result<Stopped, ProcessEr
     stopped.mappings = process.read_mappings()?;
     stopped.memory = LiveMemory::new(process.pid(), &stopped.mappings);
     Ok(stopped)
-}
-
-/// What the tracer reports once all threads stand still.
-struct Held {
-    threads: Vec<Thread>,
-    since: Instant,
-}
-
-/// A try that came to nothing, and let go.
-struct NotStopped {
-    why: tracer::Error,
-    /// How long threads were held in it.
-    held_for: Duration,
-}
-
-/// The thread that holds the process.
-#[derive(Debug)]
-struct TracerThread {
-    /// Closed to make it let go.
-    hold: Option<mpsc::Sender<()>>,
-    thread: Option<JoinHandle<LetGo>>,
-}
-
-/// What the tracer says at its end.
-struct LetGo {
-    /// When it told the first thread to stop.
-    since: Instant,
-    at: Instant,
-    /// Its own thread id, if some threads were left for the kernel to free.
-    unfinished: Option<u32>,
-}
-
-impl TracerThread {
-    /// Starts a tracer and waits until it has stopped the process, or has failed and let go.
-    fn start(pid: u32, deadline: Duration) -> Result<(TracerThread, Held), NotStopped> {
-        let (report, reported) = mpsc::channel();
-        let (hold, held) = mpsc::channel::<()>();
-        let work = move || {
-            let mut tracer = Tracer::new(pid);
-            let outcome = tracer.stop(deadline).and_then(|()| {
-                Ok(Held {
-                    threads: tracer.registers()?,
-                    since: tracer.since(),
-                })
-            });
-            let failed = outcome.is_err();
-            let heard = report.send(outcome);
-            if !failed && heard.is_ok() {
-                // Returns when the other end is closed: nothing is ever sent.
-                let _closed = held.recv();
-            }
-            let unfinished = tracer.let_go();
-            LetGo {
-                since: tracer.since(),
-                at: Instant::now(),
-                unfinished,
-            }
-        };
-        let thread = thread::Builder::new()
-            .name("tracer".to_owned())
-            .spawn(work)
-            .map_err(|source| NotStopped {
-                why: tracer::Error::Request {
-                    request: "start a tracer for",
-                    tid: pid,
-                    source,
-                },
-                held_for: Duration::ZERO,
-            })?;
-        let mut tracer = TracerThread {
-            hold: Some(hold),
-            thread: Some(thread),
-        };
-        match reported.recv() {
-            Ok(Ok(held)) => Ok((tracer, held)),
-            Ok(Err(why)) => Err(NotStopped {
-                why,
-                held_for: tracer.finish().1,
-            }),
-            // It ended without a word: it panicked, and the kernel freed what it held.
-            Err(mpsc::RecvError) => Err(NotStopped {
-                why: tracer::Error::Gone,
-                held_for: Duration::ZERO,
-            }),
-        }
-    }
-
-    /// Lets go, and tells when that was done.
-    fn let_go(mut self) -> Instant {
-        self.finish().0
-    }
-
-    /// Waits until nothing is held any more. Tells when that was, and how long threads were held.
-    fn finish(&mut self) -> (Instant, Duration) {
-        drop(self.hold.take());
-        let Some(thread) = self.thread.take() else {
-            return (Instant::now(), Duration::ZERO);
-        };
-        let Ok(ended) = thread.join() else {
-            return (Instant::now(), Duration::ZERO);
-        };
-        let at = match ended.unfinished {
-            None => ended.at,
-            // The kernel frees the rest while the thread ends, which is a little later than
-            // `join` can see: the thread has left /proc only after that.
-            Some(tid) => {
-                let own = PathBuf::from(format!("/proc/self/task/{tid}"));
-                let patience = Instant::now() + Duration::from_secs(1);
-                while own.exists() && Instant::now() < patience {
-                    thread::sleep(Duration::from_micros(50));
-                }
-                Instant::now()
-            }
-        };
-        (at, at.saturating_duration_since(ended.since))
-    }
-}
-
-impl Drop for TracerThread {
-    fn drop(&mut self) {
-        self.finish();
-    }
 }

@@ -1,10 +1,22 @@
 //! The system calls that no safe library offers as they are needed here: ptrace and waitid with
-//! real-time signals (which nix's `Signal` cannot name), process_vm_readv.
+//! real-time signals (which nix's `Signal` cannot name), process_vm_readv, fork without exec.
 
-use std::mem::{MaybeUninit, size_of_val};
+use std::mem::MaybeUninit;
 use std::ptr;
 
-use goheap_memory::{Part, Registers};
+use goheap_memory::Part;
+
+mod inject;
+mod line;
+mod pagemap;
+mod supervise;
+mod userfault;
+
+pub(crate) use inject::*;
+pub(crate) use line::*;
+pub(crate) use pagemap::*;
+pub(crate) use supervise::*;
+pub(crate) use userfault::*;
 
 /// An error number of the kernel.
 pub(crate) type Errno = i32;
@@ -41,34 +53,6 @@ pub(crate) fn interrupt(tid: u32) -> Result<(), Errno> {
 /// Lets go of a stopped thread, which runs on, with `signal` delivered if it is not 0.
 pub(crate) fn detach(tid: u32, signal: i32) -> Result<(), Errno> {
     ptrace(libc::PTRACE_DETACH, tid, 0, signal as usize)
-}
-
-/// The general registers of a stopped thread.
-#[cfg(target_arch = "x86_64")]
-pub(crate) fn registers(tid: u32) -> Result<Registers, Errno> {
-    const NT_PRSTATUS: usize = 1;
-    let mut words = [0u64; 27];
-    let mut iov = libc::iovec {
-        iov_base: words.as_mut_ptr().cast(),
-        iov_len: size_of_val(&words),
-    };
-    ptrace(
-        libc::PTRACE_GETREGSET,
-        tid,
-        NT_PRSTATUS,
-        &raw mut iov as usize,
-    )?;
-    if iov.iov_len != size_of_val(&words) {
-        // A 32-bit thread has fewer.
-        return Err(libc::EINVAL);
-    }
-    Ok(Registers::amd64(&words))
-}
-
-/// The general registers of a stopped thread: not known for this processor yet.
-#[cfg(not(target_arch = "x86_64"))]
-pub(crate) fn registers(_tid: u32) -> Result<Registers, Errno> {
-    Err(libc::ENOSYS)
 }
 
 /// What a traced thread did last.
@@ -123,12 +107,6 @@ pub(crate) fn reap(tid: u32) {
     let flags = libc::__WALL | libc::WNOHANG;
     // SAFETY: a null status pointer is allowed.
     unsafe { libc::waitpid(tid as libc::pid_t, ptr::null_mut(), flags) };
-}
-
-/// This thread's id.
-pub(crate) fn gettid() -> u32 {
-    // SAFETY: has no arguments and no preconditions.
-    unsafe { libc::gettid() }.cast_unsigned()
 }
 
 /// Makes this thread's sleeps as short as they are asked to be (the default adds 50 microseconds).

@@ -166,7 +166,7 @@ fn capture(process: &Process, executable: &Executable<Mapped>, tally: &mut Tally
     })
     .unwrap();
     drop(world);
-    stopped.resume();
+    stopped.resume().expect("it was held until now");
     tally.captures += 1;
     tally.from_registers += summary.goroutines.from_registers;
     tally.interrupted += summary.goroutines.interrupted;

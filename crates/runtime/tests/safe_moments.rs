@@ -188,7 +188,7 @@ fn settle(process: &Process, check: &MomentCheck, moments: u32) -> Settled {
         .unwrap();
     let settled = stopped.settled();
     let before = stopped.stopped_before();
-    let pause = stopped.resume();
+    let pause = stopped.resume().expect("it was held until now");
     Settled {
         first: seen[0].clone(),
         last: seen[seen.len() - 1].clone(),

@@ -172,7 +172,7 @@ impl InfoValue {
             }
         };
         let walk = walked.map(|walked| &walked.summary.goroutines);
-        let standstill = walked.and_then(|walked| walked.standstill);
+        let standstill = walked.and_then(|walked| walked.standstill.as_ref());
         let told = info.notes.capture.as_ref();
         let annex = match &info.from {
             From::Program { .. } => Some(None),

@@ -70,7 +70,7 @@ fn program(table: &mut Table, facts: &Facts, walked: &Walked) {
     if let Some(id) = &facts.go_build_id {
         row("build id", printable(id.as_bytes()).to_string());
     }
-    if let Some(standstill) = walked.standstill {
+    if let Some(standstill) = &walked.standstill {
         row("stood still for", standstill.to_string());
     }
     if !walked.safe_moment {

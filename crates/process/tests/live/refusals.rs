@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use goheap_process::{Denied, Process, ProcessError, StopOptions};
 
-use crate::target::{Target, command_of, eventually};
+use crate::target::{Target, command_of, eventually, status};
 
 fn refusal(pid: u32) -> ProcessError {
     Process::find(pid).expect_err("a refusal")
@@ -43,7 +43,7 @@ fn a_zombie() {
     let pid = child.id();
     let path = format!("/proc/{pid}/status");
     eventually("it ends", || {
-        crate::target::status(&path, "State").starts_with('Z')
+        status(&path, "State").starts_with('Z')
     });
     assert!(matches!(refusal(pid), ProcessError::Zombie { .. }));
     child.wait().unwrap();
@@ -85,7 +85,9 @@ fn a_process_that_is_traced_already() {
         let ProcessError::AlreadyTraced { tracer, .. } = error else {
             panic!("{error}");
         };
-        assert_eq!(tracer, holder.pid());
+        // It is not the holder itself that traces, but its supervisor.
+        let parent = status(&format!("/proc/{tracer}/status"), "PPid");
+        assert_eq!(parent, holder.pid().to_string());
     }
 }
 

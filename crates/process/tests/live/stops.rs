@@ -29,7 +29,7 @@ fn a_busy_process_is_stopped_read_and_resumed() {
     assert_eq!(stopped.executable(), std::env::current_exe().ok());
     let entry = stopped.auxv().iter().find(|(kind, _)| *kind == 9);
     assert!(entry.is_some(), "AT_ENTRY");
-    let pause = stopped.resume();
+    let pause = stopped.resume().expect("it was held until now");
     assert!(
         pause > Duration::ZERO && pause < Duration::from_secs(5),
         "{pause:?}"
@@ -177,7 +177,7 @@ fn a_process_killed_while_it_is_held_is_gone() {
             }
         }
     });
-    stopped.resume();
+    stopped.resume().expect("it was held until now");
     // Its parent gets to know, as if nobody had traced it.
     let status = target.child.wait().unwrap();
     assert_eq!(
@@ -197,7 +197,7 @@ fn a_process_in_job_stop_stays_in_it() {
     let mut word = [0; 16];
     stopped.read(Addr::new(target.ready[0]), &mut word).unwrap();
     assert_eq!(&word, PATTERN);
-    stopped.resume();
+    stopped.resume().expect("it was held until now");
     target.assert_free();
     eventually("it is back in its stop", || {
         target.status("State").starts_with('T')
@@ -272,7 +272,7 @@ fn a_moment_that_does_not_suit_is_given_up_for_another() {
         let options = StopOptions::default();
         assert!(apart >= stood_still + options.between_moments.max(stood_still));
     }
-    stopped.resume();
+    stopped.resume().expect("it was held until now");
     target.assert_free();
     target.assert_runs();
 }

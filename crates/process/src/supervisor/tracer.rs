@@ -1,12 +1,10 @@
-//! The work of the tracer thread: seize, interrupt, wait, let go.
+//! Stopping threads and letting them go: seize, interrupt, wait, detach.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use goheap_memory::Thread;
-
+use super::protocol::{Doing, NotStopped, RegisterWords};
 use crate::ProcessError;
 use crate::proc::{self, Status};
 use crate::sys::{self, Errno, Seen};
@@ -24,25 +22,6 @@ const SEIZE_ROUNDS: u32 = 4;
 /// thread while others end.
 const QUIET_LISTS: u32 = 2;
 
-/// Why the tracer could not stop the process.
-#[derive(Debug)]
-pub(crate) enum Error {
-    /// This thread did not stop before the deadline.
-    Slow { tid: u32 },
-    /// No thread of it is left.
-    Gone,
-    /// The kernel refused to let this process trace it.
-    Refused,
-    /// Its threads cannot be listed.
-    List(ProcessError),
-    /// A request failed in a way that should not be.
-    Request {
-        request: &'static str,
-        tid: u32,
-        source: io::Error,
-    },
-}
-
 /// One traced thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tracee {
@@ -54,7 +33,7 @@ enum Tracee {
     Stopped { signal: i32 },
 }
 
-/// The threads that this thread traces.
+/// The threads of a process that this process traces.
 #[derive(Debug)]
 pub(crate) struct Tracer {
     pid: u32,
@@ -77,7 +56,7 @@ impl Tracer {
     }
 
     /// Stops all threads, those born meanwhile too.
-    pub(crate) fn stop(&mut self, deadline: Duration) -> Result<(), Error> {
+    pub(crate) fn stop(&mut self, deadline: Duration) -> Result<(), NotStopped> {
         // Sleeps are rounded up by this, which is longer than most stops by default.
         sys::sleep_precisely();
         // Seizing stops nobody, so most of the work is done before anyone is held up.
@@ -97,16 +76,18 @@ impl Tracer {
             quiet = if self.seize_new()? { 0 } else { quiet + 1 };
         }
         if self.tracees.is_empty() {
-            return Err(Error::Gone);
+            return Err(NotStopped::Gone);
         }
         Ok(())
     }
 
     /// Seizes the threads that are not traced yet, and tells whether there were any.
-    fn seize_new(&mut self) -> Result<bool, Error> {
+    fn seize_new(&mut self) -> Result<bool, NotStopped> {
         let tids = proc::tids(self.pid).map_err(|error| match error {
-            ProcessError::Gone { .. } => Error::Gone,
-            other => Error::List(other),
+            ProcessError::Proc { source, .. } => NotStopped::List {
+                errno: source.raw_os_error().unwrap_or(libc::EIO),
+            },
+            _ => NotStopped::Gone,
         })?;
         let mut any = false;
         for tid in tids {
@@ -123,8 +104,8 @@ impl Tracer {
                 // This is also what the kernel says of a thread that has ended but is not
                 // released: a main thread that left the others behind stays like that.
                 Err(libc::EPERM) if self.has_ended(tid) => {}
-                Err(libc::EPERM | libc::EACCES) => return Err(Error::Refused),
-                Err(errno) => return Err(failed("seize", tid, errno)),
+                Err(libc::EPERM | libc::EACCES) => return Err(NotStopped::Refused),
+                Err(errno) => return Err(failed(Doing::Seize, tid, errno)),
             }
         }
         Ok(any)
@@ -135,7 +116,7 @@ impl Tracer {
         Status::read(&directory).map_or(true, |status| status.has_ended())
     }
 
-    fn interrupt_running(&mut self) -> Result<(), Error> {
+    fn interrupt_running(&mut self) -> Result<(), NotStopped> {
         for (&tid, tracee) in &mut self.tracees {
             if *tracee != Tracee::Running {
                 continue;
@@ -143,21 +124,21 @@ impl Tracer {
             match sys::interrupt(tid) {
                 // If it has ended, waiting for it will tell.
                 Ok(()) | Err(libc::ESRCH) => *tracee = Tracee::Interrupted,
-                Err(errno) => return Err(failed("interrupt", tid, errno)),
+                Err(errno) => return Err(failed(Doing::Interrupt, tid, errno)),
             }
         }
         Ok(())
     }
 
     /// Waits until all threads that were told to stop have stopped, or ended.
-    fn wait_for_all(&mut self, deadline: Instant) -> Result<(), Error> {
+    fn wait_for_all(&mut self, deadline: Instant) -> Result<(), NotStopped> {
         let waiting =
             |(&tid, &tracee): (&u32, &Tracee)| (tracee == Tracee::Interrupted).then_some(tid);
         let mut waiting: Vec<u32> = self.tracees.iter().filter_map(waiting).collect();
         loop {
             let mut still = Vec::new();
             for tid in waiting {
-                match sys::look(tid).map_err(|errno| failed("wait for", tid, errno))? {
+                match sys::look(tid).map_err(|errno| failed(Doing::Wait, tid, errno))? {
                     Seen::Running => still.push(tid),
                     Seen::Stopped { signal } => {
                         self.tracees.insert(tid, Tracee::Stopped { signal });
@@ -172,7 +153,7 @@ impl Tracer {
                 return Ok(());
             };
             if Instant::now() >= deadline {
-                return Err(Error::Slow { tid });
+                return Err(NotStopped::Slow { tid });
             }
             waiting = still;
             thread::sleep(SLEEP);
@@ -180,46 +161,86 @@ impl Tracer {
     }
 
     /// The registers of all threads.
-    pub(crate) fn registers(&self) -> Result<Vec<Thread>, Error> {
+    pub(crate) fn registers(&self) -> Result<Vec<(u32, RegisterWords)>, NotStopped> {
         let mut threads = Vec::with_capacity(self.tracees.len());
         for &tid in self.tracees.keys() {
-            match sys::registers(tid) {
-                Ok(registers) => threads.push(Thread { tid, registers }),
+            match sys::register_words(tid) {
+                Ok(registers) => threads.push((tid, registers)),
                 // Killed while it was held.
                 Err(libc::ESRCH) => {}
-                Err(errno) => return Err(failed("read the registers of", tid, errno)),
+                Err(errno) => return Err(failed(Doing::Registers, tid, errno)),
             }
         }
         match threads.is_empty() {
-            true => Err(Error::Gone),
+            true => Err(NotStopped::Gone),
             false => Ok(threads),
         }
     }
 
-    /// Lets all threads run on. Threads that run can only be let go by the end of this thread; if
-    /// there are such, its id is returned.
-    pub(crate) fn let_go(&mut self) -> Option<u32> {
-        let mut unfinished = false;
-        for (&tid, &tracee) in &self.tracees {
-            let gone = match tracee {
-                Tracee::Stopped { signal } => sys::detach(tid, signal).is_ok(),
-                Tracee::Running | Tracee::Interrupted => false,
-            };
-            if !gone {
-                // It may have been killed while it was held: then this was its last trace.
-                sys::reap(tid);
-                unfinished = true;
+    /// The threads that are stopped, and not about to get a signal.
+    pub(crate) fn quiet(&self) -> Vec<u32> {
+        let quiet = |(&tid, &tracee): (&u32, &Tracee)| {
+            (tracee == Tracee::Stopped { signal: 0 }).then_some(tid)
+        };
+        self.tracees.iter().filter_map(quiet).collect()
+    }
+
+    /// Stops one thread that was not traced before.
+    pub(crate) fn stop_one(&mut self, tid: u32, deadline: Duration) -> Result<(), NotStopped> {
+        sys::sleep_precisely();
+        match sys::seize(tid) {
+            Ok(()) => self.tracees.insert(tid, Tracee::Running),
+            Err(libc::ESRCH) => return Err(NotStopped::Gone),
+            Err(libc::EPERM | libc::EACCES) => return Err(NotStopped::Refused),
+            Err(errno) => return Err(failed(Doing::Seize, tid, errno)),
+        };
+        self.since = Instant::now();
+        self.interrupt_running()?;
+        self.wait_for_all(self.since + deadline)
+    }
+
+    /// Says that a thread is about to get a signal now (or 0: none), or that it has ended.
+    pub(crate) fn set_signal(&mut self, tid: u32, signal: Option<i32>) {
+        match signal {
+            Some(signal) => self.tracees.insert(tid, Tracee::Stopped { signal }),
+            None => self.tracees.remove(&tid),
+        };
+    }
+
+    /// Lets all threads run on but one.
+    pub(crate) fn let_go_but(&mut self, one: u32) {
+        let kept = self.tracees.remove_entry(&one);
+        self.detach_all();
+        self.tracees.extend(kept);
+    }
+
+    /// Lets all threads run on; `false` if one has not stopped yet (it sits in a long call of the
+    /// kernel) and so cannot be let go: then this process must end, which frees it.
+    pub(crate) fn let_go(&mut self) -> bool {
+        self.detach_all();
+        self.tracees.is_empty()
+    }
+
+    /// Lets those run on that have stopped.
+    fn detach_all(&mut self) {
+        self.tracees.retain(|&tid, &mut tracee| match tracee {
+            Tracee::Stopped { signal } => {
+                if sys::detach(tid, signal).is_err() {
+                    // It was killed while it was held: this is its last trace.
+                    sys::reap(tid);
+                }
+                false
             }
-        }
-        self.tracees.clear();
-        unfinished.then(sys::gettid)
+            Tracee::Running | Tracee::Interrupted => true,
+        });
+    }
+
+    /// Whether any thread is traced.
+    pub(crate) fn holds(&self) -> bool {
+        !self.tracees.is_empty()
     }
 }
 
-fn failed(request: &'static str, tid: u32, errno: Errno) -> Error {
-    Error::Request {
-        request,
-        tid,
-        source: io::Error::from_raw_os_error(errno),
-    }
+fn failed(doing: Doing, tid: u32, errno: Errno) -> NotStopped {
+    NotStopped::Request { tid, doing, errno }
 }

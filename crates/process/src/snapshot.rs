@@ -1,0 +1,299 @@
+//! Memory and registers of a process at one instant, to be read while the process runs on.
+//!
+//! There are three ways to one ([`Method`]), and one type for what comes of it. Which one is taken is
+//! told, with what was in the way of the others ([`Taken`]).
+
+use std::fmt;
+use std::fs::File;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use goheap_memory::{Addr, Fault, Machine, Mapping, Memory, Part, Target, Thread};
+
+use crate::supervisor::Supervisor;
+use crate::supervisor::protocol::Hosts;
+use crate::{LiveMemory, Process, ProcessError, StopOptions, Stopped};
+
+mod copy;
+mod fork;
+mod image;
+mod imaged;
+mod stop_copy;
+
+use imaged::Imaged;
+
+/// A way to take a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Method {
+    /// Copy while the process runs, see what it writes meanwhile, and stop it only for the rest
+    /// (userfaultfd's write tracking, kernel 6.7).
+    PreCopy,
+    /// Stop it, make it fork, and read the copy, which never runs.
+    Fork,
+    /// Stop it and copy.
+    Stop,
+}
+
+impl Method {
+    /// All of them, the gentlest first.
+    pub const ALL: [Method; 3] = [Method::PreCopy, Method::Fork, Method::Stop];
+
+    /// What it is called on the command line, in JSON and in the annex.
+    pub fn name(self) -> &'static str {
+        match self {
+            Method::PreCopy => "pre-copy",
+            Method::Fork => "fork",
+            Method::Stop => "stop",
+        }
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A method that was not taken, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PassedOver {
+    /// The method.
+    pub method: Method,
+    /// What was in its way, and what to do about it, in words.
+    pub why: String,
+}
+
+/// How to take a snapshot.
+#[derive(Debug, Clone)]
+pub struct SnapshotOptions {
+    /// How to stop.
+    pub stop: StopOptions,
+    /// The way to take; the gentlest that is open if `None`.
+    pub method: Option<Method>,
+    /// Where the copy of the memory is written, to a file without a name.
+    pub directory: PathBuf,
+    /// Code in which a wait may come back early without harm: where a system call may be made in the
+    /// process. Without any, [`Method::Stop`] is the only way.
+    pub sites: Vec<Range<Addr>>,
+}
+
+/// What a snapshot must ask about the program.
+pub trait Watch {
+    /// Whether the moment at which it stands still suits.
+    fn suits(&mut self, stopped: &Stopped) -> bool;
+
+    /// Whether the running program writes little now, as far as the caller can tell. A stop waits for
+    /// this a while.
+    fn is_quiet(&mut self, memory: &LiveMemory) -> bool {
+        let _ = memory;
+        true
+    }
+}
+
+/// How a snapshot was taken, and what that cost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// The way.
+    pub method: Method,
+    /// Gentler ways that were not open.
+    pub passed_over: Vec<PassedOver>,
+    /// Whether the moment suits ([`Watch::suits`]).
+    pub settled: bool,
+    /// How long the process stood still for it, from when its first thread was told to stop to when
+    /// the last was let go.
+    pub pause: Duration,
+    /// How long in all, the tries before included.
+    pub total: Duration,
+    /// How often it was stopped, the last time included.
+    pub tries: u32,
+    /// Bytes that were copied while it stood still.
+    pub copied_in_pause: u64,
+    /// Bytes that were copied in all; more than there are where it wrote meanwhile.
+    pub copied: u64,
+    /// Bytes of memory that it cost: for [`Method::Fork`] of pages that had to be copied for the
+    /// process meanwhile (known once the snapshot was ended); for the others of the copy, on disk.
+    pub extra: u64,
+}
+
+/// A process as it was at one instant.
+///
+/// It is a [`Target`]. Reading it does not hold the process up. What the process cannot write to, or
+/// shares with others, is read from it as it is now.
+#[derive(Debug)]
+pub struct Snapshot {
+    contents: Contents,
+    threads: Vec<Thread>,
+    mappings: Vec<Mapping>,
+    auxv: Vec<(u64, u64)>,
+    executable: Option<PathBuf>,
+    taken: Taken,
+}
+
+/// Where its memory is.
+#[derive(Debug)]
+enum Contents {
+    /// In a file.
+    Imaged(Imaged),
+    /// In a copy of the process.
+    Forked(fork::Forked),
+}
+
+impl Snapshot {
+    /// How it was taken.
+    pub fn taken(&self) -> &Taken {
+        &self.taken
+    }
+
+    /// Ends it: nothing is left of it in the process. Dropping it does the same, and tells nothing.
+    ///
+    /// # Errors
+    /// The process may have been left with a trace of it.
+    pub fn end(self) -> Result<Taken, ProcessError> {
+        let mut taken = self.taken;
+        match self.contents {
+            Contents::Imaged(imaged) => imaged.end()?,
+            Contents::Forked(forked) => taken.extra = forked.end()?,
+        }
+        Ok(taken)
+    }
+}
+
+impl Memory for Snapshot {
+    fn read(&self, at: Addr, buf: &mut [u8]) -> Result<(), Fault> {
+        match &self.contents {
+            Contents::Imaged(imaged) => imaged.read(at, buf),
+            Contents::Forked(forked) => forked.read(at, buf),
+        }
+    }
+
+    fn read_parts(&self, parts: &mut [Part<'_>]) -> Result<(), Fault> {
+        match &self.contents {
+            Contents::Imaged(imaged) => imaged.read_parts(parts),
+            Contents::Forked(forked) => forked.read_parts(parts),
+        }
+    }
+}
+
+impl Target for Snapshot {
+    fn machine(&self) -> Machine {
+        // `find` refuses others, and so does reading the registers.
+        Machine::Amd64
+    }
+
+    fn threads(&self) -> &[Thread] {
+        &self.threads
+    }
+
+    fn mappings(&self) -> &[Mapping] {
+        &self.mappings
+    }
+
+    fn auxv(&self) -> &[(u64, u64)] {
+        &self.auxv
+    }
+
+    fn executable(&self) -> Option<PathBuf> {
+        self.executable.clone()
+    }
+}
+
+/// Why a method came to nothing.
+enum Failed {
+    /// It is not to be had here: another may be tried.
+    NotOpen(String),
+    /// No method will do.
+    Error(ProcessError),
+}
+
+impl From<ProcessError> for Failed {
+    fn from(error: ProcessError) -> Failed {
+        Failed::Error(error)
+    }
+}
+
+/// Takes a snapshot; see [`Process::snapshot`].
+pub(crate) fn take(
+    process: &Process,
+    options: &SnapshotOptions,
+    watch: &mut dyn Watch,
+) -> Result<Snapshot, ProcessError> {
+    let wanted: Vec<Method> = match options.method {
+        Some(method) => vec![method],
+        None => Method::ALL.to_vec(),
+    };
+    let mut passed_over = Vec::new();
+    for method in wanted {
+        let taken = match method {
+            Method::PreCopy => Err(Failed::NotOpen("it is not built yet".to_owned())),
+            Method::Fork => fork::take(process, options, watch),
+            Method::Stop => stop_copy::take(process, options, watch),
+        };
+        match taken {
+            Ok(mut snapshot) => {
+                snapshot.taken.passed_over = passed_over;
+                return Ok(snapshot);
+            }
+            Err(Failed::NotOpen(why)) => passed_over.push(PassedOver { method, why }),
+            Err(Failed::Error(error)) => return Err(error),
+        }
+    }
+    Err(ProcessError::NoMethod {
+        pid: process.pid(),
+        name: process.name().to_owned(),
+        passed_over,
+    })
+}
+
+/// Where system calls may be made in the process, or why none may.
+fn hosts(process: &Process, options: &SnapshotOptions) -> Result<Hosts, Failed> {
+    if options.sites.is_empty() {
+        return Err(Failed::NotOpen(
+            "no place in the program is known where a system call could be made".to_owned(),
+        ));
+    }
+    if process.seccomp() != crate::Seccomp::Disabled {
+        return Err(Failed::NotOpen(
+            "it has a seccomp filter, which might end it for a system call that it never made"
+                .to_owned(),
+        ));
+    }
+    let site = |site: &Range<Addr>| site.start.get()..site.end.get();
+    Ok(Hosts {
+        sites: options.sites.iter().map(site).collect(),
+        suspend_seccomp: false,
+    })
+}
+
+/// A file without a name in the directory for it.
+fn unnamed(process: &Process, options: &SnapshotOptions) -> Result<File, ProcessError> {
+    tempfile::tempfile_in(&options.directory).map_err(|source| ProcessError::Image {
+        pid: process.pid(),
+        directory: options.directory.clone(),
+        source,
+    })
+}
+
+/// A snapshot of what stands still now, but for its memory and what is told of it.
+fn snapshot(process: &Process, stopped: &Stopped, contents: Contents, taken: Taken) -> Snapshot {
+    Snapshot {
+        contents,
+        threads: stopped.threads().to_vec(),
+        mappings: stopped.mappings().to_vec(),
+        auxv: process.auxv().to_vec(),
+        executable: stopped.executable(),
+        taken,
+    }
+}
+
+/// Stops it at a moment that suits, held by `supervisor`.
+fn stop(
+    process: &Process,
+    options: &SnapshotOptions,
+    supervisor: Option<Supervisor>,
+    watch: &mut dyn Watch,
+) -> Result<Stopped, ProcessError> {
+    crate::stop::stop_when(process, &options.stop, supervisor, &mut |stopped| {
+        watch.suits(stopped)
+    })
+}

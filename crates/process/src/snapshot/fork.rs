@@ -1,0 +1,125 @@
+//! [`Method::Fork`]: the process is stopped and made to fork. The copy never runs; its memory is that
+//! instant's for as long as it is kept. Pages that the process writes to meanwhile are copied for it by
+//! the kernel: that is what it costs.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::time::Duration;
+
+use goheap_memory::{Addr, Fault, FaultKind, Memory};
+
+use super::{Contents, Failed, Method, Snapshot, SnapshotOptions, Taken, Watch};
+use crate::stop::supervisor_lost;
+use crate::supervisor::Supervisor;
+use crate::supervisor::protocol::{Failure, Hosts, Reply, Request};
+use crate::{Process, ProcessError, proc};
+
+/// The copy, held by the supervisor.
+#[derive(Debug)]
+pub(super) struct Forked {
+    pid: u32,
+    child: u32,
+    /// Its /proc/PID/mem: process_vm_readv would pin pages, and the kernel would have to copy many more
+    /// of them (capture.md: 290 MB instead of 27).
+    mem: File,
+    hosts: Hosts,
+    supervisor: Supervisor,
+}
+
+impl Forked {
+    /// Ends the copy, and tells how many bytes of pages were copied on its account.
+    pub(super) fn end(mut self) -> Result<u64, ProcessError> {
+        let extra = private_bytes(self.child);
+        let lost = |source| supervisor_lost(self.pid, source);
+        match self.supervisor.ask(&Request::EndChild(self.hosts)).map_err(lost)? {
+            Reply::ChildGone { reaped: true } => Ok(extra),
+            Reply::ChildGone { .. } => Err(ProcessError::LeftZombie {
+                pid: self.pid,
+                child: self.child,
+            }),
+            _ => Err(lost(io::ErrorKind::InvalidData.into())),
+        }
+    }
+}
+
+impl Memory for Forked {
+    fn read(&self, at: Addr, buf: &mut [u8]) -> Result<(), Fault> {
+        self.mem.read_exact_at(buf, at.get()).map_err(|error| {
+            let kind = match (error.kind(), error.raw_os_error()) {
+                // The memory has no user any more: the copy was killed.
+                (io::ErrorKind::UnexpectedEof, _) | (_, Some(libc::ESRCH)) => FaultKind::Gone,
+                (_, Some(libc::EIO | libc::EFAULT)) => FaultKind::Unmapped,
+                (_, errno) => FaultKind::Os(errno.unwrap_or(libc::EIO)),
+            };
+            Fault::new(at, buf.len(), kind)
+        })
+    }
+}
+
+/// Takes a snapshot in this way.
+pub(super) fn take(
+    process: &Process,
+    options: &SnapshotOptions,
+    watch: &mut dyn Watch,
+) -> Result<Snapshot, Failed> {
+    let pid = process.pid();
+    let hosts = super::hosts(process, options)?;
+    let mut stopped = super::stop(process, options, None, watch)?;
+    let lost = |source| supervisor_lost(pid, source);
+    let holder = stopped.take_supervisor();
+    let mut supervisor = holder.ok_or_else(|| lost(io::ErrorKind::NotFound.into()))?;
+    let (child, pause) = match supervisor.ask(&Request::Fork(hosts.clone())).map_err(lost)? {
+        Reply::Forked {
+            child,
+            since_ns,
+            at_ns,
+        } => (child, Duration::from_nanos(at_ns.saturating_sub(since_ns))),
+        Reply::Failed { why, errno } => {
+            // Nothing came of it, but it stood still.
+            return Err(match why {
+                Failure::TooLate => Failed::Error(stopped.time_over()),
+                Failure::Gone => Failed::Error(ProcessError::Gone { pid }),
+                Failure::NoHost => Failed::NotOpen(
+                    "no thread of it waits where a system call could be made in it".to_owned(),
+                ),
+                _ => Failed::NotOpen(format!(
+                    "it cannot fork: {}",
+                    io::Error::from_raw_os_error(errno)
+                )),
+            });
+        }
+        _ => return Err(lost(io::ErrorKind::InvalidData.into()).into()),
+    };
+    let path = proc::path(child, "mem");
+    let mem = File::open(&path).map_err(|source| ProcessError::Proc { path, source })?;
+    let taken = Taken {
+        method: Method::Fork,
+        passed_over: Vec::new(),
+        settled: stopped.settled(),
+        pause,
+        total: stopped.stopped_before().saturating_add(pause),
+        tries: stopped.tries(),
+        copied_in_pause: 0,
+        copied: 0,
+        extra: 0,
+    };
+    let forked = Forked {
+        pid,
+        child,
+        mem,
+        hosts,
+        supervisor,
+    };
+    let contents = Contents::Forked(forked);
+    Ok(super::snapshot(process, &stopped, contents, taken))
+}
+
+/// Bytes of memory that are the copy's alone: what the process has written to since.
+fn private_bytes(child: u32) -> u64 {
+    let text = fs::read_to_string(proc::path(child, "smaps_rollup")).unwrap_or_default();
+    // proc(5): "Private_Dirty:       1234 kB"
+    let size = |line: &str| line.split_whitespace().nth(1)?.parse::<u64>().ok();
+    let private = text.lines().filter(|line| line.starts_with("Private_"));
+    private.filter_map(size).sum::<u64>().saturating_mul(1024)
+}

@@ -1,0 +1,57 @@
+//! [`Method::Stop`]: the process stands still while its memory is copied. It works wherever ptrace does,
+//! and asks nothing of the process.
+
+use super::copy::{Run, copy};
+use super::image::Image;
+use super::imaged::{Imaged, is_copied, pages_of};
+use super::{Contents, Failed, Method, Snapshot, SnapshotOptions, Taken, Watch};
+use crate::pages::Pagemap;
+use crate::{Process, ProcessError};
+
+/// Takes a snapshot in this way.
+pub(super) fn take(
+    process: &Process,
+    options: &SnapshotOptions,
+    watch: &mut dyn Watch,
+) -> Result<Snapshot, Failed> {
+    let pid = process.pid();
+    let mut image = Image::new(super::unnamed(process, options)?);
+    let failed = |source| ProcessError::Proc {
+        path: crate::proc::path(pid, "pagemap"),
+        source,
+    };
+    let mut pagemap = Pagemap::open(pid).map_err(failed)?;
+    let mut stopped = super::stop(process, options, None, watch)?;
+    let areas = process.read_areas()?;
+    let mut runs: Vec<Run> = Vec::new();
+    for area in areas.iter().filter(|area| is_copied(area)) {
+        let pages = pages_of(area, &mut pagemap);
+        runs.extend(pages.map_err(|errno| failed(std::io::Error::from_raw_os_error(errno)))?);
+    }
+    for run in &runs {
+        image.reserve(run.start, run.end);
+    }
+    let copied = copy(stopped.memory(), &runs, &mut image).map_err(|source| {
+        ProcessError::Image {
+            pid,
+            directory: options.directory.clone(),
+            source,
+        }
+    })?;
+    let holder = stopped.take_supervisor();
+    let (pause, _) = stopped.let_go(holder)?;
+    let taken = Taken {
+        method: Method::Stop,
+        passed_over: Vec::new(),
+        settled: stopped.settled(),
+        pause,
+        total: stopped.stopped_before().saturating_add(pause),
+        tries: stopped.tries(),
+        copied_in_pause: copied,
+        copied,
+        extra: image.bytes(),
+    };
+    let imaged = Imaged::new(image, areas, stopped.memory().clone(), None);
+    let contents = Contents::Imaged(imaged);
+    Ok(super::snapshot(process, &stopped, contents, taken))
+}

@@ -1,0 +1,107 @@
+//! The supervisor: a small process of its own that stops the target, and sees to it that the target
+//! goes on.
+//!
+//! It is forked from goheap before anything is touched, and is the only one that traces the target.
+//! goheap tells it what to do, over a pair of sockets ([`protocol`]). It does nothing else: it reads no
+//! heap and writes no file, so there is little that could make it fail. When the time is over for
+//! which the target may stand still, or when goheap is gone (its end of the line is closed, however
+//! that came), it undoes what was done ([`guard`]): threads run on, a copy of the target is killed and
+//! waited for, what was registered is taken back.
+//!
+//! What if the supervisor itself is killed? The kernel then lets the target's threads run on and kills
+//! the copy, and what is closed with the supervisor's descriptors is gone as well. [`inject`] tells
+//! why a thread that was in the middle of a call of ours takes no harm; docs/harm.md what may be left.
+
+use std::io;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+pub(crate) mod protocol;
+
+mod guard;
+mod inject;
+mod tracer;
+
+use protocol::{Line, Reply, Request};
+
+use crate::sys::{self, Forked};
+
+/// What the kernel calls it (15 bytes at most).
+const NAME: &std::ffi::CStr = c"goheap-guard";
+
+/// How long a request may take to be taken by the supervisor, which always listens.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// goheap's end of the line to its supervisor. Dropping it makes the supervisor undo what is left to
+/// be undone, and end.
+#[derive(Debug)]
+pub(crate) struct Supervisor {
+    /// Its process.
+    pid: u32,
+    /// `None` once it is closed.
+    line: Option<Line>,
+}
+
+impl Supervisor {
+    /// Starts one for process `target`.
+    ///
+    /// # Errors
+    /// No process or no pair of sockets can be had.
+    pub(crate) fn start(target: u32) -> io::Result<Supervisor> {
+        let (ours, theirs) = Line::pair()?;
+        match sys::fork().map_err(io::Error::from_raw_os_error)? {
+            Forked::Parent(pid) => Ok(Supervisor {
+                pid,
+                line: Some(ours),
+            }),
+            Forked::Child => {
+                let served = catch_unwind(AssertUnwindSafe(|| {
+                    let line = Line::of(sys::cut_off(NAME, theirs.into_fd()));
+                    sys::set_nice(-20);
+                    guard::serve(&line, target);
+                }));
+                sys::exit(i32::from(served.is_err()))
+            }
+        }
+    }
+
+    /// Asks for something, and waits for the answer.
+    ///
+    /// # Errors
+    /// The supervisor is gone; then the target runs.
+    pub(crate) fn ask(&mut self, request: &Request) -> io::Result<Reply> {
+        let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
+        let line = self.line.as_ref().ok_or_else(gone)?;
+        line.send(request, PATIENCE)?;
+        line.receive()?.ok_or_else(gone)
+    }
+
+    /// The descriptor that follows a [`Reply::Tracking`].
+    ///
+    /// # Errors
+    /// The supervisor is gone.
+    pub(crate) fn descriptor(&mut self) -> io::Result<OwnedFd> {
+        let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
+        self.line.as_ref().ok_or_else(gone)?.receive_fd()
+    }
+
+    /// Makes it end, and waits until nothing is held any more.
+    fn end(&mut self) {
+        drop(self.line.take());
+        let patience = Instant::now() + PATIENCE;
+        let mut pause = Duration::from_micros(20);
+        while !sys::has_ended(self.pid) && Instant::now() < patience {
+            thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
