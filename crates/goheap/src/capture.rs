@@ -129,7 +129,9 @@ impl Standstill {
         let passed_over = taken.passed_over.into_iter();
         Standstill {
             method: taken.method.name(),
-            passed_over: passed_over.map(|one| (one.method.name(), one.why)).collect(),
+            passed_over: passed_over
+                .map(|one| (one.method.name(), one.why))
+                .collect(),
             pause: taken.pause,
             total: taken.total,
             tries: taken.tries,
@@ -346,7 +348,12 @@ impl Subject {
                     .and_then(|world| dump(&world, fidelity, sink));
                 let standstill = Standstill::of(snapshot);
                 let summary = walked.map_err(failed)?;
-                let Moments { moment, at, monotonic_ns, .. } = moments;
+                let Moments {
+                    moment,
+                    at,
+                    monotonic_ns,
+                    ..
+                } = moments;
                 let process = live.facts();
                 let catalogue = learn.map(|learn| {
                     self.catalogue(&program, &features, model, &PageCache::new(live), &learn)

@@ -197,7 +197,14 @@ fn live_demo(args: &DemoArgs, go: &toolchain::Go, out: &mut dyn Write) -> Result
     let file = kept.map_or_else(|| scratch.path().join("leak.heapdump"), Path::to_owned);
     step(out, &format!("goheap dump {pid} -o {}", Shown(&file)))?;
     let source = Source::Process(pid);
-    let outcome = dump::capture(&source, None, Fidelity::Mended, &HowArgs::default(), true, &file)?;
+    let outcome = dump::capture(
+        &source,
+        None,
+        Fidelity::Mended,
+        &HowArgs::default(),
+        true,
+        &file,
+    )?;
     text::done(outcome.print(out).and_then(|()| out.flush()))?;
     leaking.end();
 

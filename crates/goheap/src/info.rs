@@ -137,7 +137,13 @@ impl Info {
             until_look: LOOK_EVERY,
             signal: None,
         };
-        let walked = subject.walk(Fidelity::Mended, how, &crate::unnamed::directory(), &mut counting, None);
+        let walked = subject.walk(
+            Fidelity::Mended,
+            how,
+            &crate::unnamed::directory(),
+            &mut counting,
+            None,
+        );
         let Counting {
             census,
             notes,

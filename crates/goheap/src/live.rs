@@ -1,9 +1,13 @@
 //! A live process, as this system can look at one; on others than Linux, a clear no.
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{Live, Snapshot, Stopped, Watch, install_interrupts, monotonic_ns, stop_requested};
+pub(crate) use linux::{
+    Live, Snapshot, Stopped, Watch, install_interrupts, monotonic_ns, stop_requested,
+};
 #[cfg(not(target_os = "linux"))]
-pub(crate) use other::{Live, Snapshot, Stopped, Watch, install_interrupts, monotonic_ns, stop_requested};
+pub(crate) use other::{
+    Live, Snapshot, Stopped, Watch, install_interrupts, monotonic_ns, stop_requested,
+};
 
 #[cfg(target_os = "linux")]
 mod linux {

@@ -10,7 +10,8 @@ use goheap_memory::{Machine, Mapping};
 
 use crate::proc::{self, Area, Status};
 use crate::{
-    Denied, LiveMemory, Mapped, ProcessError, Snapshot, SnapshotOptions, StopOptions, Stopped, Watch, sys,
+    Denied, LiveMemory, Mapped, ProcessError, Snapshot, SnapshotOptions, StopOptions, Stopped,
+    Watch, sys,
 };
 
 /// A live process that was found fit to be looked at. It runs on; nothing was done to it.

@@ -68,11 +68,11 @@ mod snapshot;
 #[cfg(target_os = "linux")]
 mod stop;
 #[cfg(target_os = "linux")]
+mod supervisor;
+#[cfg(target_os = "linux")]
 mod sys;
 #[cfg(target_os = "linux")]
 mod userfault;
-#[cfg(target_os = "linux")]
-mod supervisor;
 
 pub use map::{Mapped, map_file, map_opened};
 

@@ -82,17 +82,15 @@ impl Pagemap {
 
     /// The same from the entries of pagemap (Documentation/admin-guide/mm/pagemap.rst): bit 63 present,
     /// 62 swapped, 61 of a file or shared.
-    fn there_by_entries(
-        &self,
-        start: u64,
-        end: u64,
-        found: &mut Vec<Region>,
-    ) -> Result<(), Errno> {
+    fn there_by_entries(&self, start: u64, end: u64, found: &mut Vec<Region>) -> Result<(), Errno> {
         let mut bytes = vec![0; 1 << 16];
         let mut at = start;
         while at < end {
             let pages = ((end - at) / PAGE).min(bytes.len() as u64 / 8);
-            let Some(buf) = bytes.get_mut(..pages as usize * 8).filter(|buf| !buf.is_empty()) else {
+            let Some(buf) = bytes
+                .get_mut(..pages as usize * 8)
+                .filter(|buf| !buf.is_empty())
+            else {
                 break;
             };
             let read = self.file.read_exact_at(buf, at / PAGE * 8);

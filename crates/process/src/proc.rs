@@ -156,7 +156,9 @@ impl Area {
     pub(crate) fn is_of_kernel(&self) -> bool {
         let name = self.mapping.name.as_deref().map(Path::as_os_str);
         let name = name.map_or(&b""[..], |name| name.as_bytes());
-        [&b"[v"[..], b"[uprobes"].iter().any(|prefix| name.starts_with(prefix))
+        [&b"[v"[..], b"[uprobes"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
     }
 }
 

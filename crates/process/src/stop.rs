@@ -9,8 +9,8 @@
 //! signals all the time; and it would have to be told apart whether it was in a stop of its group. To
 //! seize anew stops nobody.
 
-use std::path::{Path, PathBuf};
 use std::io;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 

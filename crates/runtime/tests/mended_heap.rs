@@ -16,7 +16,7 @@ use goheap_golang::ElfProgram;
 use goheap_image::Executable;
 use goheap_memory::Target;
 use goheap_process::{Process, StopOptions, map_file};
-use goheap_runtime::{Contents, Fidelity, Large, MomentCheck, Sink, World, dump};
+use goheap_runtime::{Contents, Fidelity, Gap, Gaps, Large, MomentCheck, Sink, World, dump};
 use goheap_testkit::obedient::Obedient;
 use goheap_testkit::quiescent::Quiescent;
 use goheap_testkit::{BuildOptions, build, variant};
@@ -271,6 +271,14 @@ const HEAP_GAPS: [&str; 9] = [
     "threads",
 ];
 
+/// Whether it is about the pages of a span that is just being made: that is in use by itself, and not
+/// yet by its arena in either of the two ways (runtime/mheap.go: `allocSpan` sets the span's state well
+/// before `setSpans`, and `pageInUse` behind that).
+fn is_of_a_new_span(gap: &Gap, gaps: &Gaps) -> bool {
+    let same = |other: &Gap| other.what == "a span by its arena" && other.at == gap.at;
+    gap.what == "a page of a span" && gaps.kept().iter().any(same)
+}
+
 /// A program that allocates and collects flat out, stopped at any moment: where the moment was
 /// safe no check of the heap fails; where it was not, what fails is what such a moment explains: an
 /// object in flight, a span in the middle of its sweep, one that is made or given back.
@@ -304,7 +312,7 @@ fn tells_of_the_heap_at_any_moment() {
             tiny += tally.tiny;
             assert!(!safe || tally.nowhere == 0, "go{version}");
             for gap in summary.gaps.kept() {
-                if HEAP_GAPS.contains(&gap.what) {
+                if HEAP_GAPS.contains(&gap.what) && !is_of_a_new_span(gap, &summary.gaps) {
                     *told.entry((safe, gap.what)).or_default() += 1;
                     assert!(!safe, "go{version}: {gap}");
                 }

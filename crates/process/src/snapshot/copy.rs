@@ -45,7 +45,9 @@ pub(super) fn copy(memory: &LiveMemory, runs: &[Run], image: &mut Image) -> io::
         let others: Vec<_> = (1..readers).map(|_| scope.spawn(work)).collect();
         let mut copied = vec![work()];
         copied.extend(others.into_iter().map(|other| {
-            other.join().unwrap_or_else(|_| Err(io::Error::other("a reader ended early")))
+            other
+                .join()
+                .unwrap_or_else(|_| Err(io::Error::other("a reader ended early")))
         }));
         copied
     });

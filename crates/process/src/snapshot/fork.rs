@@ -32,7 +32,11 @@ impl Forked {
     pub(super) fn end(mut self) -> Result<u64, ProcessError> {
         let extra = private_bytes(self.child);
         let lost = |source| supervisor_lost(self.pid, source);
-        match self.supervisor.ask(&Request::EndChild(self.hosts)).map_err(lost)? {
+        match self
+            .supervisor
+            .ask(&Request::EndChild(self.hosts))
+            .map_err(lost)?
+        {
             Reply::ChildGone { reaped: true } => Ok(extra),
             Reply::ChildGone { .. } => Err(ProcessError::LeftZombie {
                 pid: self.pid,
@@ -69,7 +73,10 @@ pub(super) fn take(
     let lost = |source| supervisor_lost(pid, source);
     let holder = stopped.take_supervisor();
     let mut supervisor = holder.ok_or_else(|| lost(io::ErrorKind::NotFound.into()))?;
-    let (child, pause) = match supervisor.ask(&Request::Fork(hosts.clone())).map_err(lost)? {
+    let (child, pause) = match supervisor
+        .ask(&Request::Fork(hosts.clone()))
+        .map_err(lost)?
+    {
         Reply::Forked {
             child,
             since_ns,

@@ -64,7 +64,11 @@ impl Imaged {
         if !area.mapping.read {
             return Err(FaultKind::Os(libc::EFAULT));
         }
-        let end = area.mapping.end.get().min(at.saturating_add(buf.len() as u64));
+        let end = area
+            .mapping
+            .end
+            .get()
+            .min(at.saturating_add(buf.len() as u64));
         let piece = self.image.piece(at, end);
         let len = (piece.end - at) as usize;
         let buf = buf.get_mut(..len).unwrap_or_default();

@@ -31,13 +31,12 @@ pub(super) fn take(
     for run in &runs {
         image.reserve(run.start, run.end);
     }
-    let copied = copy(stopped.memory(), &runs, &mut image).map_err(|source| {
-        ProcessError::Image {
+    let copied =
+        copy(stopped.memory(), &runs, &mut image).map_err(|source| ProcessError::Image {
             pid,
             directory: options.directory.clone(),
             source,
-        }
-    })?;
+        })?;
     let holder = stopped.take_supervisor();
     let (pause, _) = stopped.let_go(holder)?;
     let taken = Taken {

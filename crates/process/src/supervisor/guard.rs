@@ -43,7 +43,9 @@ pub(super) fn serve(line: &Line, pid: u32) {
         };
         let reply = guard.answer(&request);
         // A process that is held is not held for a goheap that does not listen.
-        let within = guard.time_left().map_or(PATIENCE, |left| left.min(PATIENCE));
+        let within = guard
+            .time_left()
+            .map_or(PATIENCE, |left| left.min(PATIENCE));
         if line.send(&reply, within).is_err() {
             break;
         }

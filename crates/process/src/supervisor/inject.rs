@@ -153,8 +153,7 @@ fn run(
     for (place, argument) in places.into_iter().zip(arguments) {
         registers[place] = argument;
     }
-    let options =
-        host.options | libc::PTRACE_O_TRACESYSGOOD | libc::PTRACE_O_TRACECLONE;
+    let options = host.options | libc::PTRACE_O_TRACESYSGOOD | libc::PTRACE_O_TRACECLONE;
     sys::set_options(tid, options)?;
     sys::set_register_words(tid, &registers)?;
     let mut entered = false;

@@ -100,7 +100,12 @@ pub(crate) enum Doing {
 }
 
 impl Doing {
-    const ALL: [Doing; 4] = [Doing::Seize, Doing::Interrupt, Doing::Wait, Doing::Registers];
+    const ALL: [Doing; 4] = [
+        Doing::Seize,
+        Doing::Interrupt,
+        Doing::Wait,
+        Doing::Registers,
+    ];
 
     /// As a verb, in front of "thread N".
     pub(crate) fn verb(self) -> &'static str {
@@ -201,7 +206,9 @@ fn errno_word(errno: i32) -> u64 {
 }
 
 fn index_of<T: PartialEq>(all: &[T], one: &T) -> u64 {
-    all.iter().position(|other| other == one).unwrap_or(all.len()) as u64
+    all.iter()
+        .position(|other| other == one)
+        .unwrap_or(all.len()) as u64
 }
 
 /// One side's message as words, and back.
@@ -528,10 +535,11 @@ mod tests {
             doing,
             errno: 5,
         });
-        replies.extend(whys.into_iter().chain(requests).map(|why| Reply::NotStopped {
-            why,
-            held_ns: 11,
-        }));
+        replies.extend(
+            whys.into_iter()
+                .chain(requests)
+                .map(|why| Reply::NotStopped { why, held_ns: 11 }),
+        );
         for reply in &replies {
             there_and_back(reply);
         }
@@ -562,7 +570,9 @@ mod tests {
             since_ns: 1,
             threads: vec![(1, [0; 27]); 100_000],
         };
-        let error = one.send(&long, Duration::from_millis(20)).expect_err("full");
+        let error = one
+            .send(&long, Duration::from_millis(20))
+            .expect_err("full");
         assert_eq!(error.kind(), ErrorKind::TimedOut);
     }
 

@@ -99,13 +99,7 @@ pub(crate) fn pagemap_scan(
     };
     // SAFETY: the request reads and writes one pm_scan_arg, which is live, and writes at most
     // `vec_len` regions, plain words, to the slice that is borrowed mutably for the whole call.
-    let got = unsafe {
-        libc::ioctl(
-            pagemap.as_raw_fd(),
-            PAGEMAP_SCAN as _,
-            &raw mut arguments,
-        )
-    };
+    let got = unsafe { libc::ioctl(pagemap.as_raw_fd(), PAGEMAP_SCAN as _, &raw mut arguments) };
     match usize::try_from(got) {
         Ok(count) => Ok((count.min(regions.len()), arguments.walk_end)),
         Err(_) => Err(errno()),

@@ -21,12 +21,6 @@ pub(crate) fn unregister(tracking: &OwnedFd, start: u64, end: u64) -> Result<(),
         len: end - start,
     };
     // SAFETY: the request reads one uffdio_range, which is live.
-    let got = unsafe {
-        libc::ioctl(
-            tracking.as_raw_fd(),
-            UFFDIO_UNREGISTER as _,
-            &raw mut range,
-        )
-    };
+    let got = unsafe { libc::ioctl(tracking.as_raw_fd(), UFFDIO_UNREGISTER as _, &raw mut range) };
     if got == -1 { Err(errno()) } else { Ok(()) }
 }

@@ -42,9 +42,7 @@ fn a_zombie() {
     let mut child = Command::new("true").spawn().unwrap();
     let pid = child.id();
     let path = format!("/proc/{pid}/status");
-    eventually("it ends", || {
-        status(&path, "State").starts_with('Z')
-    });
+    eventually("it ends", || status(&path, "State").starts_with('Z'));
     assert!(matches!(refusal(pid), ProcessError::Zombie { .. }));
     child.wait().unwrap();
 }

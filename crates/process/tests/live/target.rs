@@ -331,7 +331,10 @@ fn holder(pid: u32) {
 fn juggler(pid: u32) {
     say("1");
     loop {
-        stop(pid).expect("stop").resume().expect("it was held until now");
+        stop(pid)
+            .expect("stop")
+            .resume()
+            .expect("it was held until now");
     }
 }
 
@@ -345,7 +348,10 @@ fn picky(pid: u32) {
     loop {
         let process = Process::find(pid).expect("find");
         let stopped = process.stop_when(&options, &mut |_| false);
-        stopped.expect("stop").resume().expect("it was held until now");
+        stopped
+            .expect("stop")
+            .resume()
+            .expect("it was held until now");
     }
 }
 
