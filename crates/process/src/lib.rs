@@ -3,19 +3,21 @@
 //!
 //! # Start here
 //! [`Process::find`] looks at a process through /proc and refuses what cannot be captured.
-//! [`Process::stop`] holds all its threads: the [`Stopped`] is a
-//! [`Target`](goheap_memory::Target), with registers, mappings and memory, and lets go when it is
-//! dropped. [`Process::stop_when`] does so at a moment that suits its caller, who is asked at each
-//! stop. [`Process::memory`] reads without stopping. [`map_file`] is the one place in the house
-//! where a file is mapped, and the one part of this crate that other systems than Linux have.
+//! [`Process::snapshot`] takes memory and registers of one instant: the [`Snapshot`] is a
+//! [`Target`](goheap_memory::Target) that is read while the process runs on. How long that stops the
+//! process depends on the [`Method`]. [`Process::stop`] holds all its threads instead, until the
+//! [`Stopped`] is dropped; [`Process::memory`] reads without stopping. [`map_file`] is the one place in
+//! the house where a file is mapped, and the one part of this crate that other systems than Linux have.
 //!
 //! # Invariants
-//! - **The target is never harmed.** However this process ends, the kernel lets the target's
-//!   threads run on; no option ties their life to ours; a signal that a thread was about to get is
-//!   left where the kernel delivers it even if we are killed. No register and no byte of the target
-//!   is ever written here.
-//! - Stopping and reading are two things: reads need no stop, and any thread may read.
-//! - One try to stop holds nobody longer than its deadline.
+//! - **The target is never harmed.** A small forked process, the supervisor, alone traces it, and lets
+//!   go when the time is over or when this process is gone. However both end, the kernel lets the
+//!   target's threads run on; no option ties their life to ours; a signal that a thread was about to get
+//!   is left where the kernel delivers it even if we are killed. No byte of the target is ever written
+//!   here; registers only to make a system call where that is harmless (`supervisor/inject.rs`).
+//! - Reading needs no stop, and any thread may read.
+//! - One try to stop holds nobody longer than its deadline, and all together no longer than
+//!   [`StopOptions::max_pause`].
 //! - `unsafe` is here and nowhere else in the house: in `sys` (system calls) and `map` (mmap).
 //!
 //! # Not here
