@@ -343,9 +343,15 @@ impl Subject {
                 let sites = patient_sites(&world).map_err(failed)?;
                 let mut moments = Moments::new(check);
                 let snapshot = live.snapshot(how, directory, sites, &mut moments)?;
+                let process = live.facts();
                 let walked = world
                     .stopped(&snapshot)
                     .and_then(|world| dump(&world, fidelity, sink));
+                // Of the snapshot: the process may have ended meanwhile.
+                let catalogue = learn.filter(|_| walked.is_ok()).map(|learn| {
+                    let memory = PageCache::new(&snapshot);
+                    self.catalogue(&program, &features, model, &memory, &learn)
+                });
                 let standstill = Standstill::of(snapshot);
                 let summary = walked.map_err(failed)?;
                 let Moments {
@@ -354,10 +360,6 @@ impl Subject {
                     monotonic_ns,
                     ..
                 } = moments;
-                let process = live.facts();
-                let catalogue = learn.map(|learn| {
-                    self.catalogue(&program, &features, model, &PageCache::new(live), &learn)
-                });
                 Ok(Walked {
                     monotonic_ns,
                     process: Some(process),
