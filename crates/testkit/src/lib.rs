@@ -12,6 +12,7 @@
 //! - [`quiescent`]: a program that stands still inside its own `WriteHeapDump`.
 //! - [`entry`]: a program stopped at the entry of `runtime.readmemstats_m`, its collector on.
 //! - [`obedient`]: a program that runs on, for measuring.
+//! - [`service`]: an HTTP service under a load that checks its answers.
 //! - [`others`]: programs of others, to be captured at work: etcd, the Go compiler.
 //! - [`second_reader`]: a dump as a list of records, read by a grammar.
 //! - [`reach`]: what is reachable in a dump; [`holders`]: are the lists of the program `holders`
@@ -59,6 +60,8 @@ pub mod program;
 pub mod quiescent;
 pub mod reach;
 pub mod second_reader;
+#[cfg(target_os = "linux")]
+pub mod service;
 #[cfg(target_os = "linux")]
 pub mod standstill;
 pub mod symbols;
