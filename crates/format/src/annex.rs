@@ -31,7 +31,7 @@ pub const MAGIC: &[u8] = b"goheap annex ";
 /// What an annex ends with.
 pub const END_MAGIC: &[u8; 8] = b"goannex\n";
 /// The version that is written, and whose sections and columns are all known.
-pub const VERSION: Version = Version { major: 1, minor: 1 };
+pub const VERSION: Version = Version { major: 1, minor: 2 };
 
 /// Tag of a block, and of the end.
 const TAG_BLOCK: u64 = 1;

@@ -8,6 +8,7 @@ use goheap_analysis::put_catalogue;
 use goheap_format::annex::{AnnexWriter, Capture, Gap, Note, Program};
 
 use crate::capture::{Subject, Walked};
+use crate::standstill::Standstill;
 
 /// Completes the annex and writes it; how many bytes it has.
 ///
@@ -31,19 +32,14 @@ pub(crate) fn write(
         main_version: text(&facts.main_version).as_bytes(),
     }))?;
     let gaps = &walked.summary.gaps;
+    let standstill = walked.standstill.as_ref();
     annex.add(&Note::Capture(Capture {
         source: facts.name.as_bytes(),
         unix_ns: walked.unix_ns(),
         method: walked.method().as_bytes(),
         pause_ns: walked.pause().map(nanoseconds),
-        stopped_ns: walked
-            .standstill
-            .as_ref()
-            .map(|standstill| nanoseconds(standstill.total)),
-        tries: walked
-            .standstill
-            .as_ref()
-            .map_or(0, |standstill| standstill.tries.into()),
+        stopped_ns: standstill.map(|standstill| nanoseconds(standstill.total)),
+        tries: standstill.map_or(0, |standstill| standstill.tries.into()),
         safe_moment: walked.safe_moment,
         gaps: gaps.count(),
         monotonic_ns: walked.monotonic_ns,
@@ -51,6 +47,16 @@ pub(crate) fn write(
         started: walked.process.map(|process| process.started),
         rss: walked.process.map(|process| process.rss),
         rss_anon: walked.process.map(|process| process.rss_anon),
+        passed_over: standstill
+            .map_or(String::new(), Standstill::passed_over_text)
+            .as_bytes(),
+        copied_in_pause: standstill.map(|standstill| standstill.copied_in_pause),
+        copied: standstill.map(|standstill| standstill.copied),
+        extra: standstill.map(|standstill| standstill.extra),
+        left: standstill
+            .and_then(|standstill| standstill.left.as_deref())
+            .unwrap_or_default()
+            .as_bytes(),
     }))?;
     for gap in gaps.kept() {
         annex.add(&Note::Gap(Gap {

@@ -1,7 +1,6 @@
 //! From a process or a core to records: find it, open its executable, stop it, walk it, let it go.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -19,9 +18,9 @@ use goheap_runtime::{
 use crate::args::HowArgs;
 use crate::error::CommandError;
 use crate::learn::learn_catalogue;
-use crate::live::{Live, Snapshot, Stopped, Watch, monotonic_ns};
+use crate::live::{Live, Stopped, Watch, monotonic_ns};
 use crate::source::{Source, begins_like_a_dump};
-use crate::units;
+use crate::standstill::Standstill;
 
 /// A program that is about to be walked: its source and its executable are open, and nothing is
 /// stopped yet.
@@ -95,54 +94,6 @@ pub(crate) struct ProcessFacts {
     pub(crate) rss_anon: u64,
 }
 
-/// How a process stood still, and how it was captured meanwhile.
-#[derive(Debug, Clone)]
-pub(crate) struct Standstill {
-    /// The way: `pre-copy`, `fork` or `stop`.
-    pub(crate) method: &'static str,
-    /// Gentler ways that were not open, and why.
-    pub(crate) passed_over: Vec<(&'static str, String)>,
-    /// For how long it stood still, the last time.
-    pub(crate) pause: Duration,
-    /// For how long in all, the tries before that included.
-    pub(crate) total: Duration,
-    /// How often it was stopped, the last time included.
-    pub(crate) tries: u32,
-    /// Bytes that were copied while it stood still.
-    pub(crate) copied_in_pause: u64,
-    /// Bytes that were copied in all.
-    pub(crate) copied: u64,
-    /// Bytes of memory, or of disk, that the capture took.
-    pub(crate) extra: u64,
-    /// What the process was left with, if it was.
-    pub(crate) left: Option<String>,
-}
-
-impl Standstill {
-    /// What a snapshot cost. It is over then.
-    fn of(snapshot: Snapshot) -> Standstill {
-        let taken = snapshot.taken().clone();
-        let (taken, left) = match snapshot.end() {
-            Ok(taken) => (taken, None),
-            Err(error) => (taken, Some(error.to_string())),
-        };
-        let passed_over = taken.passed_over.into_iter();
-        Standstill {
-            method: taken.method.name(),
-            passed_over: passed_over
-                .map(|one| (one.method.name(), one.why))
-                .collect(),
-            pause: taken.pause,
-            total: taken.total,
-            tries: taken.tries,
-            copied_in_pause: taken.copied_in_pause,
-            copied: taken.copied,
-            extra: taken.extra,
-            left,
-        }
-    }
-}
-
 /// Looks at each moment at which the process stands still, and remembers the last.
 struct Moments {
     check: MomentCheck,
@@ -168,17 +119,6 @@ impl Watch for Moments {
         self.monotonic_ns = monotonic_ns();
         self.moment = self.check.look(stopped);
         self.moment.is_safe()
-    }
-}
-
-impl fmt::Display for Standstill {
-    /// `3.1 ms`, or `3.1 ms (4.4 ms in 3 tries)`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&units::duration(self.pause))?;
-        match self.tries {
-            1 => Ok(()),
-            tries => write!(f, " ({} in {tries} tries)", units::duration(self.total)),
-        }
     }
 }
 

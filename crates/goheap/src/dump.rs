@@ -25,6 +25,7 @@ use crate::output::{Stopped, Threaded};
 use crate::progress::Progress;
 use crate::redact;
 use crate::source::Source;
+use crate::standstill::PassedOver;
 use crate::text;
 use crate::units;
 use crate::unnamed;
@@ -453,6 +454,12 @@ struct DumpValue<'a> {
     pause_ns: Option<u128>,
     stopped_ns: Option<u128>,
     tries: Option<u32>,
+    method: &'static str,
+    passed_over: &'a [PassedOver],
+    copied_in_pause_bytes: Option<u64>,
+    copied_bytes: Option<u64>,
+    extra_bytes: Option<u64>,
+    left: Option<&'a str>,
     safe_moment: bool,
     elapsed_ns: u128,
     caveat: Option<&'a str>,
@@ -501,6 +508,12 @@ impl Outcome {
             pause_ns: standstill.map(|standstill| standstill.pause.as_nanos()),
             stopped_ns: standstill.map(|standstill| standstill.total.as_nanos()),
             tries: standstill.map(|standstill| standstill.tries),
+            method: self.walked.method(),
+            passed_over: standstill.map_or(&[], |standstill| &standstill.passed_over),
+            copied_in_pause_bytes: standstill.map(|standstill| standstill.copied_in_pause),
+            copied_bytes: standstill.map(|standstill| standstill.copied),
+            extra_bytes: standstill.map(|standstill| standstill.extra),
+            left: standstill.and_then(|standstill| standstill.left.as_deref()),
             safe_moment: self.walked.safe_moment,
             elapsed_ns: self.elapsed.as_nanos(),
             caveat: self.caveat.as_deref(),
@@ -508,7 +521,7 @@ impl Outcome {
         }
     }
 
-    /// One line, and one for each gap.
+    /// One line, and one for each gentler way that was not open, and for each gap.
     pub(crate) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         let name = match self.to_stdout() {
             true => "standard output".to_owned(),
@@ -530,6 +543,9 @@ impl Outcome {
             write!(out, ", not at a safe moment")?;
         }
         writeln!(out, "; {}", gaps::counted(&self.walked.summary.gaps))?;
+        if let Some(standstill) = &self.walked.standstill {
+            standstill.print_notes(out)?;
+        }
         gaps::print(out, &self.walked.summary.gaps, self.caveat.as_deref())
     }
 }

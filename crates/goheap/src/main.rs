@@ -45,6 +45,7 @@ mod records;
 mod redact;
 mod room;
 mod source;
+mod standstill;
 mod text;
 mod top;
 mod tree;

@@ -122,6 +122,7 @@ struct VerifyValue {
 #[derive(Serialize)]
 struct AnnexValue {
     rows: BTreeMap<String, u64>,
+    method: Option<String>,
     safe_moment: Option<bool>,
     gaps: GapsValue,
     error: Option<AnnexErrorValue>,
@@ -144,6 +145,10 @@ impl AnnexValue {
             rows: rows
                 .map(|(name, &rows)| (text::json_text(name), rows))
                 .collect(),
+            method: digest
+                .capture
+                .as_ref()
+                .map(|capture| text::json_text(&capture.method)),
             safe_moment: digest.capture.as_ref().map(|capture| capture.safe_moment),
             gaps: GapsValue::told(digest),
             error: error.map(|error| AnnexErrorValue {
@@ -242,15 +247,19 @@ impl Checked {
         )?;
         if let Some(annex) = &verdict.annex {
             write!(out, "; annex of {}", units::bytes(verdict.trailing))?;
-            if let Some(capture) = annex
-                .capture
-                .as_ref()
-                .filter(|capture| !capture.safe_moment)
-            {
-                write!(out, ", captured at a moment that was not safe")?;
-                // A core was not stopped for it.
-                if capture.tries > 0 {
-                    write!(out, ", after {}", units::counted(capture.tries, "stop"))?;
+            if let Some(capture) = &annex.capture {
+                let method = text::printable(&capture.method);
+                match (capture.method.is_empty(), capture.safe_moment) {
+                    (true, true) => {}
+                    (true, false) => write!(out, ", captured")?,
+                    (false, _) => write!(out, ", captured ({method})")?,
+                }
+                if !capture.safe_moment {
+                    write!(out, " at a moment that was not safe")?;
+                    // A core was not stopped for it.
+                    if capture.tries > 0 {
+                        write!(out, ", after {}", units::counted(capture.tries, "stop"))?;
+                    }
                 }
             }
             match annex.gap_count() {

@@ -165,8 +165,8 @@ pub enum ProcessError {
     },
     /// There is no way to take a snapshot, or not the way that was asked for. The process runs on.
     #[error(
-        "cannot capture process {pid} ({name}){}",
-        passed_over.iter().map(|one| format!("; --method {}: {}", one.method, one.why))
+        "cannot capture process {pid} ({name}){}; goheap doctor {pid} tells more",
+        passed_over.iter().map(|one| format!("; {}: {}", one.method, one.why))
             .collect::<String>()
     )]
     NoMethod {
@@ -178,7 +178,11 @@ pub enum ProcessError {
         passed_over: Vec<crate::PassedOver>,
     },
     /// The copy of its memory could not be written.
-    #[error("cannot write the copy of the memory of process {pid} to {}: {source}", directory.display())]
+    #[error(
+        "cannot write the copy of the memory of process {pid} to {}: {source}; make room there, or write \
+         elsewhere (-o FILE; TMPDIR where there is no file)",
+        directory.display()
+    )]
     Image {
         /// The process.
         pid: u32,
@@ -199,7 +203,10 @@ pub enum ProcessError {
         child: u32,
     },
     /// The supervisor could not be started, or is gone. The process runs.
-    #[error("the supervisor of process {pid} is gone, the process runs on: {source}")]
+    #[error(
+        "goheap's supervisor of process {pid} could not be started or is gone, and the process runs on: \
+         {source}; try again"
+    )]
     Supervisor {
         /// The process.
         pid: u32,

@@ -54,6 +54,11 @@ pub struct CaptureDigest {
     pub started: Option<u64>,
     pub rss: Option<u64>,
     pub rss_anon: Option<u64>,
+    pub passed_over: Vec<u8>,
+    pub copied_in_pause: Option<u64>,
+    pub copied: Option<u64>,
+    pub extra: Option<u64>,
+    pub left: Vec<u8>,
 }
 
 /// [`Gap`](super::Gap), kept.
@@ -123,6 +128,11 @@ impl Digest {
                     started: c.started,
                     rss: c.rss,
                     rss_anon: c.rss_anon,
+                    passed_over: kept(c.passed_over),
+                    copied_in_pause: c.copied_in_pause,
+                    copied: c.copied,
+                    extra: c.extra,
+                    left: kept(c.left),
                 });
             }
             Note::Gap(g) if self.gaps.len() < MOST_GAPS => self.gaps.push(GapDigest {

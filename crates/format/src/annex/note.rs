@@ -66,7 +66,9 @@ pub struct Capture<'a> {
     pub source: &'a [u8],
     /// When, in nanoseconds since 1970 (UTC). Of a core: when it was read.
     pub unix_ns: u64,
-    /// How: `stop` (stopped, and read while it stood still) or `core`.
+    /// How: `pre-copy` (copied while it ran, stopped for what it wrote meanwhile), `fork` (a copy that
+    /// the process was made to fork was read), `stop` (stopped and copied) or `core`. Before 1.2,
+    /// `stop` is: stopped, and read while it stood still.
     pub method: &'a [u8],
     /// How long the process stood still for the capture itself, in nanoseconds; `None` for a core.
     pub pause_ns: Option<u64>,
@@ -91,6 +93,17 @@ pub struct Capture<'a> {
     pub rss: Option<u64>,
     /// As many of these were its own, of no file (proc(5): `RssAnon`); `None` for a core.
     pub rss_anon: Option<u64>,
+    /// Gentler ways to capture it that were not open, and why, as a sentence for people; empty if there
+    /// are none (from 1.2).
+    pub passed_over: &'a [u8],
+    /// Bytes that were copied while it stood still; `None` for a core, and before 1.2.
+    pub copied_in_pause: Option<u64>,
+    /// Bytes that were copied in all; `None` for a core, and before 1.2.
+    pub copied: Option<u64>,
+    /// Bytes of memory, or of disk, that the capture took; `None` for a core, and before 1.2.
+    pub extra: Option<u64>,
+    /// What the process was left with, as a sentence; empty if with nothing (from 1.2).
+    pub left: &'a [u8],
 }
 
 /// What could not be seen, or was not believed.

@@ -141,7 +141,7 @@ impl<'a> Value<'a> {
 }
 
 /// The most columns that a known section has.
-pub(super) const MOST_COLUMNS: usize = 13;
+pub(super) const MOST_COLUMNS: usize = 18;
 
 impl NoteKind {
     /// All of them, in the order in which their sections are written.
@@ -224,6 +224,11 @@ impl NoteKind {
                 ("started", MaybeUint),
                 ("rss", MaybeUint),
                 ("rss_anon", MaybeUint),
+                ("passed_over", Text),
+                ("copied_in_pause", MaybeUint),
+                ("copied", MaybeUint),
+                ("extra", MaybeUint),
+                ("left", Text),
             ],
             NoteKind::Gap => &[("what", Text), ("address", Address), ("why", Text)],
             NoteKind::Module => &[
@@ -336,6 +341,11 @@ impl NoteKind {
                 started: value(10).maybe(),
                 rss: value(11).maybe(),
                 rss_anon: value(12).maybe(),
+                passed_over: bytes(13),
+                copied_in_pause: value(14).maybe(),
+                copied: value(15).maybe(),
+                extra: value(16).maybe(),
+                left: bytes(17),
             }),
             NoteKind::Gap => Note::Gap(Gap {
                 what: bytes(0),
@@ -498,6 +508,11 @@ impl<'a> Note<'a> {
                 MaybeUint(c.started),
                 MaybeUint(c.rss),
                 MaybeUint(c.rss_anon),
+                Text(c.passed_over),
+                MaybeUint(c.copied_in_pause),
+                MaybeUint(c.copied),
+                MaybeUint(c.extra),
+                Text(c.left),
             ]),
             Note::Gap(g) => pad([Text(g.what), Address(g.address), Text(g.why)]),
             Note::Module(m) => pad([

@@ -33,6 +33,11 @@ fn notes() -> Vec<Note<'static>> {
             started: None,
             rss: Some(2 << 20),
             rss_anon: Some(1 << 20),
+            passed_over: b"pre-copy: not here",
+            copied_in_pause: Some(4096),
+            copied: Some(4096),
+            extra: Some(4096),
+            left: b"",
         }),
     ]
 }

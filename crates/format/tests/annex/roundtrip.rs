@@ -66,6 +66,11 @@ impl Seed {
                 started: self.flag.then_some(b),
                 rss: self.flag.then_some(g),
                 rss_anon: self.flag.then_some(a),
+                passed_over: x,
+                copied_in_pause: self.flag.then_some(c),
+                copied: self.flag.then_some(d),
+                extra: self.flag.then_some(e),
+                left: y,
             }),
             NoteKind::Gap => Note::Gap(Gap {
                 what: v,

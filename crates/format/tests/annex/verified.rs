@@ -140,6 +140,11 @@ fn what_the_capture_told_is_told_and_no_problem() {
         started: None,
         rss: None,
         rss_anon: None,
+        passed_over: b"",
+        copied_in_pause: None,
+        copied: None,
+        extra: None,
+        left: b"",
     };
     let notes = [Note::Gap(gap), Note::Capture(capture), Note::Span(SPAN)];
     let (verdict, problems) = verdict(&with_annex(&annex_of(&notes)));
@@ -187,6 +192,11 @@ fn an_annex_that_is_damaged_and_what_is_none() {
         started: None,
         rss: None,
         rss_anon: None,
+        passed_over: b"",
+        copied_in_pause: None,
+        copied: None,
+        extra: None,
+        left: b"",
     }); 2];
     let (_, told) = verdict(&with_annex(&annex_of(&captures)));
     assert!(

@@ -11,6 +11,7 @@ use crate::census::{Census, Head, status_name};
 use crate::gaps::GapsValue;
 use crate::records::MemStatsValue;
 use crate::source::Source;
+use crate::standstill::{PassedOver, Told};
 use crate::text::{hex, json_text};
 
 /// The shape, and its version.
@@ -36,6 +37,12 @@ pub(super) struct InfoValue {
     pause_ns: Option<u128>,
     stopped_ns: Option<u128>,
     tries: Option<u64>,
+    method: Option<String>,
+    passed_over: Vec<PassedOver>,
+    copied_in_pause_bytes: Option<u64>,
+    copied_bytes: Option<u64>,
+    extra_bytes: Option<u64>,
+    left: Option<String>,
     safe_moment: Option<bool>,
     caveat: Option<String>,
     gaps: Option<GapsValue>,
@@ -208,6 +215,25 @@ impl InfoValue {
             tries: standstill
                 .map(|standstill| u64::from(standstill.tries))
                 .or(told.map(|told| told.tries).filter(|&tries| tries > 0)),
+            method: walked
+                .map(|walked| walked.method().to_owned())
+                .or(told.map(|told| json_text(&told.method))),
+            passed_over: standstill
+                .map(|standstill| standstill.passed_over.clone())
+                .or(told.map(|told| Told(told).passed_over()))
+                .unwrap_or_default(),
+            copied_in_pause_bytes: standstill
+                .map(|standstill| standstill.copied_in_pause)
+                .or(told.and_then(|told| told.copied_in_pause)),
+            copied_bytes: standstill
+                .map(|standstill| standstill.copied)
+                .or(told.and_then(|told| told.copied)),
+            extra_bytes: standstill
+                .map(|standstill| standstill.extra)
+                .or(told.and_then(|told| told.extra)),
+            left: standstill
+                .and_then(|standstill| standstill.left.clone())
+                .or(told.and_then(|told| Told(told).left())),
             safe_moment: walked
                 .map(|walked| walked.safe_moment)
                 .or(told.map(|told| told.safe_moment)),

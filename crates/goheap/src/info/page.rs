@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::time::Duration;
 
 use goheap_format::annex::Digest;
 use goheap_format::{Compression, RecordKind};
@@ -11,6 +10,7 @@ use super::{DumpFile, From, Info};
 use crate::capture::{Facts, Walked};
 use crate::census::{Census, Head, status_name};
 use crate::gaps;
+use crate::standstill::Told;
 use crate::text::{Align, FAINT, Table, heading, printable};
 use crate::units;
 
@@ -32,9 +32,15 @@ pub(super) fn print(info: &Info, out: &mut dyn Write) -> io::Result<()> {
     }
     head.print(out)?;
     if let From::Program { facts, walked, .. } = &info.from {
+        if let Some(standstill) = &walked.standstill {
+            standstill.print_notes(out)?;
+        }
         gaps::print(out, &walked.summary.gaps, facts.caveat.as_deref())?;
     }
     if let From::Dump(dump) = &info.from {
+        if let Some(capture) = &info.notes.capture {
+            Told(capture).print_notes(out)?;
+        }
         gaps::print_told(out, &info.notes)?;
         if let Some(error) = &dump.annex_error {
             writeln!(out, "  note: {}", printable(error.to_string().as_bytes()))?;
@@ -152,14 +158,8 @@ fn told(table: &mut Table, notes: &Digest) {
             text(&capture.source)
         ),
     );
-    if let Some(pause) = capture.pause_ns.map(Duration::from_nanos) {
-        let tries = match (capture.tries, capture.stopped_ns.map(Duration::from_nanos)) {
-            (0 | 1, _) | (_, None) => String::new(),
-            (tries, Some(total)) => {
-                format!(" ({} in {tries} tries)", units::duration(total))
-            }
-        };
-        row("stood still for", units::duration(pause) + &tries);
+    if let Some(stood_still) = Told(capture).stood_still() {
+        row("stood still for", stood_still);
     }
     if !capture.safe_moment {
         row("moment", "not a safe one".to_owned());

@@ -45,8 +45,11 @@ fn a_dump_of_a_live_process() {
             let args = ["dump", &pid, "-o", path];
             goheap(args.iter().chain(exact).chain(more)).done()
         };
-        let line = dump(&[]).text();
-        assert_eq!(line.lines().count(), 1, "{line}");
+        let said = dump(&[]).text();
+        let (line, more) = said.split_once('\n').unwrap();
+        for line in more.lines() {
+            assert!(line.contains(" was not open: "), "{said}");
+        }
         for word in [
             "live.heapdump: ",
             " objects (",
@@ -56,6 +59,8 @@ fn a_dump_of_a_live_process() {
         ] {
             assert!(line.contains(word), "{word:?} in {line:?}");
         }
+        let ways = ["pre-copy", "fork", "stop"].map(|way| format!(" ms ({way}"));
+        assert!(ways.iter().any(|way| line.contains(way)), "{line}");
         assert!(!line.contains("safe moment"), "{line}");
         assert_eq!(
             fs::metadata(path).unwrap().permissions().mode() & 0o7777,
@@ -104,6 +109,75 @@ fn a_dump_of_a_live_process() {
             .ends_with("/linked")
     );
     assert_eq!(names(folder.path()), ["live.heapdump"]);
+}
+
+/// Whatever the way, it is told: in the line, in the JSON, in the annex.
+#[test]
+fn each_method_says_what_it_did() {
+    let folder = folder();
+    let mut program = linked(50_000);
+    let pid = program.pid().to_string();
+    let path = folder.path().join("live.heapdump");
+    let path = path.to_str().unwrap();
+    let mut objects = Vec::new();
+    for method in ["fork", "stop"] {
+        let args = ["dump", &pid, "--method", method, "-o", path];
+        let line = goheap(args).done().text();
+        assert_eq!(line.lines().count(), 1, "{line}");
+        assert!(line.contains(&format!(" ({method}")), "{line}");
+        let json = goheap(args.iter().chain(&["--json"])).done().json();
+        assert_eq!(json["method"], method);
+        assert_eq!(json["passed_over"], serde_json::json!([]));
+        assert!(json["left"].is_null(), "{json}");
+        let number = |field: &str| json[field].as_u64().unwrap();
+        // A copy that a fork makes is the kernel's, page by page, as the program writes.
+        let copies = method == "stop";
+        assert_eq!(number("copied_in_pause_bytes") > 0, copies, "{json}");
+        assert!(number("copied_bytes") >= number("copied_in_pause_bytes"));
+        assert!(!copies || number("extra_bytes") > 1 << 20, "{json}");
+        objects.push(number("objects"));
+
+        let told = goheap(["info", path, "--json"]).done().json();
+        for field in [
+            "method",
+            "passed_over",
+            "pause_ns",
+            "tries",
+            "copied_in_pause_bytes",
+            "copied_bytes",
+            "extra_bytes",
+            "left",
+        ] {
+            assert_eq!(told[field], json[field], "{field}");
+        }
+        assert_eq!(told["capture"]["method"], method);
+        let page = goheap(["info", path]).done().text();
+        assert!(page.contains(&format!(" ms ({method}")), "{page}");
+        let verified = goheap(["verify", path]).done().text();
+        assert!(verified.contains(&format!(", captured ({method}), no gaps")), "{verified}");
+        let verified = goheap(["verify", path, "--json"]).done().json();
+        assert_eq!(verified["annex"]["method"], method);
+        obeys(&mut program);
+    }
+    // The one that nobody named says which gentler ones it could not take, and why.
+    let json = goheap(["info", &pid, "--json"]).done().json();
+    let ways = ["pre-copy", "fork", "stop"];
+    let at = ways.iter().position(|way| json["method"] == *way).unwrap();
+    let passed_over = json["passed_over"].as_array().unwrap();
+    let methods: Vec<_> = passed_over.iter().map(|one| one["method"].as_str().unwrap()).collect();
+    assert_eq!(methods, ways[..at]);
+    assert!(passed_over.iter().all(|one| one["why"].as_str().unwrap().len() > 10));
+}
+
+#[test]
+fn a_process_that_may_not_stand_still_that_long_is_let_go() {
+    let mut program = linked(500_000);
+    let pid = program.pid().to_string();
+    let args = ["info", &pid, "--method", "stop", "--max-pause", "1us"];
+    goheap(args).refused(&[&pid, "(linked)", "1µs", "--max-pause"]);
+    obeys(&mut program);
+    let wrong = goheap(["info", &pid, "--max-pause", "soon"]);
+    wrong.refused(&["--max-pause", "500ms"]);
 }
 
 #[test]
