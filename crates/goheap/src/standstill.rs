@@ -100,7 +100,10 @@ fn in_words(pause: Duration, method: &str, tries: u64, total: Option<Duration>) 
         (0 | 1, _) | (_, None) => String::new(),
         (tries, Some(total)) => format!("{} in {tries} tries", units::duration(total)),
     };
-    let parts: Vec<&str> = [method, &tries].into_iter().filter(|part| !part.is_empty()).collect();
+    let parts: Vec<&str> = [method, &tries]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect();
     match parts.is_empty() {
         true => units::duration(pause),
         false => format!("{} ({})", units::duration(pause), parts.join("; ")),
@@ -206,7 +209,10 @@ mod tests {
         let expected = "  note: pre-copy was not open: no kernel: for it here\n  \
                         warning: left with \\u{1b}\n";
         assert_eq!(String::from_utf8(later).unwrap(), expected);
-        assert_eq!(String::from_utf8(now).unwrap().replace("\\n", " "), expected);
+        assert_eq!(
+            String::from_utf8(now).unwrap().replace("\\n", " "),
+            expected
+        );
         // A dump of before 1.2, and one of a core.
         let older = CaptureDigest {
             method: b"stop".to_vec(),

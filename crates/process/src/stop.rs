@@ -262,7 +262,14 @@ pub(crate) fn stop_when(
                 drop(supervisor);
                 slow_ones += 1;
                 before = before.saturating_add(Duration::from_nanos(held_ns));
-                if slow_ones >= options.tries || before >= options.max_pause {
+                if before >= options.max_pause {
+                    return Err(ProcessError::TimeOver {
+                        pid,
+                        name: process.name().to_owned(),
+                        max_pause: options.max_pause,
+                    });
+                }
+                if slow_ones >= options.tries {
                     return Err(does_not_stop(process, tid, slow_ones, options.deadline));
                 }
                 options.pause_between

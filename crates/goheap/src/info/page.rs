@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use goheap_format::annex::Digest;
 use goheap_format::{Compression, RecordKind};

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use goheap_process::{Process, StopOptions};
 use goheap_testkit::obedient::Obedient;
 use goheap_testkit::{BuildOptions, build, core};
 
@@ -59,7 +60,7 @@ fn a_dump_of_a_live_process() {
         ] {
             assert!(line.contains(word), "{word:?} in {line:?}");
         }
-        let ways = ["pre-copy", "fork", "stop"].map(|way| format!(" ms ({way}"));
+        let ways = ["pre-copy", "fork", "stop"].map(|way| format!("s ({way}"));
         assert!(ways.iter().any(|way| line.contains(way)), "{line}");
         assert!(!line.contains("safe moment"), "{line}");
         assert_eq!(
@@ -152,9 +153,12 @@ fn each_method_says_what_it_did() {
         }
         assert_eq!(told["capture"]["method"], method);
         let page = goheap(["info", path]).done().text();
-        assert!(page.contains(&format!(" ms ({method}")), "{page}");
+        assert!(page.contains(&format!("s ({method}")), "{page}");
         let verified = goheap(["verify", path]).done().text();
-        assert!(verified.contains(&format!(", captured ({method}), no gaps")), "{verified}");
+        assert!(
+            verified.contains(&format!(", captured ({method}), no gaps")),
+            "{verified}"
+        );
         let verified = goheap(["verify", path, "--json"]).done().json();
         assert_eq!(verified["annex"]["method"], method);
         obeys(&mut program);
@@ -164,9 +168,16 @@ fn each_method_says_what_it_did() {
     let ways = ["pre-copy", "fork", "stop"];
     let at = ways.iter().position(|way| json["method"] == *way).unwrap();
     let passed_over = json["passed_over"].as_array().unwrap();
-    let methods: Vec<_> = passed_over.iter().map(|one| one["method"].as_str().unwrap()).collect();
+    let methods: Vec<_> = passed_over
+        .iter()
+        .map(|one| one["method"].as_str().unwrap())
+        .collect();
     assert_eq!(methods, ways[..at]);
-    assert!(passed_over.iter().all(|one| one["why"].as_str().unwrap().len() > 10));
+    assert!(
+        passed_over
+            .iter()
+            .all(|one| one["why"].as_str().unwrap().len() > 10)
+    );
 }
 
 #[test]
@@ -353,13 +364,15 @@ const MORE_THAN_A_PIPE: u32 = 1_500_000;
 
 #[test]
 fn a_process_that_someone_else_traces() {
-    let mut program = linked(MORE_THAN_A_PIPE);
-    let stuck = Stuck::on(program.pid());
-    let tracer = stuck.goheap.as_ref().unwrap().id().to_string();
+    let mut program = linked(1000);
     let pid = program.pid().to_string();
-    goheap(["info", &pid]).refused(&[&pid, "already traced", &tracer, "goheap"]);
-    drop(stuck);
-    // The first goheap was killed: the kernel lets its process go.
+    let long = StopOptions {
+        max_pause: Duration::from_secs(60),
+        ..StopOptions::default()
+    };
+    let stopped = Process::find(program.pid()).unwrap().stop(&long).unwrap();
+    goheap(["info", &pid]).refused(&[&pid, "already traced", "goheap-guard"]);
+    stopped.resume().unwrap();
     obeys(&mut program);
 }
 
