@@ -12,13 +12,13 @@ use goheap_memory::{
 };
 use goheap_process::{Mapped, map_file};
 use goheap_runtime::{
-    Fidelity, Gaps, Moment, MomentCheck, Sink, Summary, WalkError, World, dump, patient_sites,
+    Fidelity, Gaps, Moment, MomentCheck, QuietCheck, Sink, Summary, WalkError, World, dump, patient_sites,
 };
 
 use crate::args::HowArgs;
 use crate::error::CommandError;
 use crate::learn::learn_catalogue;
-use crate::live::{Live, Stopped, Watch, monotonic_ns};
+use crate::live::{Live, LiveMemory, Stopped, Watch, monotonic_ns};
 use crate::source::{Source, begins_like_a_dump};
 use crate::standstill::Standstill;
 
@@ -97,15 +97,17 @@ pub(crate) struct ProcessFacts {
 /// Looks at each moment at which the process stands still, and remembers the last.
 struct Moments {
     check: MomentCheck,
+    quiet: QuietCheck,
     moment: Moment,
     at: SystemTime,
     monotonic_ns: Option<u64>,
 }
 
 impl Moments {
-    fn new(check: MomentCheck) -> Moments {
+    fn new(check: MomentCheck, quiet: QuietCheck) -> Moments {
         Moments {
             check,
+            quiet,
             moment: Moment::default(),
             at: SystemTime::now(),
             monotonic_ns: None,
@@ -114,6 +116,10 @@ impl Moments {
 }
 
 impl Watch for Moments {
+    fn is_quiet(&mut self, memory: &LiveMemory) -> bool {
+        self.quiet.is_quiet(memory)
+    }
+
     fn suits(&mut self, stopped: &Stopped) -> bool {
         self.at = SystemTime::now();
         self.monotonic_ns = monotonic_ns();
@@ -281,7 +287,8 @@ impl Subject {
                 let (features, model) = (world.features.clone(), world.model);
                 let check = MomentCheck::prepare(&world).map_err(failed)?;
                 let sites = patient_sites(&world).map_err(failed)?;
-                let mut moments = Moments::new(check);
+                let quiet = QuietCheck::prepare(&world).map_err(failed)?;
+                let mut moments = Moments::new(check, quiet);
                 let snapshot = live.snapshot(how, directory, sites, &mut moments)?;
                 let process = live.facts();
                 let walked = world

@@ -2,11 +2,11 @@
 
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
-    Live, Snapshot, Stopped, Watch, install_interrupts, monotonic_ns, stop_requested,
+    Live, LiveMemory, Snapshot, Stopped, Watch, install_interrupts, monotonic_ns, stop_requested,
 };
 #[cfg(not(target_os = "linux"))]
 pub(crate) use other::{
-    Live, Snapshot, Stopped, Watch, install_interrupts, monotonic_ns, stop_requested,
+    Live, LiveMemory, Snapshot, Stopped, Watch, install_interrupts, monotonic_ns, stop_requested,
 };
 
 #[cfg(target_os = "linux")]
@@ -17,9 +17,9 @@ mod linux {
 
     use goheap_memory::{Addr, Fault, Machine, Mapping, Memory, Part, Target, Thread};
     use goheap_process::{
-        LiveMemory, Mapped, Method, Process, SnapshotOptions, StopOptions, interrupt,
+        Mapped, Method, Process, SnapshotOptions, StopOptions, interrupt,
     };
-    pub(crate) use goheap_process::{Snapshot, Stopped, Watch};
+    pub(crate) use goheap_process::{LiveMemory, Snapshot, Stopped, Watch};
 
     use crate::args::{HowArgs, MethodArg};
     use crate::capture::ProcessFacts;
@@ -174,6 +174,9 @@ mod other {
 
     /// There is none.
     pub(crate) struct Stopped(Infallible);
+
+    /// There is none.
+    pub(crate) struct LiveMemory(Infallible);
 
     impl Stopped {
         pub(crate) fn tries(&self) -> u32 {

@@ -12,8 +12,19 @@ pub(crate) const PAGE: u64 = 4096;
 /// How many regions one call may tell.
 const REGIONS: usize = 4096;
 
-/// The end of what a process can have mapped on amd64 with 47 bits.
-const TOP: u64 = 1 << 47;
+/// The end of what a process can have mapped on amd64 with 47 bits (arch/x86/include/asm/page_64.h,
+/// `TASK_SIZE_MAX`). The kernel refuses to look beyond.
+pub(crate) const TOP: u64 = (1 << 47) - PAGE;
+
+/// Pages that are in memory or swapped out, but for the page of zeros that all share.
+pub(crate) const THERE: Query = Query {
+    protect: false,
+    not: page::ZEROS,
+    all_of: page::ZEROS,
+    any_of: page::PRESENT | page::SWAPPED,
+    tell: 0,
+    most: 0,
+};
 
 /// /proc/PID/pagemap.
 #[derive(Debug)]
@@ -23,7 +34,8 @@ pub(crate) struct Pagemap {
 }
 
 impl Pagemap {
-    /// Opens that of process `pid`.
+    /// Opens that of process `pid`. It stays with the memory that the process has now, whatever it
+    /// runs later.
     pub(crate) fn open(pid: u32) -> std::io::Result<Pagemap> {
         Ok(Pagemap {
             file: File::open(proc::path(pid, "pagemap"))?,
@@ -34,7 +46,7 @@ impl Pagemap {
     /// Adds the pages from `start` to `end` that fit to `found`, ascending.
     ///
     /// # Errors
-    /// ENOTTY before kernel 6.7; ESRCH if the process is gone.
+    /// ENOTTY before kernel 6.7.
     pub(crate) fn scan(
         &mut self,
         start: u64,
@@ -61,18 +73,58 @@ impl Pagemap {
         Ok(())
     }
 
-    /// Adds the pages from `start` to `end` that are in memory or swapped out, with whether they are of
-    /// a file; on kernels without PAGEMAP_SCAN as well.
+    /// The first page from `start` to `end` that fits.
+    pub(crate) fn first(
+        &mut self,
+        start: u64,
+        end: u64,
+        query: Query,
+    ) -> Result<Option<u64>, Errno> {
+        let query = Query { most: 1, ..query };
+        let regions = &mut self.regions[..1];
+        let (count, _) = sys::pagemap_scan(&self.file, start, end.min(TOP), query, regions)?;
+        Ok((count > 0).then_some(regions[0].start))
+    }
+
+    /// Cuts the range from `start` to `end` into slices that begin and end at multiples of `size`, as
+    /// far as the range lets them, and calls `each` with those in which any page is there. However
+    /// large the range is, this takes time for these alone.
+    pub(crate) fn slices(
+        &mut self,
+        start: u64,
+        end: u64,
+        size: u64,
+        each: &mut dyn FnMut(&mut Pagemap, u64, u64) -> Result<(), Errno>,
+    ) -> Result<(), Errno> {
+        let mut at = start;
+        while at < end {
+            let Some(there) = self.first(at, end, THERE)? else {
+                break;
+            };
+            let slice = there / size * size;
+            let to = (slice + size).min(end);
+            each(self, slice.max(at), to)?;
+            at = to;
+        }
+        Ok(())
+    }
+
+    /// Adds the pages from `start` to `end` that are in memory or swapped out to `found`; with
+    /// `files`, it is told which of them are a file's. On kernels without PAGEMAP_SCAN as well.
     pub(crate) fn there(
         &mut self,
         start: u64,
         end: u64,
+        files: bool,
         found: &mut Vec<Region>,
     ) -> Result<(), Errno> {
-        let query = Query {
-            any_of: page::PRESENT | page::SWAPPED,
-            tell: page::FILE,
-            ..Query::default()
+        // To tell it the kernel must look into each page's own record.
+        let query = match files {
+            true => Query {
+                tell: page::FILE,
+                ..THERE
+            },
+            false => THERE,
         };
         match self.scan(start, end, query, found) {
             Err(libc::ENOTTY | libc::EINVAL) => self.there_by_entries(start, end, found),

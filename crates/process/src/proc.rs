@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -126,6 +126,34 @@ pub(crate) fn tids(pid: u32) -> Result<Vec<u32>, ProcessError> {
         tids.extend(name.to_str().and_then(|name| name.parse::<u32>().ok()));
     }
     Ok(tids)
+}
+
+/// /proc/PID/maps, to be read again and again. It stays with the memory that the process had when it
+/// was opened: once the process has ended, or runs another program, it is empty.
+#[derive(Debug)]
+pub(crate) struct Maps {
+    file: fs::File,
+    text: Vec<u8>,
+}
+
+impl Maps {
+    pub(crate) fn open(pid: u32) -> io::Result<Maps> {
+        Ok(Maps {
+            file: fs::File::open(path(pid, "maps"))?,
+            text: Vec::new(),
+        })
+    }
+
+    /// What is mapped now, ascending.
+    pub(crate) fn read(&mut self) -> io::Result<Vec<Area>> {
+        self.text.clear();
+        self.file.seek(SeekFrom::Start(0))?;
+        match self.file.read_to_end(&mut self.text) {
+            Ok(_) => Ok(parse_areas(&self.text)),
+            Err(error) if means_gone(&error) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// The mappings in a text of the form of `/proc/PID/maps`.

@@ -19,7 +19,10 @@ mod copy;
 mod fork;
 mod image;
 mod imaged;
+mod last;
+mod precopy;
 mod stop_copy;
+mod tracked;
 
 use imaged::Imaged;
 
@@ -107,6 +110,9 @@ pub struct Taken {
     pub total: Duration,
     /// How often it was stopped, the last time included.
     pub tries: u32,
+    /// How often it was copied, or what it had written to since, before it was stopped
+    /// ([`Method::PreCopy`]; 0 for the others).
+    pub rounds: u32,
     /// Bytes that were copied while it stood still.
     pub copied_in_pause: u64,
     /// Bytes that were copied in all; more than there are where it wrote meanwhile.
@@ -225,7 +231,7 @@ pub(crate) fn take(
     let mut passed_over = Vec::new();
     for method in wanted {
         let taken = match method {
-            Method::PreCopy => Err(Failed::NotOpen("it is not built yet".to_owned())),
+            Method::PreCopy => precopy::take(process, options, watch),
             Method::Fork => fork::take(process, options, watch),
             Method::Stop => stop_copy::take(process, options, watch),
         };

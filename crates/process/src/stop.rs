@@ -148,6 +148,11 @@ impl Stopped {
         }
     }
 
+    /// Says what its mappings are, for who has just read them.
+    pub(crate) fn set_mappings(&mut self, mappings: Vec<Mapping>) {
+        self.mappings = mappings;
+    }
+
     /// Who holds it. It is not let go by dropping this any more, but by dropping that.
     pub(crate) fn take_supervisor(&mut self) -> Option<Supervisor> {
         self.supervisor.take()
@@ -208,6 +213,19 @@ pub(crate) fn stop_when(
     supervisor: Option<Supervisor>,
     suits: &mut dyn FnMut(&Stopped) -> bool,
 ) -> Result<Stopped, ProcessError> {
+    let stopped = hold_when(process, options, supervisor, suits, &mut thread::sleep)?;
+    refresh(process, stopped)
+}
+
+/// The same, for who sees to it alone that it is still the process that was found, and that its
+/// mappings are those of now. `rest` lets the process run for a time, between two stops.
+pub(crate) fn hold_when(
+    process: &Process,
+    options: &StopOptions,
+    supervisor: Option<Supervisor>,
+    suits: &mut dyn FnMut(&Stopped) -> bool,
+    rest: &mut dyn FnMut(Duration),
+) -> Result<Stopped, ProcessError> {
     let pid = process.pid();
     if pid == std::process::id() {
         return Err(ProcessError::Itself { pid });
@@ -246,7 +264,7 @@ pub(crate) fn stop_when(
                     || begin.elapsed() >= options.moments_within
                     || spent >= options.max_pause / 2;
                 if stopped.settled || last {
-                    return refresh(process, stopped);
+                    return Ok(stopped);
                 }
                 let holder = stopped.take_supervisor();
                 let (pause, supervisor) = stopped.let_go(holder)?;
@@ -277,7 +295,7 @@ pub(crate) fn stop_when(
             Reply::NotStopped { why, .. } => return Err(error(process, why)),
             _ => return Err(supervisor_lost(pid, io::ErrorKind::InvalidData.into())),
         };
-        thread::sleep(run_on);
+        rest(run_on);
     }
 }
 

@@ -73,10 +73,32 @@ impl Supervisor {
     /// # Errors
     /// The supervisor is gone; then the target runs.
     pub(crate) fn ask(&mut self, request: &Request) -> io::Result<Reply> {
-        let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
-        let line = self.line.as_ref().ok_or_else(gone)?;
-        line.send(request, PATIENCE)?;
-        line.receive()?.ok_or_else(gone)
+        self.tell(request)?;
+        self.hear()
+    }
+
+    /// Asks for something, and does not wait for the answer.
+    ///
+    /// # Errors
+    /// The supervisor is gone.
+    pub(crate) fn tell(&mut self, request: &Request) -> io::Result<()> {
+        self.line()?.send(request, PATIENCE)
+    }
+
+    /// The answer to what was asked for with [`tell`](Supervisor::tell).
+    ///
+    /// # Errors
+    /// The supervisor is gone.
+    pub(crate) fn hear(&mut self) -> io::Result<Reply> {
+        self.line()?
+            .receive()?
+            .ok_or_else(|| io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn line(&self) -> io::Result<&Line> {
+        self.line
+            .as_ref()
+            .ok_or_else(|| io::ErrorKind::BrokenPipe.into())
     }
 
     /// The descriptor that follows a [`Reply::Tracking`].
@@ -84,8 +106,7 @@ impl Supervisor {
     /// # Errors
     /// The supervisor is gone.
     pub(crate) fn descriptor(&mut self) -> io::Result<OwnedFd> {
-        let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
-        self.line.as_ref().ok_or_else(gone)?.receive_fd()
+        self.line()?.receive_fd()
     }
 
     /// Makes it end, and waits until nothing is held any more.

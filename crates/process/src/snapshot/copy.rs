@@ -30,18 +30,16 @@ impl Run {
     }
 }
 
-/// Copies pages for which `image` has room, and marks them. Those that cannot be read are not there
-/// then.
+/// Copies pages for which `image` has room, and tells which, in no order: some cannot be read.
 ///
 /// # Errors
 /// The image cannot be written.
-pub(super) fn copy(memory: &LiveMemory, runs: &[Run], image: &mut Image) -> io::Result<u64> {
+pub(super) fn copy(memory: &LiveMemory, runs: &[Run], image: &Image) -> io::Result<Vec<Run>> {
     let batches = batches(runs);
     let next = AtomicUsize::new(0);
     let readers = READERS.min(batches.len());
     let copied = thread::scope(|scope| {
-        let shared: &Image = image;
-        let work = || reader(memory, &batches, &next, shared);
+        let work = || reader(memory, &batches, &next, image);
         let others: Vec<_> = (1..readers).map(|_| scope.spawn(work)).collect();
         let mut copied = vec![work()];
         copied.extend(others.into_iter().map(|other| {
@@ -51,14 +49,11 @@ pub(super) fn copy(memory: &LiveMemory, runs: &[Run], image: &mut Image) -> io::
         }));
         copied
     });
-    let mut bytes = 0;
+    let mut all = Vec::new();
     for runs in copied {
-        for run in runs? {
-            image.mark(run.start, run.end, true);
-            bytes += run.len();
-        }
+        all.extend(runs?);
     }
-    Ok(bytes)
+    Ok(all)
 }
 
 /// The runs in portions of one read each.

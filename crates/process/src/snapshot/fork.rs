@@ -107,6 +107,7 @@ pub(super) fn take(
         pause,
         total: stopped.stopped_before().saturating_add(pause),
         tries: stopped.tries(),
+        rounds: 0,
         copied_in_pause: 0,
         copied: 0,
         extra: 0,

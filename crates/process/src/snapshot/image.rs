@@ -107,51 +107,57 @@ impl Image {
 
     /// Says that the pages from `start` to `end` are there, or are not.
     pub(crate) fn mark(&mut self, start: u64, end: u64, there: bool) {
-        let mut at = start;
-        while at < end {
-            let chunk_end = (at / CHUNK + 1) * CHUNK;
-            let to = chunk_end.min(end);
-            if let Some(chunk) = self.chunks.get_mut(&(at / CHUNK)) {
-                for number in at % CHUNK / PAGE..(to - 1) % CHUNK / PAGE + 1 {
-                    let (word, bit) = (number as usize / 64, 1 << (number % 64));
-                    match there {
-                        true => chunk.pages[word] |= bit,
-                        false => chunk.pages[word] &= !bit,
-                    }
+        // Of a range that has no room there is nothing to say, however large it is.
+        for (number, chunk) in self.chunks.range_mut(start / CHUNK..end.div_ceil(CHUNK)) {
+            let base = number * CHUNK;
+            let from = (start.max(base) - base) / PAGE;
+            let to = (end.min(base + CHUNK) - base).div_ceil(PAGE);
+            for (word, bits) in chunk.pages.iter_mut().zip(masks(from, to)) {
+                match there {
+                    true => *word |= bits,
+                    false => *word &= !bits,
                 }
             }
-            at = to;
         }
     }
 
     /// The longest piece from `start` on, up to `end`, whose pages are all there or all not.
     pub(crate) fn piece(&self, start: u64, end: u64) -> Piece {
-        let there = |at: u64| {
-            let chunk = self.chunks.get(&(at / CHUNK))?;
-            let number = (at % CHUNK / PAGE) as usize;
-            (chunk.pages[number / 64] >> (number % 64) & 1 == 1)
-                .then_some(chunk.offset + at % CHUNK)
-        };
-        let offset = there(start);
-        let mut at = (start / PAGE + 1) * PAGE;
-        while at < end {
-            // Most of the address space has no chunk.
-            if offset.is_none() && !self.chunks.contains_key(&(at / CHUNK)) {
-                let next = self.chunks.range(at / CHUNK..).next();
-                at = next.map_or(end, |(number, _)| number * CHUNK);
-                continue;
-            }
-            let expected = offset.map(|offset| offset + (at - start));
-            if there(at) != expected {
-                break;
-            }
-            at += PAGE;
-        }
-        Piece {
+        let mut piece = Piece {
             start,
-            end: at.min(end),
-            offset,
+            end: start,
+            offset: None,
+        };
+        let mut expected = start / CHUNK;
+        for (&number, chunk) in self.chunks.range(start / CHUNK..end.div_ceil(CHUNK)) {
+            let base = number * CHUNK;
+            if number != expected {
+                // What lies between has no room: it is not there.
+                if piece.is_there() {
+                    return piece;
+                }
+                piece.end = base;
+            }
+            let at = piece.end;
+            let page = ((at - base) / PAGE) as usize;
+            let there = chunk.pages[page / 64] >> (page % 64) & 1 == 1;
+            let offset = there.then_some(chunk.offset + (at - base));
+            if at == start {
+                piece.offset = offset;
+            } else if piece.offset.map(|offset| offset + (at - start)) != offset {
+                return piece;
+            }
+            let to = base + run_end(&chunk.pages, page, there) as u64 * PAGE;
+            piece.end = to.min(end);
+            if to < base + CHUNK || to >= end {
+                return piece;
+            }
+            expected = number + 1;
         }
+        if !piece.is_there() {
+            piece.end = end;
+        }
+        piece
     }
 
     /// Reads from a piece that is there; `buf` is as long as the piece.
@@ -165,11 +171,44 @@ impl Image {
         }
     }
 
+    /// The first addresses of all for which there is room, in pieces of equal size, ascending.
+    pub(crate) fn starts(&self) -> impl Iterator<Item = u64> {
+        self.chunks.keys().map(|number| number * CHUNK)
+    }
+
     /// Bytes of all pages that are there.
     pub(crate) fn bytes(&self) -> u64 {
         let pages = self.chunks.values().flat_map(|chunk| chunk.pages);
         pages.map(|word| u64::from(word.count_ones())).sum::<u64>() * PAGE
     }
+}
+
+/// Bits of the pages from number `from` to number `to` of a chunk.
+fn masks(from: u64, to: u64) -> impl Iterator<Item = u64> {
+    let below = |count: u64| match count {
+        0..64 => (1 << count) - 1,
+        _ => u64::MAX,
+    };
+    (0..WORDS as u64).map(move |word| {
+        let first = word * 64;
+        below(to.saturating_sub(first)) & !below(from.saturating_sub(first))
+    })
+}
+
+/// The number of the first page behind `page` that is not as that one is.
+fn run_end(pages: &[u64; WORDS], page: usize, there: bool) -> usize {
+    let mut at = page;
+    while let Some(word) = pages.get(at / 64) {
+        // Ones where pages are as that one.
+        let same = if there { *word } else { !*word };
+        let run = (!(same >> (at % 64))).trailing_zeros() as usize;
+        let left = 64 - at % 64;
+        if run < left {
+            return at + run;
+        }
+        at += left;
+    }
+    PAGES
 }
 
 #[cfg(test)]

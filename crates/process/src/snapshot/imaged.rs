@@ -7,13 +7,12 @@ use super::image::Image;
 use crate::pages::Pagemap;
 use crate::proc::Area;
 use crate::supervisor::Supervisor;
-use crate::supervisor::protocol::Request;
 use crate::sys::{self, page};
 use crate::{LiveMemory, ProcessError};
 
 /// Files that are mapped privately and writable are copied whole up to this size: a page of them that
 /// nobody has touched is not zeros.
-const WHOLE_FILE: u64 = 64 << 20;
+pub(super) const WHOLE_FILE: u64 = 64 << 20;
 
 /// Pages in an image, and the mappings that they belong to.
 #[derive(Debug)]
@@ -27,7 +26,7 @@ pub(super) struct Imaged {
 }
 
 impl Imaged {
-    /// `supervisor` has taken something back when this ends.
+    /// `supervisor` is taking something back, and tells when it has.
     pub(super) fn new(
         image: Image,
         areas: Vec<Area>,
@@ -45,7 +44,7 @@ impl Imaged {
     pub(super) fn end(mut self) -> Result<(), ProcessError> {
         if let Some(mut supervisor) = self.supervisor.take() {
             // If it is gone, so is what it had.
-            let _done = supervisor.ask(&Request::Untrack);
+            let _done = supervisor.hear();
         }
         Ok(())
     }
@@ -116,8 +115,10 @@ pub(super) fn pages_of(area: &Area, pagemap: &mut Pagemap) -> Result<Vec<Run>, s
         return Ok(vec![Run { start, end }]);
     }
     let mut found = Vec::new();
-    pagemap.there(start, end, &mut found)?;
-    let wanted = |region: &&sys::Region| area.mapping.write || region.kinds & page::FILE == 0;
+    // What cannot be written may still not be the file's any more; what is of none is all its own.
+    let files = area.is_of_file() && !area.mapping.write;
+    pagemap.there(start, end, files, &mut found)?;
+    let wanted = |region: &&sys::Region| !files || region.kinds & page::FILE == 0;
     let run = |region: &sys::Region| Run {
         start: region.start,
         end: region.end,

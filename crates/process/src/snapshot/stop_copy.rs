@@ -31,12 +31,16 @@ pub(super) fn take(
     for run in &runs {
         image.reserve(run.start, run.end);
     }
-    let copied =
-        copy(stopped.memory(), &runs, &mut image).map_err(|source| ProcessError::Image {
+    let runs_copied =
+        copy(stopped.memory(), &runs, &image).map_err(|source| ProcessError::Image {
             pid,
             directory: options.directory.clone(),
             source,
         })?;
+    for run in &runs_copied {
+        image.mark(run.start, run.end, true);
+    }
+    let copied = runs_copied.iter().map(|run| run.len()).sum();
     let holder = stopped.take_supervisor();
     let (pause, _) = stopped.let_go(holder)?;
     let taken = Taken {
@@ -46,6 +50,7 @@ pub(super) fn take(
         pause,
         total: stopped.stopped_before().saturating_add(pause),
         tries: stopped.tries(),
+        rounds: 0,
         copied_in_pause: copied,
         copied,
         extra: image.bytes(),

@@ -19,15 +19,12 @@ pub(crate) mod page {
     pub(crate) const PRESENT: u64 = 1 << 3;
     /// Swapped out.
     pub(crate) const SWAPPED: u64 = 1 << 4;
+    /// The page of zeros that all share.
+    pub(crate) const ZEROS: u64 = 1 << 5;
 }
 
-/// What a scan does beside looking (include/uapi/linux/fs.h: `PM_SCAN_*`).
-pub(crate) mod scan {
-    /// Write-protect what is found.
-    pub(crate) const PROTECT: u64 = 1;
-    /// Fail with EPERM where writes are not tracked.
-    pub(crate) const CHECK: u64 = 1 << 1;
-}
+/// `PM_SCAN_WP_MATCHING`: write-protect what is found, where writes are tracked.
+const PROTECT: u64 = 1;
 
 /// struct page_region
 #[repr(C)]
@@ -64,14 +61,18 @@ const PAGEMAP_SCAN: u64 = 0xc060_6610;
 /// What to look for.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Query {
-    /// What to do beside ([`scan`]).
-    pub(crate) flags: u64,
+    /// Write-protect what is found, where writes are tracked.
+    pub(crate) protect: bool,
+    /// What is turned round before it is compared: here, what a page is *not*.
+    pub(crate) not: u64,
     /// Pages that are all of this.
     pub(crate) all_of: u64,
     /// Pages that are some of this.
     pub(crate) any_of: u64,
-    /// What to tell of them.
+    /// What to tell of them, as it is.
     pub(crate) tell: u64,
+    /// How many pages to find at most; 0: any number.
+    pub(crate) most: u64,
 }
 
 /// Fills `regions` with the pages from `start` to `end` that fit, and tells how many regions there
@@ -85,23 +86,27 @@ pub(crate) fn pagemap_scan(
 ) -> Result<(usize, u64), Errno> {
     let mut arguments = Arguments {
         size: size_of::<Arguments>() as u64,
-        flags: query.flags,
+        flags: if query.protect { PROTECT } else { 0 },
         start,
         end,
         walk_end: start,
         vec: regions.as_mut_ptr() as u64,
         vec_len: regions.len() as u64,
-        max_pages: 0,
-        category_inverted: 0,
+        max_pages: query.most,
+        category_inverted: query.not,
         category_mask: query.all_of,
         category_anyof_mask: query.any_of,
         return_mask: query.tell,
     };
-    // SAFETY: the request reads and writes one pm_scan_arg, which is live, and writes at most
-    // `vec_len` regions, plain words, to the slice that is borrowed mutably for the whole call.
-    let got = unsafe { libc::ioctl(pagemap.as_raw_fd(), PAGEMAP_SCAN as _, &raw mut arguments) };
-    match usize::try_from(got) {
-        Ok(count) => Ok((count.min(regions.len()), arguments.walk_end)),
-        Err(_) => Err(errno()),
+    loop {
+        // SAFETY: the request reads and writes one pm_scan_arg, which is live, and writes at most
+        // `vec_len` regions, plain words, to the slice that is borrowed mutably for the whole call.
+        let got =
+            unsafe { libc::ioctl(pagemap.as_raw_fd(), PAGEMAP_SCAN as _, &raw mut arguments) };
+        match usize::try_from(got) {
+            Ok(count) => return Ok((count.min(regions.len()), arguments.walk_end)),
+            Err(_) if errno() == libc::EINTR => {}
+            Err(_) => return Err(errno()),
+        }
     }
 }
