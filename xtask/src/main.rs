@@ -6,6 +6,8 @@ mod bench_dump;
 mod bench_top;
 #[cfg(target_os = "linux")]
 mod cgroup;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod kills;
 mod matrix;
 #[cfg(target_os = "linux")]
 mod measure;
@@ -75,6 +77,10 @@ enum Task {
     /// Capture programs of others at work many times: etcd under a load, the Go compiler
     #[cfg(target_os = "linux")]
     Real(real::Args),
+    /// Kill and stop goheap and its supervisor at each system call of a capture, and see that nothing
+    /// happens to the captured service
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    Kills(kills::Args),
     /// What share of the bytes of programs gets a type, and whether the collector contradicts
     #[cfg(target_os = "linux")]
     TypesShare(types_share::Args),
@@ -128,6 +134,8 @@ fn run(task: Task) -> Result<bool> {
         Task::Moments(args) => moments::run(&args),
         #[cfg(target_os = "linux")]
         Task::Real(args) => real::run(&args),
+        #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+        Task::Kills(args) => kills::run(&args),
         #[cfg(target_os = "linux")]
         Task::TypesShare(args) => types_share::run(&args),
         #[cfg(target_os = "linux")]

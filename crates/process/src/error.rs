@@ -202,6 +202,17 @@ pub enum ProcessError {
         /// The copy, which has ended.
         child: u32,
     },
+    /// The copy of it was ended before it was read.
+    #[error(
+        "the copy of process {pid} was ended before it was read, for no more than {free_mib} MiB of \
+         memory were left to the process; try --method pre-copy or stop"
+    )]
+    CopyEnded {
+        /// The process.
+        pid: u32,
+        /// What was left below the nearest limit.
+        free_mib: u64,
+    },
     /// The supervisor could not be started, or is gone. The process runs.
     #[error(
         "goheap's supervisor of process {pid} could not be started or is gone, and the process runs on: \

@@ -6,9 +6,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use goheap_memory::{Machine, Mapping};
 
 use crate::proc::{self, Area, Status};
+use crate::supervisor::NAME;
 use crate::{
     Denied, LiveMemory, Mapped, ProcessError, Snapshot, SnapshotOptions, StopOptions, Stopped,
     Watch, sys,
@@ -53,13 +57,21 @@ impl Process {
     /// [`map_executable`](Process::map_executable).
     pub fn find(pid: u32) -> Result<Process, ProcessError> {
         let directory = PathBuf::from(format!("/proc/{pid}"));
-        let status = Status::read(&directory).map_err(|source| match source {
-            source if proc::means_gone(&source) => absent(pid),
-            source => ProcessError::Proc {
-                path: directory.join("status"),
-                source,
-            },
-        })?;
+        let read = || {
+            Status::read(&directory).map_err(|source| match source {
+                source if proc::means_gone(&source) => absent(pid),
+                source => ProcessError::Proc {
+                    path: directory.join("status"),
+                    source,
+                },
+            })
+        };
+        let mut status = read()?;
+        let patience = Instant::now() + GUARD_PATIENCE;
+        while is_guard(status.tracer) && Instant::now() < patience {
+            thread::sleep(GUARD_LOOKS);
+            status = read()?;
+        }
         let name = status.name.clone();
         if status.tgid != pid {
             let (tid, pid) = (pid, status.tgid);
@@ -277,6 +289,15 @@ impl Process {
         read_guarded(self.pid, &self.status, "maps").map(|text| proc::parse_areas(&text))
     }
 
+    /// Whether another goheap's supervisor holds some thread of it now.
+    pub(crate) fn is_guarded(&self) -> bool {
+        let tids = proc::tids(self.pid).unwrap_or_default();
+        tids.into_iter().any(|tid| {
+            let directory = proc::path(self.pid, &format!("task/{tid}"));
+            Status::read(&directory).is_ok_and(|status| is_guard(status.tracer))
+        })
+    }
+
     /// Whether it lives in a pid namespace below this one, where its threads have other numbers.
     pub(crate) fn has_other_tids(&self) -> bool {
         self.status.nspid.len() > 1
@@ -291,6 +312,19 @@ impl Process {
             Ok(status) => not_permitted(pid, &status),
         }
     }
+}
+
+/// How long to wait for another goheap's supervisor to let go: it holds a process for milliseconds, and
+/// undoes what was done when its goheap was killed.
+pub(crate) const GUARD_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often to look whether it has.
+pub(crate) const GUARD_LOOKS: Duration = Duration::from_millis(5);
+
+/// Whether thread `id` is a supervisor of a goheap.
+fn is_guard(id: u32) -> bool {
+    let status = |id: u32| Status::read(Path::new(&format!("/proc/{id}"))).ok();
+    id != 0 && status(id).is_some_and(|status| status.name.as_bytes() == NAME.to_bytes())
 }
 
 /// Device and inode of the executable.

@@ -13,6 +13,7 @@ use goheap_memory::{Addr, Fault, Machine, Mapping, Memory, Part, Target, Thread}
 
 use crate::supervisor::Supervisor;
 use crate::supervisor::protocol::Hosts;
+use crate::sys;
 use crate::{LiveMemory, Process, ProcessError, StopOptions, Stopped};
 
 mod copy;
@@ -258,16 +259,20 @@ fn hosts(process: &Process, options: &SnapshotOptions) -> Result<Hosts, Failed> 
             "no place in the program is known where a system call could be made".to_owned(),
         ));
     }
-    if process.seccomp() != crate::Seccomp::Disabled {
-        return Err(Failed::NotOpen(
-            "it has a seccomp filter, which might end it for a system call that it never made"
-                .to_owned(),
-        ));
+    let filtered = process.seccomp() != crate::Seccomp::Disabled;
+    if filtered && let Err(errno) = sys::may_suspend_seccomp() {
+        let how = match errno {
+            libc::EPERM => "run with CAP_SYS_ADMIN (sudo), which may suspend it for one call",
+            _ => "and this kernel cannot suspend it (CONFIG_CHECKPOINT_RESTORE)",
+        };
+        return Err(Failed::NotOpen(format!(
+            "it has a seccomp filter, which might end it for a system call that it never made; {how}"
+        )));
     }
     let site = |site: &Range<Addr>| site.start.get()..site.end.get();
     Ok(Hosts {
         sites: options.sites.iter().map(site).collect(),
-        suspend_seccomp: false,
+        suspend_seccomp: filtered,
     })
 }
 

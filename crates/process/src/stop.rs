@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use goheap_memory::{Addr, Fault, Machine, Mapping, Memory, Part, Registers, Target, Thread};
 
+use crate::find::{GUARD_LOOKS, GUARD_PATIENCE};
 use crate::proc::{self, Status};
 use crate::supervisor::Supervisor;
 use crate::supervisor::protocol::{NotStopped, RegisterWords, Reply, Request};
@@ -291,6 +292,15 @@ pub(crate) fn hold_when(
                     return Err(does_not_stop(process, tid, slow_ones, options.deadline));
                 }
                 options.pause_between
+            }
+            // Another goheap, or the supervisor of one that was killed; it will be done soon. The end of
+            // ours frees what it could trace.
+            Reply::NotStopped {
+                why: NotStopped::Refused,
+                ..
+            } if begin.elapsed() < GUARD_PATIENCE && (tries == 1 || process.is_guarded()) => {
+                drop(supervisor);
+                GUARD_LOOKS
             }
             Reply::NotStopped { why, .. } => return Err(error(process, why)),
             _ => return Err(supervisor_lost(pid, io::ErrorKind::InvalidData.into())),

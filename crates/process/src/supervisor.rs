@@ -19,10 +19,12 @@ use std::time::{Duration, Instant};
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+pub(crate) mod headroom;
 pub(crate) mod protocol;
 
 mod guard;
 mod inject;
+mod leftovers;
 mod tracer;
 
 use protocol::{Line, Reply, Request};
@@ -30,10 +32,16 @@ use protocol::{Line, Reply, Request};
 use crate::sys::{self, Forked};
 
 /// What the kernel calls it (15 bytes at most).
-const NAME: &std::ffi::CStr = c"goheap-guard";
+pub(crate) const NAME: &std::ffi::CStr = c"goheap-guard";
 
-/// How long a request may take to be taken by the supervisor, which always listens.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a request may take to be taken by the supervisor, which always listens, and how long it may
+/// take for what it does at once. It is killed if it stands still for longer, whoever stopped it: the
+/// kernel then lets the target run on.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long it may take for what needs a thread of the target that waits at the right place, or for a
+/// copy of the target: then it holds one thread at most.
+const LONG_PATIENCE: Duration = Duration::from_secs(150);
 
 /// goheap's end of the line to its supervisor. Dropping it makes the supervisor undo what is left to
 /// be undone, and end.
@@ -43,6 +51,8 @@ pub(crate) struct Supervisor {
     pid: u32,
     /// `None` once it is closed.
     line: Option<Line>,
+    /// How long the answer may take that is waited for.
+    patience: Duration,
 }
 
 impl Supervisor {
@@ -56,11 +66,13 @@ impl Supervisor {
             Forked::Parent(pid) => Ok(Supervisor {
                 pid,
                 line: Some(ours),
+                patience: PATIENCE,
             }),
             Forked::Child => {
                 let served = catch_unwind(AssertUnwindSafe(|| {
                     let line = Line::of(sys::cut_off(NAME, theirs.into_fd()));
                     sys::set_nice(-20);
+                    sys::spare_from_oom();
                     guard::serve(&line, target);
                 }));
                 sys::exit(i32::from(served.is_err()))
@@ -82,17 +94,24 @@ impl Supervisor {
     /// # Errors
     /// The supervisor is gone.
     pub(crate) fn tell(&mut self, request: &Request) -> io::Result<()> {
+        self.patience = match request {
+            Request::Stop { deadline, .. } => deadline.saturating_add(PATIENCE),
+            Request::LetGo => PATIENCE,
+            _ => LONG_PATIENCE,
+        };
         self.line()?.send(request, PATIENCE)
     }
 
     /// The answer to what was asked for with [`tell`](Supervisor::tell).
     ///
     /// # Errors
-    /// The supervisor is gone.
+    /// The supervisor is gone, or was ended since it did not answer in time.
     pub(crate) fn hear(&mut self) -> io::Result<Reply> {
-        self.line()?
-            .receive()?
-            .ok_or_else(|| io::ErrorKind::BrokenPipe.into())
+        let reply = self.line()?.receive_within(self.patience);
+        if !matches!(reply, Ok(Some(_))) {
+            sys::kill(self.pid);
+        }
+        reply?.ok_or_else(|| io::ErrorKind::BrokenPipe.into())
     }
 
     fn line(&self) -> io::Result<&Line> {
@@ -112,9 +131,12 @@ impl Supervisor {
     /// Makes it end, and waits until nothing is held any more.
     fn end(&mut self) {
         drop(self.line.take());
-        let patience = Instant::now() + PATIENCE;
+        let patience = Instant::now() + LONG_PATIENCE;
         let mut pause = Duration::from_micros(20);
-        while !sys::has_ended(self.pid) && Instant::now() < patience {
+        while !sys::has_ended(self.pid) {
+            if Instant::now() >= patience {
+                sys::kill(self.pid);
+            }
             thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(5));
         }

@@ -74,6 +74,20 @@ pub(crate) enum Seen {
 /// is killed before it can hand the signal back. (kernel/exit.c, wait_task_stopped: WNOWAIT leaves
 /// `exit_code`; kernel/signal.c, ptrace_stop: that is the signal which a freed tracee goes on with.)
 pub(crate) fn look(tid: u32) -> Result<Seen, Errno> {
+    Ok(match state_of(tid)? {
+        None => Seen::Running,
+        Some((libc::CLD_EXITED | libc::CLD_KILLED | libc::CLD_DUMPED, _)) => Seen::Ended,
+        // An event (only EVENT_STOP is possible: no options were set) stands above the signal.
+        Some((_, status)) if status >> 8 != 0 => Seen::Stopped { signal: 0 },
+        Some((_, status)) => Seen::Stopped {
+            signal: status & 0x7f,
+        },
+    })
+}
+
+/// `si_code` and `si_status` of what is to be told of a traced thread, without taking it; `None` if it
+/// runs.
+fn state_of(tid: u32) -> Result<Option<(i32, i32)>, Errno> {
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
     let flags = libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT | libc::WNOHANG | libc::__WALL;
     // SAFETY: `info` is a live siginfo_t to be written.
@@ -81,7 +95,7 @@ pub(crate) fn look(tid: u32) -> Result<Seen, Errno> {
     if got == -1 {
         return match errno() {
             // Not a child any more: it ended and was released.
-            libc::ECHILD => Ok(Seen::Ended),
+            libc::ECHILD => Ok(Some((libc::CLD_EXITED, 0))),
             other => Err(other),
         };
     }
@@ -91,15 +105,7 @@ pub(crate) fn look(tid: u32) -> Result<Seen, Errno> {
         let info = info.assume_init();
         (info.si_pid(), info.si_code, info.si_status())
     };
-    Ok(match (pid, code) {
-        (0, _) => Seen::Running,
-        (_, libc::CLD_EXITED | libc::CLD_KILLED | libc::CLD_DUMPED) => Seen::Ended,
-        // An event (only EVENT_STOP is possible: no options were set) stands above the signal.
-        _ if status >> 8 != 0 => Seen::Stopped { signal: 0 },
-        _ => Seen::Stopped {
-            signal: status & 0x7f,
-        },
-    })
+    Ok((pid != 0).then_some((code, status)))
 }
 
 /// Takes the report of a thread that ended, so that no zombie of it is left.

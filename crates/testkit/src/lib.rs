@@ -13,6 +13,8 @@
 //! - [`entry`]: a program stopped at the entry of `runtime.readmemstats_m`, its collector on.
 //! - [`obedient`]: a program that runs on, for measuring.
 //! - [`service`]: an HTTP service under a load that checks its answers.
+//! - [`kills`]: captures of it in which goheap is killed at one system call after the other ([`blow`]),
+//!   and the [`traces`] that this leaves.
 //! - [`others`]: programs of others, to be captured at work: etcd, the Go compiler.
 //! - [`second_reader`]: a dump as a list of records, read by a grammar.
 //! - [`reach`]: what is reachable in a dump; [`holders`]: are the lists of the program `holders`
@@ -43,6 +45,8 @@
 //! # Ok::<(), second_reader::ReadError>(())
 //! ```
 
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod blow;
 pub mod capture;
 #[cfg(target_os = "linux")]
 pub mod core;
@@ -50,6 +54,8 @@ pub mod core;
 pub mod entry;
 mod error;
 pub mod holders;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod kills;
 #[cfg(target_os = "linux")]
 pub mod obedient;
 pub mod others;
@@ -68,6 +74,8 @@ pub mod symbols;
 #[cfg(target_os = "linux")]
 mod target;
 pub mod toolchains;
+#[cfg(target_os = "linux")]
+pub mod traces;
 #[cfg(target_os = "linux")]
 pub mod truth;
 pub mod twin;

@@ -12,8 +12,13 @@ use goheap_memory::{Addr, Fault, FaultKind, Memory};
 use super::{Contents, Failed, Method, Snapshot, SnapshotOptions, Taken, Watch};
 use crate::stop::supervisor_lost;
 use crate::supervisor::Supervisor;
+use crate::supervisor::headroom::Headroom;
 use crate::supervisor::protocol::{Failure, Hosts, Reply, Request};
 use crate::{Process, ProcessError, proc};
+
+/// How long the kernel takes to copy the page tables of one GiB, and some more (measured: 30 ms
+/// at 4 and at 8 GB).
+const PER_GIB: Duration = Duration::from_millis(40);
 
 /// The copy, held by the supervisor.
 #[derive(Debug)]
@@ -37,7 +42,13 @@ impl Forked {
             .ask(&Request::EndChild(self.hosts))
             .map_err(lost)?
         {
-            Reply::ChildGone { reaped: true } => Ok(extra),
+            Reply::ChildGone {
+                short: Some(free), ..
+            } => Err(ProcessError::CopyEnded {
+                pid: self.pid,
+                free_mib: free >> 20,
+            }),
+            Reply::ChildGone { reaped: true, .. } => Ok(extra),
             Reply::ChildGone { .. } => Err(ProcessError::LeftZombie {
                 pid: self.pid,
                 child: self.child,
@@ -69,6 +80,16 @@ pub(super) fn take(
 ) -> Result<Snapshot, Failed> {
     let pid = process.pid();
     let hosts = super::hosts(process, options)?;
+    let headroom = Headroom::of(pid);
+    headroom.may_begin().map_err(Failed::NotOpen)?;
+    let takes = PER_GIB.mul_f64(headroom.anonymous as f64 / (1_u64 << 30) as f64);
+    if takes > options.stop.max_pause / 2 {
+        return Err(Failed::NotOpen(format!(
+            "it has {} GiB of memory of its own, and to copy its page tables alone may take {takes:.1?}; \
+             allow more with --max-pause",
+            headroom.anonymous >> 30
+        )));
+    }
     let mut stopped = super::stop(process, options, None, watch)?;
     let lost = |source| supervisor_lost(pid, source);
     let holder = stopped.take_supervisor();
@@ -87,6 +108,10 @@ pub(super) fn take(
             return Err(match why {
                 Failure::TooLate => Failed::Error(stopped.time_over()),
                 Failure::Gone => Failed::Error(ProcessError::Gone { pid }),
+                Failure::Call if errno == libc::EAGAIN => Failed::NotOpen(
+                    "it cannot fork: it may have no more processes (the pids cgroup or RLIMIT_NPROC)"
+                        .to_owned(),
+                ),
                 Failure::NoHost => Failed::NotOpen(
                     "no thread of it waits where a system call could be made in it".to_owned(),
                 ),

@@ -1,16 +1,28 @@
 //! A system call made in a thread of the target: the one way to ask its kernel for what only it can
 //! ask for (a copy of itself, a userfaultfd).
 //!
-//! The thread must wait in a futex or a sleep, and the call is made by *its own* system call
-//! instruction, the one that it waits in. Nothing is written into its text or its memory, and its
-//! signal mask is left alone. So if this process is killed at any moment here, the thread goes on
-//! behind that instruction as if its wait had come back early, and only code that takes this for what
-//! it may always be is used: [`Hosts::sites`], which whoever knows the program names.
+//! The thread must wait in a futex or a sleep. It is let go on to where the kernel restarts that wait,
+//! by *its own* system call instruction; at the entry of the call, number and arguments are replaced,
+//! and at its exit all registers are put back, those included by which the kernel restarts an
+//! interrupted call (`rax`, `orig_rax`). Then it is led through another stop of ours, since only the way
+//! out of such a stop restarts the call: a wait with a time limit goes on for what was left of it, and
+//! one whose value was changed meanwhile by whoever wanted to wake it comes back at once (futex(2):
+//! EAGAIN).
 //!
-//! Afterwards the registers are as they were, those included by which the kernel restarts an
-//! interrupted call (`rax`, `orig_rax`), and the thread is led through another stop of ours, since
-//! only the way out of such a stop restarts the call. A wait with a time limit then goes on for what
-//! was left of it.
+//! Nothing is written into its text or its memory, and its signal mask is left alone. What if this
+//! process is killed?
+//! - Before the entry: the thread restarts its own wait.
+//! - Between the entry and the exit: it makes the call without us.
+//! - Behind that: it goes on behind the instruction as if its wait had come back early. Only code that
+//!   takes this for what it may always be is used: [`Hosts::sites`], which whoever knows the program
+//!   names.
+//!
+//! A signal that comes before the entry is handed on, and no call was made. Within a call none is
+//! delivered; what the kernel did not begin because of one (clone(2): ERESTARTNOINTR) was not made
+//! either. The reports of all these stops are left with the kernel ([`sys::wait_until`]), so that a
+//! signal is not lost if we are killed before it was handed on.
+
+use std::time::{Duration, Instant};
 
 use goheap_memory::{Addr, Memory};
 
@@ -47,8 +59,12 @@ const RESTARTS: [i64; 4] = [-512, -513, -514, -516];
 /// `syscall`
 const INSTRUCTION: [u8; 2] = [0x0f, 0x05];
 
-/// PTRACE_O_SUSPEND_SECCOMP (include/uapi/linux/ptrace.h), which libc names for glibc alone.
-const SUSPEND_SECCOMP: i32 = 1 << 21;
+/// How long one call may take in all: clone(2) copies the page tables of the whole process, about 30 ms
+/// for a gigabyte. A thread that is not back then is left alone by the end of this process.
+const STUCK: Duration = Duration::from_secs(60);
+
+/// How often a thread may stop for nothing on its way.
+const IDLE_STOPS: u32 = 16;
 
 /// A stopped thread in which a call can be made.
 #[derive(Debug, Clone, Copy)]
@@ -83,17 +99,27 @@ pub(super) fn host(pid: u32, tid: u32, hosts: &Hosts) -> Option<Host> {
         && is_site(site, hosts);
     let mut code = [0; INSTRUCTION.len()];
     let memory = LiveMemory::new(pid, &[]);
+    let is_call = waits && memory.read(Addr::new(site), &mut code).is_ok() && code == INSTRUCTION;
     let options = match hosts.suspend_seccomp {
-        true => SUSPEND_SECCOMP,
+        true => sys::SUSPEND_SECCOMP,
         false => 0,
     };
-    (waits && memory.read(Addr::new(site), &mut code).is_ok() && code == INSTRUCTION).then_some(
-        Host {
-            tid,
-            saved,
-            options,
-        },
-    )
+    // Filters are a matter of each thread.
+    let free = is_call && (hosts.suspend_seccomp || !is_filtered(pid, tid));
+    free.then_some(Host {
+        tid,
+        saved,
+        options,
+    })
+}
+
+/// Whether seccomp judges the calls of a thread, or might.
+fn is_filtered(pid: u32, tid: u32) -> bool {
+    let text = std::fs::read_to_string(proc::path(pid, &format!("task/{tid}/status")));
+    let text = text.unwrap_or_default();
+    // A kernel without seccomp has no such line.
+    let mode = text.lines().find_map(|line| line.strip_prefix("Seccomp:"));
+    text.is_empty() || mode.is_some_and(|mode| mode.trim() != "0")
 }
 
 fn is_site(site: u64, hosts: &Hosts) -> bool {
@@ -119,15 +145,22 @@ pub(super) fn candidates(pid: u32, hosts: &Hosts) -> Vec<u32> {
 }
 
 /// Makes `call` in a host that `tracer` holds. `on_child` hears of a child that the call makes, while
-/// the call has not returned yet.
+/// the call has not returned yet. If that takes until `until`, all other threads are let go, and only
+/// this one is waited for.
 pub(super) fn make(
     tracer: &mut Tracer,
     host: &Host,
     call: Call,
+    until: Instant,
     on_child: &mut dyn FnMut(&mut Tracer, u32),
 ) -> Made {
-    let made = run(tracer, host, call, on_child);
-    match made {
+    let mut way = Way {
+        tracer,
+        tid: host.tid,
+        until,
+        stuck: Instant::now() + STUCK,
+    };
+    match way.make(host, call, on_child) {
         // Even then its own registers are what it must go on with.
         Ok(Made::Failed(errno)) | Err(errno) => {
             let _best = sys::set_register_words(host.tid, &host.saved);
@@ -137,60 +170,103 @@ pub(super) fn make(
     }
 }
 
-fn run(
-    tracer: &mut Tracer,
-    host: &Host,
-    [number, arguments @ ..]: Call,
-    on_child: &mut dyn FnMut(&mut Tracer, u32),
-) -> Result<Made, Errno> {
-    let tid = host.tid;
-    let mut registers = host.saved;
-    registers[at::RIP] -= INSTRUCTION.len() as u64;
-    registers[at::RAX] = number;
-    // Not in a system call: nothing of the interrupted one is restarted on the way.
-    registers[at::ORIG_RAX] = u64::MAX;
-    let places = [at::RDI, at::RSI, at::RDX, at::R10, at::R8, at::R9];
-    for (place, argument) in places.into_iter().zip(arguments) {
-        registers[place] = argument;
+/// A host's way through a call.
+struct Way<'t> {
+    tracer: &'t mut Tracer,
+    tid: u32,
+    until: Instant,
+    stuck: Instant,
+}
+
+impl Way<'_> {
+    fn make(
+        &mut self,
+        host: &Host,
+        [number, arguments @ ..]: Call,
+        on_child: &mut dyn FnMut(&mut Tracer, u32),
+    ) -> Result<Made, Errno> {
+        let tid = self.tid;
+        let options = host.options | libc::PTRACE_O_TRACESYSGOOD | libc::PTRACE_O_TRACECLONE;
+        sys::set_options(tid, options)?;
+        let mut idle = 0;
+        loop {
+            sys::run_to_call(tid)?;
+            match self.wait()? {
+                Stop::Call => break,
+                // What was left of an interruption.
+                Stop::Event if idle < IDLE_STOPS => idle += 1,
+                stop => return Ok(self.not_made(stop)),
+            }
+        }
+        let mut registers = sys::register_words(tid)?;
+        let entered = registers[at::ORIG_RAX];
+        let is_its_wait = registers[at::RIP] == host.saved[at::RIP]
+            && (WAITS.contains(&entered) || entered == libc::SYS_restart_syscall.cast_unsigned());
+        if !is_its_wait {
+            return Ok(self.not_made(Stop::Call));
+        }
+        registers[at::ORIG_RAX] = number;
+        let places = [at::RDI, at::RSI, at::RDX, at::R10, at::R8, at::R9];
+        for (place, argument) in places.into_iter().zip(arguments) {
+            registers[place] = argument;
+        }
+        sys::set_register_words(tid, &registers)?;
+        let returned = loop {
+            sys::run_to_call(tid)?;
+            match self.wait()? {
+                Stop::Call => break sys::register_words(tid)?[at::RAX].cast_signed(),
+                Stop::Child => {
+                    let child = sys::event_message(tid)?;
+                    on_child(self.tracer, u32::try_from(child).map_err(|_| libc::EINVAL)?);
+                }
+                Stop::Event if idle < IDLE_STOPS => idle += 1,
+                Stop::Ended => return Ok(self.not_made(Stop::Ended)),
+                Stop::Event | Stop::Signal(_) | Stop::Group => return Err(libc::EPROTO),
+            }
+        };
+        sys::set_register_words(tid, &host.saved)?;
+        sys::set_options(tid, host.options)?;
+        sys::interrupt(tid)?;
+        sys::run_on(tid)?;
+        let stop = self.wait()?;
+        if stop == Stop::Ended {
+            return Ok(self.not_made(stop));
+        }
+        self.tracer.set_signal(tid, Some(signal_of(stop)));
+        if sys::register_words(tid)? != host.saved {
+            sys::set_register_words(tid, &host.saved)?;
+            if sys::register_words(tid)? != host.saved {
+                return Err(libc::EUCLEAN);
+            }
+        }
+        match RESTARTS.contains(&returned) {
+            true => Ok(Made::NotMade),
+            false => Ok(Made::Returned(returned)),
+        }
     }
-    let options = host.options | libc::PTRACE_O_TRACESYSGOOD | libc::PTRACE_O_TRACECLONE;
-    sys::set_options(tid, options)?;
-    sys::set_register_words(tid, &registers)?;
-    let mut entered = false;
-    let returned = loop {
-        sys::run_to_call(tid)?;
-        match sys::wait(tid)? {
-            Stop::Call if !entered => entered = true,
-            Stop::Call => break sys::register_words(tid)?[at::RAX].cast_signed(),
-            Stop::Child => {
-                let child = sys::event_message(tid)?;
-                on_child(tracer, u32::try_from(child).map_err(|_| libc::EINVAL)?);
-            }
-            // What was left of an interruption.
-            Stop::Event => {}
-            stop @ (Stop::Signal(_) | Stop::Group) => {
-                sys::set_register_words(tid, &host.saved)?;
-                tracer.set_signal(tid, Some(signal_of(stop)));
-                return Ok(Made::NotMade);
-            }
-            Stop::Ended => {
-                tracer.set_signal(tid, None);
-                return Ok(Made::Ended);
-            }
+
+    /// Waits for the next stop. Who holds others for too long lets them go.
+    fn wait(&mut self) -> Result<Stop, Errno> {
+        if let Some(stop) = sys::wait_until(self.tid, self.until.min(self.stuck))? {
+            return Ok(stop);
         }
-    };
-    sys::set_register_words(tid, &host.saved)?;
-    sys::set_options(tid, host.options)?;
-    sys::interrupt(tid)?;
-    sys::run_on(tid)?;
-    match sys::wait(tid)? {
-        Stop::Ended => {
-            tracer.set_signal(tid, None);
-            Ok(Made::Ended)
+        self.tracer.let_go_but(self.tid);
+        if let Some(stop) = sys::wait_until(self.tid, self.stuck)? {
+            return Ok(stop);
         }
-        stop => {
-            tracer.set_signal(tid, Some(signal_of(stop)));
-            Ok(Made::Returned(returned))
+        self.tracer.set_running(self.tid);
+        Err(libc::ETIMEDOUT)
+    }
+
+    /// What is to be said, and kept, of a thread that stopped before a call was made in it: its
+    /// registers are its own.
+    fn not_made(&mut self, stop: Stop) -> Made {
+        let ended = stop == Stop::Ended;
+        self.tracer
+            .set_signal(self.tid, (!ended).then(|| signal_of(stop)));
+        match ended {
+            true => Made::Ended,
+            false => Made::NotMade,
         }
     }
 }

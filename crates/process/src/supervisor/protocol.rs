@@ -6,7 +6,7 @@
 use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::sys;
 
@@ -65,8 +65,9 @@ pub(crate) enum Reply {
         since_ns: u64,
         at_ns: u64,
     },
-    /// The copy is gone; `reaped` if the process has no trace of it either.
-    ChildGone { reaped: bool },
+    /// The copy is gone; `reaped` if the process has no trace of it either. It was ended before that was
+    /// asked for, when no more than `short` bytes of memory were left for it.
+    ChildGone { reaped: bool, short: Option<u64> },
     /// The userfaultfd follows.
     Tracking,
     /// Nothing is registered any more.
@@ -133,16 +134,19 @@ pub(crate) enum Failure {
     Gone,
     /// There is no copy, or no userfaultfd.
     Nothing,
+    /// A descriptor, whose number stands in place of the errno, could not be closed in the process.
+    LeftOpen,
 }
 
 impl Failure {
-    const ALL: [Failure; 6] = [
+    const ALL: [Failure; 7] = [
         Failure::TooLate,
         Failure::NoHost,
         Failure::Call,
         Failure::Trace,
         Failure::Gone,
         Failure::Nothing,
+        Failure::LeftOpen,
     ];
 }
 
@@ -289,7 +293,10 @@ impl Message for Reply {
                 since_ns,
                 at_ns,
             } => vec![3, u64::from(*child), *since_ns, *at_ns],
-            Reply::ChildGone { reaped } => vec![4, (*reaped).into()],
+            Reply::ChildGone { reaped, short } => {
+                let (is_short, bytes) = (short.is_some().into(), short.unwrap_or_default());
+                vec![4, (*reaped).into(), is_short, bytes]
+            }
             Reply::Tracking => vec![5],
             Reply::Untracked { longest_ns } => vec![6, *longest_ns],
             Reply::Failed { why, errno } => {
@@ -338,6 +345,10 @@ impl Message for Reply {
             },
             4 => Reply::ChildGone {
                 reaped: words.next()? != 0,
+                short: match (words.next()?, words.next()?) {
+                    (0, _) => None,
+                    (_, bytes) => Some(bytes),
+                },
             },
             5 => Reply::Tracking,
             6 => Reply::Untracked {
@@ -350,6 +361,11 @@ impl Message for Reply {
             _ => return Err(damaged()),
         })
     }
+}
+
+/// What is left until then; `None` if there is no such time.
+fn left_until(until: Option<Instant>) -> Option<Duration> {
+    until.map(|until| until.saturating_duration_since(Instant::now()))
 }
 
 /// One end of the line.
@@ -397,11 +413,12 @@ impl Line {
     }
 
     fn put(&self, mut bytes: &[u8], within: Duration) -> io::Result<()> {
+        let until = Instant::now().checked_add(within);
         while !bytes.is_empty() {
             match sys::send(self.fd(), bytes) {
                 Ok(sent) => bytes = bytes.get(sent..).unwrap_or_default(),
                 Err(libc::EAGAIN) => {
-                    let ready = sys::poll(self.fd(), libc::POLLOUT, Some(within));
+                    let ready = sys::poll(self.fd(), libc::POLLOUT, left_until(until));
                     if !ready.map_err(io::Error::from_raw_os_error)? {
                         return Err(ErrorKind::TimedOut.into());
                     }
@@ -412,13 +429,14 @@ impl Line {
         Ok(())
     }
 
-    /// Receives a message, however long that takes; `None` if the other side is gone.
+    /// Receives a message, within this time; `None` if the other side is gone.
     ///
     /// # Errors
-    /// What came is no message.
-    pub(crate) fn receive<M: Message>(&self) -> io::Result<Option<M>> {
+    /// What came is no message, or it did not come.
+    pub(crate) fn receive_within<M: Message>(&self, within: Duration) -> io::Result<Option<M>> {
+        let until = Instant::now().checked_add(within);
         let mut head = [0; 8];
-        if !self.fill(&mut head)? {
+        if !self.fill(&mut head, until)? {
             return Ok(None);
         }
         let count = u64::from_ne_bytes(head);
@@ -426,7 +444,7 @@ impl Line {
             return Err(damaged());
         }
         let mut bytes = vec![0; count as usize * 8];
-        if !self.fill(&mut bytes)? {
+        if !self.fill(&mut bytes, until)? {
             return Ok(None);
         }
         let (words, _) = bytes.as_chunks::<8>();
@@ -435,14 +453,14 @@ impl Line {
     }
 
     /// Fills the buffer; `false` if the other side is gone.
-    fn fill(&self, mut buf: &mut [u8]) -> io::Result<bool> {
+    fn fill(&self, mut buf: &mut [u8], until: Option<Instant>) -> io::Result<bool> {
         while !buf.is_empty() {
+            if !self.wait(left_until(until))? {
+                return Err(ErrorKind::TimedOut.into());
+            }
             match sys::receive(self.fd(), buf) {
                 Ok(0) | Err(libc::ECONNRESET) => return Ok(false),
                 Ok(got) => buf = buf.get_mut(got..).unwrap_or_default(),
-                Err(libc::EAGAIN) => {
-                    self.wait(None)?;
-                }
                 Err(errno) => return Err(io::Error::from_raw_os_error(errno)),
             }
         }
@@ -519,7 +537,14 @@ mod tests {
                 since_ns: 1,
                 at_ns: 5,
             },
-            Reply::ChildGone { reaped: false },
+            Reply::ChildGone {
+                reaped: false,
+                short: None,
+            },
+            Reply::ChildGone {
+                reaped: true,
+                short: Some(7),
+            },
             Reply::Tracking,
             Reply::Untracked { longest_ns: 3 },
         ];
@@ -557,10 +582,20 @@ mod tests {
             one.send(&sent, Duration::from_secs(10)).expect("send");
             one.send_fd(one.fd()).expect("send a descriptor");
         });
-        assert_eq!(other.receive::<Reply>().expect("receive"), Some(long));
+        assert_eq!(
+            other
+                .receive_within::<Reply>(Duration::from_secs(10))
+                .expect("receive"),
+            Some(long)
+        );
         other.receive_fd().expect("a descriptor");
         sender.join().expect("the sender");
-        assert_eq!(other.receive::<Reply>().expect("the end"), None);
+        assert_eq!(
+            other
+                .receive_within::<Reply>(Duration::from_secs(10))
+                .expect("the end"),
+            None
+        );
     }
 
     #[test]

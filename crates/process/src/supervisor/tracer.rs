@@ -207,6 +207,11 @@ impl Tracer {
         };
     }
 
+    /// Says that a thread runs, and cannot be let go before it stops again.
+    pub(crate) fn set_running(&mut self, tid: u32) {
+        self.tracees.insert(tid, Tracee::Running);
+    }
+
     /// Lets all threads run on but one.
     pub(crate) fn let_go_but(&mut self, one: u32) {
         let kept = self.tracees.remove_entry(&one);
@@ -233,11 +238,6 @@ impl Tracer {
             }
             Tracee::Running | Tracee::Interrupted => true,
         });
-    }
-
-    /// Whether any thread is traced.
-    pub(crate) fn holds(&self) -> bool {
-        !self.tracees.is_empty()
     }
 }
 

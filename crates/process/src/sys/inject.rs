@@ -1,6 +1,8 @@
 //! What ptrace needs beyond stopping: registers written, and the stops around a system call.
 
 use std::mem::size_of_val;
+use std::ptr;
+use std::time::{Duration, Instant};
 
 use super::{Errno, errno, ptrace};
 
@@ -77,24 +79,40 @@ pub(crate) fn event_message(tid: u32) -> Result<u64, Errno> {
     Ok(message)
 }
 
-/// Waits until a traced thread stops or ends, and takes the report.
-pub(crate) fn wait(tid: u32) -> Result<Stop, Errno> {
-    let mut status = 0;
+/// How long to sleep at most before a thread is looked at again: what the kernel says of a stop may
+/// have been taken while another thread was waited for.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// Waits until a traced thread stops or ends; `None` if it does neither until then. This thread must
+/// have SIGCHLD blocked.
+///
+/// The report of a stop is left where it is, for the reason that [`super::look`] has. A thread that was
+/// let run on has none: the kernel asks whether it is stopped now (kernel/exit.c, task_stopped_code).
+pub(crate) fn wait_until(tid: u32, until: Instant) -> Result<Option<Stop>, Errno> {
     loop {
-        // SAFETY: the status is a live place for an int.
-        let got = unsafe { libc::waitpid(tid.cast_signed(), &raw mut status, libc::__WALL) };
-        match got {
-            -1 if errno() == libc::EINTR => {}
-            -1 if errno() == libc::ECHILD => return Ok(Stop::Ended),
-            -1 => return Err(errno()),
-            _ => break,
+        if let Some(stop) = stopped_how(tid)? {
+            return Ok(Some(stop));
         }
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(None);
+        }
+        wait_for_a_report(left.min(LOOK_AGAIN));
     }
-    if !libc::WIFSTOPPED(status) {
-        return Ok(Stop::Ended);
+}
+
+/// How a traced thread has stopped, or that it ended (then the report is taken); `None` if it runs.
+fn stopped_how(tid: u32) -> Result<Option<Stop>, Errno> {
+    let Some((code, status)) = super::state_of(tid)? else {
+        return Ok(None);
+    };
+    if code != libc::CLD_TRAPPED && code != libc::CLD_STOPPED {
+        super::reap(tid);
+        return Ok(Some(Stop::Ended));
     }
-    let signal = libc::WSTOPSIG(status);
-    Ok(match status >> 16 {
+    // waitid tells the whole code of a stop: the event above the signal.
+    let signal = status & 0xff;
+    Ok(Some(match status >> 8 {
         0 if signal == libc::SIGTRAP | 0x80 => Stop::Call,
         0 => Stop::Signal(signal),
         libc::PTRACE_EVENT_CLONE | libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK => {
@@ -102,11 +120,51 @@ pub(crate) fn wait(tid: u32) -> Result<Stop, Errno> {
         }
         libc::PTRACE_EVENT_STOP if signal != libc::SIGTRAP => Stop::Group,
         _ => Stop::Event,
-    })
+    }))
+}
+
+/// Sleeps until the kernel has something to report of a traced thread or a child, or for so long.
+fn wait_for_a_report(at_most: Duration) {
+    let timeout = libc::timespec {
+        tv_sec: at_most.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+        tv_nsec: at_most.subsec_nanos().into(),
+    };
+    // SAFETY: all zeros are a sigset_t; the set and the timeout outlive the call, and a null place for
+    // what came is allowed.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigaddset(&raw mut set, libc::SIGCHLD);
+        libc::sigtimedwait(&raw const set, ptr::null_mut(), &raw const timeout);
+    }
 }
 
 /// Ends a process.
 pub(crate) fn kill(pid: u32) {
     // SAFETY: takes numbers alone. The caller traces it, so the number cannot be another's.
     unsafe { libc::kill(pid.cast_signed(), libc::SIGKILL) };
+}
+
+/// PTRACE_O_SUSPEND_SECCOMP (include/uapi/linux/ptrace.h), which libc names for glibc alone.
+pub(crate) const SUSPEND_SECCOMP: i32 = 1 << 21;
+
+/// Whether the kernel lets this process suspend the seccomp filters of one that it traces, tried on a
+/// child of ours: it wants CAP_SYS_ADMIN and no filter on ourselves (EPERM), and a kernel with
+/// CONFIG_CHECKPOINT_RESTORE (EINVAL).
+pub(crate) fn may_suspend_seccomp() -> Result<(), Errno> {
+    let child = match super::fork()? {
+        super::Forked::Parent(pid) => pid,
+        super::Forked::Child => loop {
+            // SAFETY: has no arguments and no preconditions.
+            unsafe { libc::pause() };
+        },
+    };
+    let options = SUSPEND_SECCOMP.cast_unsigned() as usize;
+    let seized = ptrace(libc::PTRACE_SEIZE, child, 0, options);
+    kill(child);
+    let mut status = 0;
+    // SAFETY: the status is a live place for an int; the child is ours, and was killed.
+    while unsafe { libc::waitpid(child.cast_signed(), &raw mut status, libc::__WALL) } == -1
+        && errno() == libc::EINTR
+    {}
+    seized
 }

@@ -36,8 +36,7 @@ pub(crate) fn exit(status: i32) -> ! {
 }
 
 /// Cuts this process off from where it came from: no signal but SIGKILL and SIGSTOP reaches it, it
-/// has a session of its own, no file, terminal or directory is kept open by it but `keep`, and the
-/// kernel takes it last when memory is short, if that may be asked.
+/// has a session of its own, and no file, terminal or directory is kept open by it but `keep`.
 pub(crate) fn cut_off(name: &CStr, keep: OwnedFd) -> OwnedFd {
     // SAFETY: each of these calls takes numbers, or pointers to constants and to locals that outlive
     // it. Closing descriptors behind the backs of their owners is sound because none of these owners
@@ -46,6 +45,8 @@ pub(crate) fn cut_off(name: &CStr, keep: OwnedFd) -> OwnedFd {
         let mut all = std::mem::zeroed();
         libc::sigfillset(&raw mut all);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const all, ptr::null_mut());
+        // Were it ignored, the kernel would not report stops by it.
+        libc::signal(libc::SIGCHLD, libc::SIG_DFL);
         libc::setsid();
         libc::prctl(libc::PR_SET_NAME, name.as_ptr());
         libc::chdir(c"/".as_ptr());
@@ -60,9 +61,9 @@ pub(crate) fn cut_off(name: &CStr, keep: OwnedFd) -> OwnedFd {
         let (low, high_one) = (3, high.cast_unsigned());
         if high >= 3 {
             if high > 3 {
-                libc::syscall(libc::SYS_close_range, low, high_one - 1, 0);
+                close_all(low, high_one - 1);
             }
-            libc::syscall(libc::SYS_close_range, high_one + 1, u32::MAX, 0);
+            close_all(high_one + 1, u32::MAX);
             // Its descriptor is closed already.
             std::mem::forget(keep);
             return std::os::fd::FromRawFd::from_raw_fd(high);
@@ -71,11 +72,36 @@ pub(crate) fn cut_off(name: &CStr, keep: OwnedFd) -> OwnedFd {
     keep
 }
 
+/// Closes the descriptors from `first` to `last`, whoever owns them; see [`cut_off`] for why that is
+/// sound there.
+fn close_all(first: u32, last: u32) {
+    // SAFETY: takes numbers alone.
+    if unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } == 0 {
+        return;
+    }
+    // Before kernel 5.9, and under filters that do not know it.
+    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else {
+        return;
+    };
+    let number = |entry: std::fs::DirEntry| entry.file_name().to_str()?.parse::<u32>().ok();
+    let open: Vec<u32> = entries.flatten().filter_map(number).collect();
+    for fd in open.into_iter().filter(|fd| (first..=last).contains(fd)) {
+        // SAFETY: takes a number alone.
+        unsafe { libc::close(fd.cast_signed()) };
+    }
+}
+
 /// Waits for the end of a child for a while; whether it has ended.
 pub(crate) fn has_ended(pid: u32) -> bool {
     // SAFETY: a null status pointer is allowed.
     let got = unsafe { libc::waitpid(pid.cast_signed(), ptr::null_mut(), libc::WNOHANG) };
     got != 0
+}
+
+/// Asks the kernel to take this process last when memory is short; needs CAP_SYS_RESOURCE, without it
+/// nothing happens.
+pub(crate) fn spare_from_oom() {
+    let _asked = std::fs::write("/proc/self/oom_score_adj", "-1000");
 }
 
 /// Puts this thread in front of others, or back (`nice` 0). Needs CAP_SYS_NICE; without it nothing

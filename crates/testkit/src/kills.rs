@@ -1,0 +1,222 @@
+//! Captures of a loaded service in which goheap or its supervisor is struck at one system call after the
+//! other, and what that did to the service.
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::blow::{Blow, Struck, Victim, strike};
+use crate::service::{Load, Service};
+use crate::traces::Untouched;
+use crate::{Error, Result};
+
+/// How many clients ask the service, and how many requests they make a second.
+const LOAD: (usize, u32) = (2, 100);
+
+/// The longest that an answer may take, a stop of a second and a busy machine included.
+const LONGEST: Duration = Duration::from_secs(8);
+
+/// A sweep over the system calls of one victim.
+#[derive(Debug, Clone)]
+pub struct Sweep<'a> {
+    /// The binary.
+    pub goheap: &'a Path,
+    /// A folder for dumps.
+    pub folder: &'a Path,
+    /// How the service is captured.
+    pub method: &'a str,
+    /// With what it is captured after each blow, in turn.
+    pub methods: &'a [&'a str],
+    /// Who is struck.
+    pub victim: Victim,
+    /// How.
+    pub blow: Blow,
+    /// Every so manyeth call is struck.
+    pub stride: u64,
+    /// The first.
+    pub first: u64,
+}
+
+/// What a sweep did.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// How many system calls the victim makes in a capture that nothing happens to.
+    pub calls: u64,
+    /// How often it was struck.
+    pub struck: u64,
+    /// Captures in between that were whole.
+    pub captures: u64,
+    /// Captures that ended well although something was struck.
+    pub survived: u64,
+    /// How often a zombie was left, until the next capture that can wait for it.
+    pub zombies: u64,
+    /// The longest that the service took to answer.
+    pub longest: Duration,
+    /// What was wrong.
+    pub wrong: Vec<String>,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} calls, struck at {}, {} captures between; {} ended well, {} zombies until then; \
+             longest answer {:.0?}; wrong: {}",
+            self.calls,
+            self.struck,
+            self.captures,
+            self.survived,
+            self.zombies,
+            self.longest,
+            self.wrong.len()
+        )
+    }
+}
+
+/// A service under a load.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The service.
+    pub service: Service,
+    load: Load,
+    untouched: Untouched,
+}
+
+impl Loaded {
+    /// Starts both.
+    ///
+    /// # Errors
+    /// What [`Service::start`] and [`Load::start`] say.
+    pub fn start(version: &str) -> Result<Loaded> {
+        let service = Service::start(version, 0)?;
+        let load = Load::start(&service, LOAD.0, LOAD.1)?;
+        let untouched = Untouched::look(service.pid())?;
+        Ok(Loaded {
+            service,
+            load,
+            untouched,
+        })
+    }
+}
+
+impl Sweep<'_> {
+    /// Strikes until there are no more calls. `tell` hears of each point.
+    ///
+    /// # Errors
+    /// If goheap cannot be run, or the service is gone: that is the worst.
+    pub fn run(&self, loaded: &mut Loaded, tell: &mut dyn FnMut(u64, &Struck)) -> Result<Report> {
+        let mut report = Report::default();
+        let whole = self.capture(loaded, self.method, u64::MAX, Blow::None)?;
+        if !is_well(&whole) {
+            return Err(failed(&whole));
+        }
+        report.calls = whole.calls;
+        let mut at = self.first.max(1);
+        loop {
+            let struck = self.capture(loaded, self.method, at, self.blow)?;
+            tell(at, &struck);
+            let Some(number) = struck.hit else {
+                break;
+            };
+            report.struck += 1;
+            report.survived += u64::from(is_well(&struck));
+            let place = format!("{:?} at call {at} (number {number})", self.victim);
+            if matches!(self.blow, Blow::Stop(_)) && struck.said.contains("panicked") {
+                report.wrong.push(format!("{place}: {}", struck.said));
+            }
+            let may_leave = self.victim == Victim::Supervisor && self.blow == Blow::Kill;
+            self.look(loaded, may_leave, &place, &mut report)?;
+            self.capture_again(loaded, at, &place, &mut report)?;
+            at += self.stride;
+        }
+        Ok(report)
+    }
+
+    /// A capture after the blow, which must be a whole one, and leave nothing.
+    fn capture_again(
+        &self,
+        loaded: &mut Loaded,
+        at: u64,
+        place: &str,
+        report: &mut Report,
+    ) -> Result<()> {
+        let turn = (at / self.stride) as usize % self.methods.len().max(1);
+        let method = self.methods.get(turn).copied().unwrap_or(self.method);
+        let had_zombies = !loaded.untouched.traces()?.zombies.is_empty();
+        // One that may make calls in the process, if something is left to be waited for.
+        let method = if had_zombies && method == "stop" {
+            "fork"
+        } else {
+            method
+        };
+        let again = self.capture(loaded, method, u64::MAX, Blow::None)?;
+        match is_well(&again) {
+            true => report.captures += 1,
+            false => report
+                .wrong
+                .push(format!("{place}, then --method {method}: {}", again.said)),
+        }
+        self.look(
+            loaded,
+            false,
+            &format!("{place}, then --method {method}"),
+            report,
+        )
+    }
+
+    fn look(
+        &self,
+        loaded: &mut Loaded,
+        zombies: bool,
+        place: &str,
+        report: &mut Report,
+    ) -> Result<()> {
+        let traces = loaded.untouched.traces_in_time(zombies)?;
+        report.zombies += u64::from(zombies && !traces.zombies.is_empty());
+        let of_zombies = traces.zombies.iter().filter(|_| !zombies);
+        let of_zombies = of_zombies.map(|child| format!("zombie {child}"));
+        report.wrong.extend(
+            traces
+                .others
+                .iter()
+                .cloned()
+                .chain(of_zombies)
+                .map(|what| format!("{place}: {what}")),
+        );
+        let seen = loaded.load.tell()?;
+        report.longest = report.longest.max(seen.longest);
+        if seen.wrong + seen.failed > 0 || seen.longest > LONGEST {
+            report
+                .wrong
+                .push(format!("{place}: {seen:?} {:?}", loaded.load.bad()));
+        }
+        Ok(())
+    }
+
+    fn capture(&self, loaded: &Loaded, method: &str, at: u64, blow: Blow) -> Result<Struck> {
+        let pid = loaded.service.pid().to_string();
+        let output = self.folder.join("struck.heapdump");
+        let output = output.to_string_lossy();
+        let arguments = [
+            "dump",
+            &pid,
+            "--no-dwarf",
+            "-o",
+            &output,
+            "--method",
+            method,
+        ];
+        strike(self.goheap, &arguments, self.victim, at, blow)
+    }
+}
+
+fn is_well(struck: &Struck) -> bool {
+    matches!(struck.ended, nix::sys::wait::WaitStatus::Exited(_, 0))
+}
+
+fn failed(struck: &Struck) -> Error {
+    Error::Refused {
+        program: "goheap".to_owned(),
+        said: format!("{:?}: {}", struck.ended, struck.said),
+    }
+}
