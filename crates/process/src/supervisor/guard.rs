@@ -277,7 +277,7 @@ impl Guard {
                 }
                 Made::Failed(errno) => return failed(Failure::Trace, errno),
                 Made::Ended if self.tracer.quiet().is_empty() => failed(Failure::Gone, 0),
-                Made::Ended | Made::NotMade => last,
+                Made::Ended | Made::Prevented => last,
             };
         }
         last
@@ -369,7 +369,7 @@ impl Guard {
                 Made::Returned(errno) => {
                     return Some(Err((Failure::Call, i32::try_from(-errno).unwrap_or(0))));
                 }
-                Made::NotMade | Made::Ended => return None,
+                Made::Prevented | Made::Ended => return None,
                 Made::Failed(errno) => return Some(Err((Failure::Trace, errno))),
             };
             let ours = i32::try_from(theirs)

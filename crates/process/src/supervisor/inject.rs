@@ -83,7 +83,7 @@ pub(super) enum Made {
     /// It returned this. The thread is stopped, with its own registers.
     Returned(i64),
     /// It was not made: a signal came first. The thread is stopped, with its own registers.
-    NotMade,
+    Prevented,
     /// The thread ended.
     Ended,
     /// A request to the kernel failed.
@@ -195,7 +195,7 @@ impl Way<'_> {
                 Stop::Call => break,
                 // What was left of an interruption.
                 Stop::Event if idle < IDLE_STOPS => idle += 1,
-                stop => return Ok(self.not_made(stop)),
+                stop => return Ok(self.prevented(stop)),
             }
         }
         let mut registers = sys::register_words(tid)?;
@@ -203,7 +203,7 @@ impl Way<'_> {
         let is_its_wait = registers[at::RIP] == host.saved[at::RIP]
             && (WAITS.contains(&entered) || entered == libc::SYS_restart_syscall.cast_unsigned());
         if !is_its_wait {
-            return Ok(self.not_made(Stop::Call));
+            return Ok(self.prevented(Stop::Call));
         }
         registers[at::ORIG_RAX] = number;
         let places = [at::RDI, at::RSI, at::RDX, at::R10, at::R8, at::R9];
@@ -220,7 +220,7 @@ impl Way<'_> {
                     on_child(self.tracer, u32::try_from(child).map_err(|_| libc::EINVAL)?);
                 }
                 Stop::Event if idle < IDLE_STOPS => idle += 1,
-                Stop::Ended => return Ok(self.not_made(Stop::Ended)),
+                Stop::Ended => return Ok(self.prevented(Stop::Ended)),
                 Stop::Event | Stop::Signal(_) | Stop::Group => return Err(libc::EPROTO),
             }
         };
@@ -230,7 +230,7 @@ impl Way<'_> {
         sys::run_on(tid)?;
         let stop = self.wait()?;
         if stop == Stop::Ended {
-            return Ok(self.not_made(stop));
+            return Ok(self.prevented(stop));
         }
         self.tracer.set_signal(tid, Some(signal_of(stop)));
         if sys::register_words(tid)? != host.saved {
@@ -240,7 +240,7 @@ impl Way<'_> {
             }
         }
         match RESTARTS.contains(&returned) {
-            true => Ok(Made::NotMade),
+            true => Ok(Made::Prevented),
             false => Ok(Made::Returned(returned)),
         }
     }
@@ -260,13 +260,13 @@ impl Way<'_> {
 
     /// What is to be said, and kept, of a thread that stopped before a call was made in it: its
     /// registers are its own.
-    fn not_made(&mut self, stop: Stop) -> Made {
+    fn prevented(&mut self, stop: Stop) -> Made {
         let ended = stop == Stop::Ended;
         self.tracer
             .set_signal(self.tid, (!ended).then(|| signal_of(stop)));
         match ended {
             true => Made::Ended,
-            false => Made::NotMade,
+            false => Made::Prevented,
         }
     }
 }

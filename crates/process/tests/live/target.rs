@@ -317,7 +317,11 @@ fn vfork(millis: u32) {
 
 /// Stops a process and holds it until it is killed.
 fn holder(pid: u32) {
-    let stopped = stop(pid);
+    let options = StopOptions {
+        max_pause: Duration::from_secs(30),
+        ..StopOptions::default()
+    };
+    let stopped = Process::find(pid).and_then(|process| process.stop(&options));
     match &stopped {
         Ok(_) => say("1"),
         Err(error) => return say(&format!("0 {error}")),
