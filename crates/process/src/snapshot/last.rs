@@ -16,7 +16,7 @@ use goheap_memory::{Addr, Memory, Part};
 
 use super::copy::Run;
 use super::image::Image;
-use super::tracked::push;
+use super::tracked::{is_whole, push};
 use crate::LiveMemory;
 use crate::pages::{PAGE, Pagemap, TOP};
 use crate::proc::Area;
@@ -43,6 +43,18 @@ const ALL: Query = Query {
     all_of: page::TRACKED,
     any_of: 0,
     tell: page::PRESENT | page::SWAPPED | page::ZEROS,
+    most: 0,
+};
+
+/// What to ask of a file's memory that is tracked: pages that are the file's, and those that are not
+/// there. One that was changed, copied, and dropped is the file's again, and keeps its mark of not having
+/// been written to (mm/memory.c, `zap_install_uffd_wp_if_needed`).
+const OF_FILE: Query = Query {
+    protect: false,
+    not: page::PRESENT,
+    all_of: page::TRACKED,
+    any_of: page::FILE | page::PRESENT,
+    tell: page::FILE | page::PRESENT | page::SWAPPED | page::WRITTEN,
     most: 0,
 };
 
@@ -107,7 +119,8 @@ impl Worker {
     /// Works on parts, until there are no more.
     pub(super) fn work(&mut self, parts: &[Run], next: &AtomicUsize, memory: &LiveMemory) {
         while let Some(part) = parts.get(next.fetch_add(1, Ordering::Relaxed)) {
-            self.scan(*part, CHANGED, memory);
+            self.scan(*part, CHANGED);
+            self.copy(memory);
         }
     }
 
@@ -119,12 +132,32 @@ impl Worker {
                 && is_tracked(first)
             {
                 let (start, end) = (first.mapping.start.get(), last.mapping.end.get());
-                self.scan(Run { start, end }, ALL, memory);
+                self.scan(Run { start, end }, ALL);
+                self.copy(memory);
             }
         }
     }
 
-    fn scan(&mut self, part: Run, query: Query, memory: &LiveMemory) {
+    /// Works on files that are mapped writable.
+    pub(super) fn work_on_files(&mut self, areas: &[Area], memory: &LiveMemory) {
+        for area in areas
+            .iter()
+            .filter(|area| is_tracked(area) && area.is_of_file())
+        {
+            if !area.mapping.write {
+                continue;
+            }
+            let (start, end) = (area.mapping.start.get(), area.mapping.end.get());
+            self.scan(Run { start, end }, OF_FILE);
+            if !is_whole(area) {
+                // They are read where they are.
+                self.absent.append(&mut self.wanted);
+            }
+            self.copy(memory);
+        }
+    }
+
+    fn scan(&mut self, part: Run, query: Query) {
         self.regions.clear();
         let scanned = self
             .pagemap
@@ -138,11 +171,16 @@ impl Worker {
             let is = |kind: u64| region.kinds & kind != 0;
             if is(page::ZEROS) || !is(page::PRESENT | page::SWAPPED) {
                 push(&mut self.absent, region.start, region.end);
+            } else if query.tell & page::FILE != 0 {
+                // What was written to is found by the pass over all. Of what is not in memory nobody
+                // knows whether the file has it.
+                if !is(page::WRITTEN) {
+                    push(&mut self.wanted, region.start, region.end);
+                }
             } else if all || is(page::WRITTEN) {
                 push(&mut self.wanted, region.start, region.end);
             }
         }
-        self.copy(memory);
     }
 
     /// Copies what is wanted into the buffer.

@@ -214,6 +214,7 @@ fn stop_and_copy(
         let _helps = begin.send(());
         let areas = tracked.areas()?;
         own.work_on_untracked(&areas, &memory);
+        own.work_on_files(&areas, &memory);
         own.work(&parts, &next, &memory);
         let other = end.recv();
         let other = other.map_err(|_| failed(io::Error::other("a reader ended early")))?;
