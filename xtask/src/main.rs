@@ -3,6 +3,8 @@
 #[cfg(target_os = "linux")]
 mod bench_dump;
 #[cfg(target_os = "linux")]
+mod bench_pause;
+#[cfg(target_os = "linux")]
 mod bench_top;
 #[cfg(target_os = "linux")]
 mod cgroup;
@@ -65,6 +67,9 @@ enum Task {
     /// Measure goheap's dump of a big heap against the program's own
     #[cfg(target_os = "linux")]
     BenchDump(bench_dump::Args),
+    /// Measure for how long a program stands still for its capture, from outside and from inside
+    #[cfg(target_os = "linux")]
+    BenchPause(bench_pause::Args),
     /// Measure `goheap top` of a big heap against readers of others
     #[cfg(target_os = "linux")]
     BenchTop(bench_top::Args),
@@ -126,6 +131,8 @@ fn run(task: Task) -> Result<bool> {
         Task::Compare { runtime, other } => twin::compare(&runtime, &other),
         #[cfg(target_os = "linux")]
         Task::BenchDump(args) => bench_dump::run(&args),
+        #[cfg(target_os = "linux")]
+        Task::BenchPause(args) => bench_pause::run(&args),
         #[cfg(target_os = "linux")]
         Task::BenchTop(args) => bench_top::run(&args),
         #[cfg(target_os = "linux")]
