@@ -19,6 +19,8 @@ mod moments;
 mod real;
 mod repository;
 #[cfg(target_os = "linux")]
+mod soak;
+#[cfg(target_os = "linux")]
 mod standing;
 #[cfg(target_os = "linux")]
 mod twin;
@@ -76,6 +78,9 @@ enum Task {
     /// Capture a loaded program many times, and see that nothing it holds is missing
     #[cfg(target_os = "linux")]
     Moments(moments::Args),
+    /// Capture a loaded service a thousand times, and see that no request is lost and nothing is left
+    #[cfg(target_os = "linux")]
+    Soak(soak::Args),
     /// Capture programs that stand still, and judge what is reachable in them
     #[cfg(target_os = "linux")]
     Standing(standing::Args),
@@ -135,6 +140,8 @@ fn run(task: Task) -> Result<bool> {
         Task::BenchPause(args) => bench_pause::run(&args),
         #[cfg(target_os = "linux")]
         Task::BenchTop(args) => bench_top::run(&args),
+        #[cfg(target_os = "linux")]
+        Task::Soak(args) => soak::run(&args),
         #[cfg(target_os = "linux")]
         Task::Standing(args) => standing::run(&args),
         #[cfg(target_os = "linux")]

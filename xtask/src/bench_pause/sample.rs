@@ -204,8 +204,8 @@ fn understand(sample: &mut Sample, said: &str) -> Result<()> {
     sample.pause = number("pause_ns");
     sample.stopped = number("stopped_ns");
     sample.tries = number("tries");
-    sample.copied_in_pause = number("copied_in_pause");
-    sample.extra = number("extra");
+    sample.copied_in_pause = number("copied_in_pause_bytes");
+    sample.extra = number("extra_bytes");
     sample.method = told["method"].as_str().map(str::to_owned);
     Ok(())
 }
