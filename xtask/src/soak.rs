@@ -91,7 +91,10 @@ fn growth(report: &Report) -> Vec<String> {
         growth.push(format!("RSS at rest: {before} before, {after} after"));
     }
     if drift(report) > RSS {
-        growth.push(format!("RSS under load grew by {:.1} %", 100.0 * drift(report)));
+        growth.push(format!(
+            "RSS under load grew by {:.1} %",
+            100.0 * drift(report)
+        ));
     }
     growth
 }
@@ -104,7 +107,12 @@ fn drift(report: &Report) -> f64 {
 fn row(plan: &Plan<'_>, method: &str, report: &Report) -> String {
     let ms = |d: std::time::Duration| d.as_secs_f64() * 1e3;
     let seen = |seen: &soak::Seen| {
-        format!("{:.1} / {:.1} / {:.1}", ms(seen.median), ms(seen.p99), ms(seen.longest))
+        format!(
+            "{:.1} / {:.1} / {:.1}",
+            ms(seen.median),
+            ms(seen.p99),
+            ms(seen.longest)
+        )
     };
     let (without, with) = report.seen.as_ref().map_or_else(
         || ("-".to_owned(), "-".to_owned()),

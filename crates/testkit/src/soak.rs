@@ -83,7 +83,9 @@ pub fn run(plan: &Plan<'_>) -> Result<Report> {
     }
     // Forget the latencies until now.
     load.tell()?;
-    std::thread::sleep(Duration::from_secs_f64(plan.warm_up as f64 / f64::from(rate.max(1)) / 2.0));
+    std::thread::sleep(Duration::from_secs_f64(
+        plan.warm_up as f64 / f64::from(rate.max(1)) / 2.0,
+    ));
     let without = load.tell()?;
     let mut report = Report {
         bad: load.bad(),
@@ -118,7 +120,9 @@ pub fn run(plan: &Plan<'_>) -> Result<Report> {
     report.left = before.left_at_rest(pid, REST)?;
     report.threads = crate::procfs::thread_ids(pid)?.len();
     let strays = processes_with(&token).into_iter();
-    report.left.extend(strays.map(|(pid, line)| format!("process {pid}: {line}")));
+    report
+        .left
+        .extend(strays.map(|(pid, line)| format!("process {pid}: {line}")));
     Ok(report)
 }
 
@@ -140,10 +144,11 @@ fn capture(plan: &Plan<'_>, pid: u32, report: &mut Report) -> Result<()> {
     })?;
     let said = String::from_utf8_lossy(&output.stderr);
     let mut lines = said.lines().rev();
-    let told: Option<serde_json::Value> =
-        lines.find_map(|line| serde_json::from_str(line).ok());
+    let told: Option<serde_json::Value> = lines.find_map(|line| serde_json::from_str(line).ok());
     let Some(told) = told.filter(|_| output.status.success()) else {
-        report.failed.push(format!("{}: {}", output.status, said.trim()));
+        report
+            .failed
+            .push(format!("{}: {}", output.status, said.trim()));
         return Ok(());
     };
     report.captures += 1;
@@ -197,7 +202,10 @@ impl Report {
         if let Some((without, with)) = self.seen {
             for seen in [without, with] {
                 if seen.wrong + seen.failed > 0 {
-                    harm.push(format!("{} wrong answers, {} missing", seen.wrong, seen.failed));
+                    harm.push(format!(
+                        "{} wrong answers, {} missing",
+                        seen.wrong, seen.failed
+                    ));
                 }
             }
         }
