@@ -16,8 +16,8 @@ pub(crate) struct Args {
     /// Versions of Go
     #[arg(long, num_args = 1.., value_name = "VERSION", default_values = ["1.21.13", "1.24.11", "1.27.3"])]
     versions: Vec<String>,
-    /// Methods of goheap
-    #[arg(long, num_args = 1.., value_name = "METHOD", default_values = ["pre-copy", "fork", "stop"])]
+    /// Methods of goheap, and control, which captures nothing
+    #[arg(long, num_args = 1.., value_name = "METHOD", default_values = ["control", "pre-copy", "fork", "stop"])]
     methods: Vec<String>,
     /// How many captures of each
     #[arg(long, default_value_t = 1000)]

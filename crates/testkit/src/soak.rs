@@ -13,6 +13,12 @@ use crate::{Error, Result};
 /// What is in the environment of each goheap here, with a number of ours, to find what it leaves.
 const TOKEN: &str = "GOHEAP_SOAK";
 
+/// A method that does nothing for a while, to tell what a service does by itself.
+pub const CONTROL: &str = "control";
+
+/// How long it does so.
+const NOTHING: Duration = Duration::from_millis(200);
+
 /// How long the service may take to close connections and the like once nobody asks any more.
 const REST: Duration = Duration::from_secs(10);
 
@@ -23,7 +29,7 @@ pub struct Plan<'a> {
     pub goheap: &'a Path,
     /// The Go version of the service.
     pub version: &'a str,
-    /// `--method`, or goheap's choice.
+    /// `--method`, or goheap's choice; [`CONTROL`] captures nothing.
     pub method: Option<&'a str>,
     /// How many captures.
     pub captures: usize,
@@ -128,6 +134,11 @@ pub fn run(plan: &Plan<'_>) -> Result<Report> {
 
 /// One capture.
 fn capture(plan: &Plan<'_>, pid: u32, report: &mut Report) -> Result<()> {
+    if plan.method == Some(CONTROL) {
+        std::thread::sleep(NOTHING);
+        report.captures += 1;
+        return Ok(());
+    }
     let mut goheap = Command::new(plan.goheap);
     goheap
         .args(["dump", &pid.to_string(), "-o", "-", "--json"])
