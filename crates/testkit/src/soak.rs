@@ -7,8 +7,12 @@ use std::time::{Duration, Instant};
 
 pub use crate::service::{Inside, Seen};
 use crate::service::{Load, Service};
-use crate::traces::{Traces, processes_with};
+use crate::traces::Untouched;
 use crate::{Error, Result};
+
+mod left;
+
+use left::{Lasting, processes_with};
 
 /// What is in the environment of each goheap here, with a number of ours, to find what it leaves.
 const TOKEN: &str = "GOHEAP_SOAK";
@@ -101,7 +105,7 @@ pub fn run(plan: &Plan<'_>) -> Result<Report> {
     drop(load);
     let inside = at_rest(&mut service, None)?;
     report.rss.0 = rss(pid)?;
-    let before = Traces::of(pid)?;
+    let (untouched, lasting) = (Untouched::look(pid)?, Lasting::of(pid));
 
     let mut load = Load::start(&service, clients, rate)?;
     let token = format!("{TOKEN}={pid}");
@@ -123,7 +127,18 @@ pub fn run(plan: &Plan<'_>) -> Result<Report> {
     let after = at_rest(&mut service, Some(inside.goroutines))?;
     report.rss.1 = rss(pid)?;
     report.inside = Some((inside, after));
-    report.left = before.left_at_rest(pid, REST)?;
+    let traces = untouched.traces_in_time(false)?;
+    report.left = traces.others;
+    let zombies = traces.zombies.into_iter();
+    report
+        .left
+        .extend(zombies.map(|pid| format!("zombie {pid}")));
+    let now = Lasting::of(pid);
+    if now != lasting {
+        report
+            .left
+            .push(format!("{lasting:?} before, {now:?} after"));
+    }
     report.threads = crate::procfs::thread_ids(pid)?.len();
     let strays = processes_with(&token).into_iter();
     report
