@@ -259,6 +259,11 @@ fn hosts(process: &Process, options: &SnapshotOptions) -> Result<Hosts, Failed> 
             "no place in the program is known where a system call could be made".to_owned(),
         ));
     }
+    if matches!(process.state(), 'T' | 't') {
+        return Err(Failed::NotOpen(
+            "it is stopped by a signal, and would run for a call that is made in it".to_owned(),
+        ));
+    }
     let filtered = process.seccomp() != crate::Seccomp::Disabled;
     if filtered && let Err(errno) = sys::may_suspend_seccomp() {
         let how = match errno {

@@ -5,6 +5,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::thread;
 use std::time::Duration;
 
 use goheap_memory::{Addr, Fault, FaultKind, Memory};
@@ -72,6 +73,11 @@ impl Memory for Forked {
     }
 }
 
+/// How often the process is stopped, if no thread of it waits where a call could be made in it, and
+/// how far apart: threads that are on their way, or were let go a moment ago, wait again soon.
+const HOST_TRIES: u32 = 10;
+const HOST_EVERY: Duration = Duration::from_millis(5);
+
 /// Takes a snapshot in this way.
 pub(super) fn take(
     process: &Process,
@@ -90,38 +96,61 @@ pub(super) fn take(
             headroom.anonymous >> 30
         )));
     }
-    let mut stopped = super::stop(process, options, None, watch)?;
     let lost = |source| supervisor_lost(pid, source);
-    let holder = stopped.take_supervisor();
-    let mut supervisor = holder.ok_or_else(|| lost(io::ErrorKind::NotFound.into()))?;
-    let (child, pause) = match supervisor
-        .ask(&Request::Fork(hosts.clone()))
-        .map_err(lost)?
-    {
-        Reply::Forked {
-            child,
-            since_ns,
-            at_ns,
-        } => (child, Duration::from_nanos(at_ns.saturating_sub(since_ns))),
-        Reply::Failed { why, errno } => {
+    let mut options = options.clone();
+    let (mut ready, mut tries, mut before) = (None, 0_u32, Duration::ZERO);
+    let mut host_tries = 0;
+    let (stopped, child, pause, supervisor) = loop {
+        let mut stopped = super::stop(process, &options, ready.take(), watch)?;
+        tries = tries.saturating_add(stopped.tries());
+        before = before.saturating_add(stopped.stopped_before());
+        let holder = stopped.take_supervisor();
+        let mut supervisor = holder.ok_or_else(|| lost(io::ErrorKind::NotFound.into()))?;
+        let asked = supervisor.ask(&Request::Fork(hosts.clone()));
+        match asked.map_err(lost)? {
+            Reply::Forked {
+                child,
+                since_ns,
+                at_ns,
+            } => {
+                let pause = Duration::from_nanos(at_ns.saturating_sub(since_ns));
+                break (stopped, child, pause, supervisor);
+            }
             // Nothing came of it, but it stood still.
-            return Err(match why {
-                Failure::TooLate => Failed::Error(stopped.time_over()),
-                Failure::Gone => Failed::Error(ProcessError::Gone { pid }),
-                Failure::Call if errno == libc::EAGAIN => Failed::NotOpen(
-                    "it cannot fork: it may have no more processes (the pids cgroup or RLIMIT_NPROC)"
-                        .to_owned(),
-                ),
-                Failure::NoHost => Failed::NotOpen(
-                    "no thread of it waits where a system call could be made in it".to_owned(),
-                ),
-                _ => Failed::NotOpen(format!(
-                    "it cannot fork: {}",
-                    io::Error::from_raw_os_error(errno)
-                )),
-            });
+            Reply::Failed {
+                why: Failure::NoHost,
+                ..
+            } => {
+                let (pause, supervisor) = stopped.let_go(Some(supervisor))?;
+                before = before.saturating_add(pause);
+                let spent = stopped.stopped_before().saturating_add(pause);
+                options.stop.max_pause = options.stop.max_pause.saturating_sub(spent);
+                host_tries += 1;
+                if host_tries >= HOST_TRIES || options.stop.max_pause.is_zero() {
+                    return Err(Failed::NotOpen(
+                        "no thread of it waits where a system call could be made in it".to_owned(),
+                    ));
+                }
+                ready = Some(supervisor);
+                thread::sleep(HOST_EVERY.max(pause));
+            }
+            Reply::Failed { why, errno } => {
+                return Err(match why {
+                    Failure::TooLate => Failed::Error(stopped.time_over()),
+                    Failure::Gone => Failed::Error(ProcessError::Gone { pid }),
+                    Failure::Call if errno == libc::EAGAIN => Failed::NotOpen(
+                        "it cannot fork: it may have no more processes (the pids cgroup or \
+                         RLIMIT_NPROC)"
+                            .to_owned(),
+                    ),
+                    _ => Failed::NotOpen(format!(
+                        "it cannot fork: {}",
+                        io::Error::from_raw_os_error(errno)
+                    )),
+                });
+            }
+            _ => return Err(lost(io::ErrorKind::InvalidData.into()).into()),
         }
-        _ => return Err(lost(io::ErrorKind::InvalidData.into()).into()),
     };
     let path = proc::path(child, "mem");
     let mem = File::open(&path).map_err(|source| ProcessError::Proc { path, source })?;
@@ -130,8 +159,8 @@ pub(super) fn take(
         passed_over: Vec::new(),
         settled: stopped.settled(),
         pause,
-        total: stopped.stopped_before().saturating_add(pause),
-        tries: stopped.tries(),
+        total: before.saturating_add(pause),
+        tries,
         rounds: 0,
         copied_in_pause: 0,
         copied: 0,

@@ -45,11 +45,13 @@ mod at {
     pub(super) const RIP: usize = 16;
 }
 
-/// The waits in which a call may be made, by their numbers.
-const WAITS: [u64; 3] = [
+/// The waits in which a call may be made, by their numbers. One with a time limit that was interrupted
+/// before goes by the last of them (restart_syscall(2)).
+const WAITS: [u64; 4] = [
     libc::SYS_futex.cast_unsigned(),
     libc::SYS_nanosleep.cast_unsigned(),
     libc::SYS_clock_nanosleep.cast_unsigned(),
+    libc::SYS_restart_syscall.cast_unsigned(),
 ];
 
 /// What `rax` holds of a wait that a stop interrupted and that will be restarted: ERESTARTSYS,
@@ -200,8 +202,7 @@ impl Way<'_> {
         }
         let mut registers = sys::register_words(tid)?;
         let entered = registers[at::ORIG_RAX];
-        let is_its_wait = registers[at::RIP] == host.saved[at::RIP]
-            && (WAITS.contains(&entered) || entered == libc::SYS_restart_syscall.cast_unsigned());
+        let is_its_wait = registers[at::RIP] == host.saved[at::RIP] && WAITS.contains(&entered);
         if !is_its_wait {
             return Ok(self.prevented(Stop::Call));
         }
