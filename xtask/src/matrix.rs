@@ -21,7 +21,7 @@ const TEST_BINARIES: [&str; 7] = [
 ];
 
 /// Runs them; whether none failed.
-pub(crate) fn run(versions: &[String]) -> Result<bool> {
+pub(crate) fn run(versions: &[String], method: Option<&str>) -> Result<bool> {
     let versions: Vec<&'static str> = if versions.is_empty() {
         toolchains::CLAIMED.iter().map(|v| v.number).collect()
     } else {
@@ -44,6 +44,10 @@ pub(crate) fn run(versions: &[String]) -> Result<bool> {
             "--include-ignored",
         ]);
         command.args(versions.iter().map(|v| format!("{}::", module(v))));
+        if let Some(method) = method {
+            // crates/goheap/tests/support asks for it.
+            command.env("TWINS_METHOD", method);
+        }
         let mut child = command
             .stdout(Stdio::piped())
             .spawn()

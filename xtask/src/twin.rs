@@ -30,6 +30,9 @@ pub(crate) struct Args {
     /// Take goheap's dump from a core instead of the process
     #[arg(long, conflicts_with = "entry")]
     core: bool,
+    /// How the process is captured; the gentlest way that is open, if not given
+    #[arg(long, value_parser = ["pre-copy", "fork", "stop"], conflicts_with = "core")]
+    method: Option<String>,
     /// A goheap that is built already
     #[arg(long)]
     goheap: Option<PathBuf>,
@@ -52,7 +55,12 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     let (runtime, bias) = if args.entry {
         let twin = Entry::start(&program, variant.environment, &args.keep)?;
         let bias = twin.load_bias();
-        dump(&goheap, &twin.pid().to_string(), &other)?;
+        dump(
+            &goheap,
+            &twin.pid().to_string(),
+            &other,
+            args.method.as_deref(),
+        )?;
         let runtime = twin.finish()?;
         let read = second_reader::read(&runtime)?;
         allowed = Allowed::at_entry(&read, &runtime, &symbols, bias);
@@ -63,9 +71,14 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         if args.core {
             let core = goheap_testkit::core::of(twin.pid(), &args.keep)?;
             let core = core.to_str().context("a path in UTF-8")?;
-            dump(&goheap, core, &other)?;
+            dump(&goheap, core, &other, None)?;
         } else {
-            dump(&goheap, &twin.pid().to_string(), &other)?;
+            dump(
+                &goheap,
+                &twin.pid().to_string(),
+                &other,
+                args.method.as_deref(),
+            )?;
         }
         (twin.finish()?, bias)
     };
@@ -102,10 +115,13 @@ fn report(
     }
 }
 
-fn dump(goheap: &Path, source: &str, to: &Path) -> Result<()> {
-    let status = Command::new(goheap)
-        .args(["dump", source, "--exact", "-o"])
-        .arg(to)
+fn dump(goheap: &Path, source: &str, to: &Path, method: Option<&str>) -> Result<()> {
+    let mut command = Command::new(goheap);
+    command.args(["dump", source, "--exact", "-o"]).arg(to);
+    if let Some(method) = method {
+        command.args(["--method", method]);
+    }
+    let status = command
         .status()
         .with_context(|| format!("cannot run {}", goheap.display()))?;
     if !status.success() {

@@ -13,7 +13,7 @@ fn twin(version: &str, variant: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let twin = Quiescent::start(&program, variant.environment).expect("a program at a standstill");
     let load_bias = twin.load_bias(&symbols).expect("its load bias");
-    let live = support::goheap_dump(&twin.pid().to_string(), None);
+    let live = support::goheap_dump(&twin.pid().to_string(), None, &[]);
     let core = goheap_testkit::core::of(twin.pid(), folder.path()).expect("a core");
     assert!(
         twin.stands_still().expect("the program"),
@@ -22,7 +22,7 @@ fn twin(version: &str, variant: &str) {
     let runtime = twin.finish().expect("the runtime's dump");
 
     let source = core.to_str().expect("a path in UTF-8");
-    let of_core = support::goheap_dump(source, Some(&program.executable));
+    let of_core = support::goheap_dump(source, Some(&program.executable), &[]);
     let name = format!("core-{version}-{}", variant.name);
     let allowed = support::allowed(&symbols, load_bias);
     let differ = support::differences(&runtime, &of_core, &allowed, &symbols, load_bias);

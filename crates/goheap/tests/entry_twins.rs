@@ -17,7 +17,7 @@ fn twin(version: &str, variant: &str) {
     let entry =
         Entry::start(&program, variant.environment, folder.path()).expect("a program at the entry");
     let load_bias = entry.load_bias();
-    let goheap = support::goheap_dump(&entry.pid().to_string(), None);
+    let goheap = support::goheap_dump(&entry.pid().to_string(), None, &[]);
     let runtime = entry.finish().expect("the runtime's dump");
     let read = second_reader::read(&runtime).expect("a dump");
     let allowed = Allowed::at_entry(&read, &runtime, &symbols, load_bias);

@@ -26,10 +26,23 @@ pub(crate) fn program(
     (program, variant)
 }
 
-/// `goheap dump SOURCE --exact -o -`: what it writes. Fails the test with what it says.
-pub(crate) fn goheap_dump(source: &str, executable: Option<&Path>) -> Vec<u8> {
+/// The method by which the twins of a version are captured: TWINS_METHOD in the environment (`xtask
+/// matrix --method`), or else the versions take turns: the gentlest that is open, fork, stop.
+pub(crate) fn method_for(version: &str) -> Vec<String> {
+    const TURNS: [Option<&str>; 3] = [None, Some("fork"), Some("stop")];
+    let claimed = goheap_testkit::toolchains::CLAIMED;
+    let turn = claimed.iter().position(|v| v.number == version);
+    let turn = TURNS[turn.expect("a claimed version") % TURNS.len()].map(str::to_owned);
+    let method = std::env::var("TWINS_METHOD").ok().or(turn);
+    method.map_or_else(Vec::new, |method| vec!["--method".to_owned(), method])
+}
+
+/// `goheap dump SOURCE --exact -o -` and more: what it writes. Fails the test with what it says.
+pub(crate) fn goheap_dump(source: &str, executable: Option<&Path>, more: &[String]) -> Vec<u8> {
     let mut goheap = Command::new(env!("CARGO_BIN_EXE_goheap"));
-    goheap.args(["dump", source, "--exact", "-o", "-"]);
+    goheap
+        .args(["dump", source, "--exact", "-o", "-"])
+        .args(more);
     if let Some(executable) = executable {
         goheap.arg("--exe").arg(executable);
     }
@@ -97,7 +110,7 @@ pub(crate) fn quiescent_twin(version: &str, variant_name: &str) {
     let symbols = Symbols::of(&program).expect("symbols");
     let twin = Quiescent::start(&program, variant.environment).expect("a program at a standstill");
     let load_bias = twin.load_bias(&symbols).expect("its load bias");
-    let goheap = goheap_dump(&twin.pid().to_string(), None);
+    let goheap = goheap_dump(&twin.pid().to_string(), None, &method_for(version));
     assert!(
         twin.stands_still().expect("the program"),
         "goheap's capture moved the program"
