@@ -12,7 +12,8 @@ use goheap_memory::{
 };
 use goheap_process::{Mapped, map_file};
 use goheap_runtime::{
-    Fidelity, Gaps, Moment, MomentCheck, QuietCheck, Sink, Summary, WalkError, World, dump, patient_sites,
+    Fidelity, Gaps, Moment, MomentCheck, QuietCheck, Sink, Summary, WalkError, World, dump,
+    patient_sites,
 };
 
 use crate::args::HowArgs;
@@ -71,6 +72,15 @@ pub(crate) struct Walked {
     pub(crate) process: Option<ProcessFacts>,
     /// Types, variables and functions of the program, if they were asked for.
     pub(crate) catalogue: Catalogue,
+}
+
+/// Where a capture may keep what it needs for its time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scratch<'a> {
+    /// The directory, for a file without a name.
+    pub(crate) directory: &'a Path,
+    /// Bytes that are going to be written to the same disk.
+    pub(crate) beside: u64,
 }
 
 /// What a catalogue is to have.
@@ -266,7 +276,7 @@ impl Subject {
     /// Captures the program, if it is a process, at a moment that is safe to look at it, and walks what
     /// was captured while it runs on. If there is no safe moment in the tries allowed, the last one has
     /// to do, and what is doubtful then is among the gaps. What the capture needs for its time goes to
-    /// a file without a name in `directory`.
+    /// a file without a name in `scratch`.
     ///
     /// # Errors
     /// It does not stop; the walk or the sink fails.
@@ -274,7 +284,7 @@ impl Subject {
         &self,
         fidelity: Fidelity,
         how: &HowArgs,
-        directory: &Path,
+        scratch: Scratch<'_>,
         sink: &mut dyn Sink,
         learn: Option<Learn<'_>>,
     ) -> Result<Walked, CommandError> {
@@ -289,7 +299,7 @@ impl Subject {
                 let sites = patient_sites(&world).map_err(failed)?;
                 let quiet = QuietCheck::prepare(&world).map_err(failed)?;
                 let mut moments = Moments::new(check, quiet);
-                let snapshot = live.snapshot(how, directory, sites, &mut moments)?;
+                let snapshot = live.snapshot(how, scratch, sites, &mut moments)?;
                 let process = live.facts();
                 let walked = world
                     .stopped(&snapshot)

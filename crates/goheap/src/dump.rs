@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use crate::annexed;
 use crate::args::{DumpArgs, HowArgs};
-use crate::capture::{Learn, Subject, Walked};
+use crate::capture::{Learn, Scratch, Subject, Walked};
 use crate::error::CommandError;
 use crate::gaps::{self, GapsValue};
 use crate::live;
@@ -159,7 +159,15 @@ fn write_dump<D: Write + Send + 'static>(
         dwarf,
         functions: &functions_seen,
     });
-    let walked = subject.walk(fidelity, how, &beside(output), &mut sink, learn);
+    let directory = beside(output);
+    let scratch = Scratch {
+        directory: &directory,
+        beside: match takes_disk(output) {
+            true => subject.expected_bytes(),
+            false => 0,
+        },
+    };
+    let walked = subject.walk(fidelity, how, scratch, &mut sink, learn);
     if let Some(failure) = sink.failure.take() {
         return Err(match failure {
             Failure::Signal(signal) => CommandError::Interrupted(signal),
@@ -196,7 +204,7 @@ fn write_dump<D: Write + Send + 'static>(
 /// Where a copy of a process's memory is kept meanwhile: on the disk that the dump takes anyway, if it
 /// takes one.
 fn beside(output: &Path) -> PathBuf {
-    if output == Path::new("-") {
+    if !takes_disk(output) {
         return unnamed::directory();
     }
     if output.is_dir() {
@@ -206,6 +214,12 @@ fn beside(output: &Path) -> PathBuf {
         Some(parent) if parent != Path::new("") => parent.to_owned(),
         _ => PathBuf::from("."),
     }
+}
+
+/// Whether what is written there stays: not so in a pipe, or in a device.
+fn takes_disk(output: &Path) -> bool {
+    let device = |kind: &fs::Metadata| !kind.is_file() && !kind.is_dir();
+    output != Path::new("-") && !fs::metadata(output).is_ok_and(|kind| device(&kind))
 }
 
 /// Names that promise a compression which the file would not have.

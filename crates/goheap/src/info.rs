@@ -10,7 +10,7 @@ use goheap_format::{Compression, Header, Record, RecordSource};
 use goheap_runtime::{Contents, Fidelity, Large, Sink};
 
 use crate::args::{ExamineArgs, ExeArg, HowArgs, InfoArgs};
-use crate::capture::{Facts, Subject, Walked};
+use crate::capture::{Facts, Scratch, Subject, Walked};
 use crate::census::Census;
 use crate::error::CommandError;
 use crate::examined;
@@ -137,13 +137,12 @@ impl Info {
             until_look: LOOK_EVERY,
             signal: None,
         };
-        let walked = subject.walk(
-            Fidelity::Mended,
-            how,
-            &crate::unnamed::directory(),
-            &mut counting,
-            None,
-        );
+        let directory = crate::unnamed::directory();
+        let scratch = Scratch {
+            directory: &directory,
+            beside: 0,
+        };
+        let walked = subject.walk(Fidelity::Mended, how, scratch, &mut counting, None);
         let Counting {
             census,
             notes,

@@ -16,13 +16,11 @@ mod linux {
     use std::path::{Path, PathBuf};
 
     use goheap_memory::{Addr, Fault, Machine, Mapping, Memory, Part, Target, Thread};
-    use goheap_process::{
-        Mapped, Method, Process, SnapshotOptions, StopOptions, interrupt,
-    };
     pub(crate) use goheap_process::{LiveMemory, Snapshot, Stopped, Watch};
+    use goheap_process::{Mapped, Method, Process, SnapshotOptions, StopOptions, interrupt};
 
     use crate::args::{HowArgs, MethodArg};
-    use crate::capture::ProcessFacts;
+    use crate::capture::{ProcessFacts, Scratch};
     use crate::error::CommandError;
 
     /// A process that was found and that runs on. As a [`Target`] it has no threads, and its memory
@@ -66,7 +64,7 @@ mod linux {
         pub(crate) fn snapshot(
             &self,
             how: &HowArgs,
-            directory: &Path,
+            scratch: Scratch<'_>,
             sites: Vec<Range<Addr>>,
             watch: &mut dyn Watch,
         ) -> Result<Snapshot, CommandError> {
@@ -81,7 +79,8 @@ mod linux {
                     MethodArg::Fork => Method::Fork,
                     MethodArg::Stop => Method::Stop,
                 }),
-                directory: directory.to_owned(),
+                directory: scratch.directory.to_owned(),
+                beside: scratch.beside,
                 sites,
             };
             Ok(self.process.snapshot(&options, watch)?)

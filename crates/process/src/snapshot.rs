@@ -22,6 +22,7 @@ mod image;
 mod imaged;
 mod last;
 mod precopy;
+mod room;
 mod stop_copy;
 mod tracked;
 
@@ -77,6 +78,8 @@ pub struct SnapshotOptions {
     pub method: Option<Method>,
     /// Where the copy of the memory is written, to a file without a name.
     pub directory: PathBuf,
+    /// How many bytes the caller is going to write to the same disk, beside.
+    pub beside: u64,
     /// Code in which a wait may come back early without harm: where a system call may be made in the
     /// process. Without any, [`Method::Stop`] is the only way.
     pub sites: Vec<Range<Addr>>,

@@ -9,12 +9,14 @@ use goheap_memory::Part;
 mod inject;
 mod line;
 mod pagemap;
+mod place;
 mod supervise;
 mod userfault;
 
 pub(crate) use inject::*;
 pub(crate) use line::*;
 pub(crate) use pagemap::*;
+pub(crate) use place::*;
 pub(crate) use supervise::*;
 pub(crate) use userfault::*;
 

@@ -38,6 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         },
         method: Some(method.ok_or("pre-copy, fork or stop")?),
         directory,
+        beside: 0,
         sites,
     };
     let (mut pages, mut absent, mut wrong) = (0, 0, 0);

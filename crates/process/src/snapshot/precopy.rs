@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use super::imaged::Imaged;
 use super::last::{self, Found, Worker};
 use super::tracked::{Round, Tracked, is_whole};
-use super::{Contents, Failed, Method, Snapshot, SnapshotOptions, Taken, Watch};
+use super::{Contents, Failed, Method, Snapshot, SnapshotOptions, Taken, Watch, room};
 use crate::proc::{self, Area};
 use crate::stop::{hold_when, start_supervisor, supervisor_lost};
 use crate::supervisor::protocol::{Failure, Reply, Request};
@@ -58,6 +58,7 @@ pub(super) fn take(
 ) -> Result<Snapshot, Failed> {
     let pid = process.pid();
     let hosts = super::hosts(process, options)?;
+    room::check(process, &options.directory, options.beside)?;
     let image = super::unnamed(process, options)?;
     let mut tracked = Tracked::new(process, options, image)?;
     let mut keeper = start_supervisor(pid)?;

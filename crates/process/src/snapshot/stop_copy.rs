@@ -4,7 +4,7 @@
 use super::copy::{Run, copy};
 use super::image::Image;
 use super::imaged::{Imaged, is_copied, pages_of};
-use super::{Contents, Failed, Method, Snapshot, SnapshotOptions, Taken, Watch};
+use super::{Contents, Failed, Method, Snapshot, SnapshotOptions, Taken, Watch, room};
 use crate::pages::Pagemap;
 use crate::{Process, ProcessError};
 
@@ -15,6 +15,7 @@ pub(super) fn take(
     watch: &mut dyn Watch,
 ) -> Result<Snapshot, Failed> {
     let pid = process.pid();
+    room::check(process, &options.directory, options.beside)?;
     let mut image = Image::new(super::unnamed(process, options)?);
     let failed = |source| ProcessError::Proc {
         path: crate::proc::path(pid, "pagemap"),

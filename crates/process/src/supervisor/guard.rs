@@ -404,6 +404,8 @@ impl Guard {
     /// Takes back what was registered, and tells how long the longest slice took.
     fn untrack(&mut self) -> Option<Duration> {
         let tracking = self.tracking.take()?;
+        // Nobody stands still for it, and it takes a while: the process's own threads go first.
+        sys::set_nice(0);
         Some(userfault::unregister_all(self.pid, &tracking))
     }
 

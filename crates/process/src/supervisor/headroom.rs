@@ -51,6 +51,12 @@ impl Headroom {
         }
     }
 
+    /// Where least is free, and how many bytes that are.
+    pub(crate) fn least(&self) -> Option<(&str, u64)> {
+        let least = self.rooms.iter().min_by_key(|room| room.free)?;
+        Some((&least.of, least.free))
+    }
+
     /// Whether a copy may be made; if not, why, in words.
     pub(crate) fn may_begin(&self) -> Result<(), String> {
         // CONFIG: proc_sys_vm(5). What the process asks for while the copy is kept might be refused then.

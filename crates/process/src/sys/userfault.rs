@@ -40,13 +40,6 @@ struct Register {
     ioctls: u64,
 }
 
-/// struct uffdio_writeprotect
-#[repr(C)]
-struct WriteProtect {
-    range: Range,
-    mode: u64,
-}
-
 /// `_IOWR(UFFDIO, _UFFDIO_API, struct uffdio_api)`
 const UFFDIO_API: u64 = 0xc018_aa3f;
 
@@ -55,9 +48,6 @@ const UFFDIO_REGISTER: u64 = 0xc020_aa00;
 
 /// `_IOR(UFFDIO, _UFFDIO_UNREGISTER, struct uffdio_range)`
 const UFFDIO_UNREGISTER: u64 = 0x8010_aa01;
-
-/// `_IOWR(UFFDIO, _UFFDIO_WRITEPROTECT, struct uffdio_writeprotect)`
-const UFFDIO_WRITEPROTECT: u64 = 0xc018_aa06;
 
 fn ioctl<T>(tracking: &OwnedFd, request: u64, argument: &mut T) -> Result<(), Errno> {
     // SAFETY: the requests above read and write one struct of the kind that their numbers name, which
@@ -115,13 +105,4 @@ pub(crate) fn register(tracking: &OwnedFd, start: u64, end: u64) -> Result<(), E
 /// Takes back the registration of a range; mmap_lock is held for writing meanwhile.
 pub(crate) fn unregister(tracking: &OwnedFd, start: u64, end: u64) -> Result<(), Errno> {
     ioctl(tracking, UFFDIO_UNREGISTER, &mut range(start, end))
-}
-
-/// Takes back the protection of a range's pages; mmap_lock is held for reading meanwhile.
-pub(crate) fn unprotect(tracking: &OwnedFd, start: u64, end: u64) -> Result<(), Errno> {
-    let mut argument = WriteProtect {
-        range: range(start, end),
-        mode: 0,
-    };
-    ioctl(tracking, UFFDIO_WRITEPROTECT, &mut argument)
 }

@@ -21,6 +21,7 @@ fn options(churner: &Churner, method: Method) -> SnapshotOptions {
         },
         method: Some(method),
         directory: std::env::temp_dir(),
+        beside: 0,
         sites: vec![churner.site.clone()],
     }
 }
