@@ -3,6 +3,8 @@
 #[cfg(target_os = "linux")]
 mod bench_dump;
 #[cfg(target_os = "linux")]
+mod bench_pause;
+#[cfg(target_os = "linux")]
 mod bench_top;
 #[cfg(target_os = "linux")]
 mod cgroup;
@@ -16,6 +18,8 @@ mod moments;
 #[cfg(target_os = "linux")]
 mod real;
 mod repository;
+#[cfg(target_os = "linux")]
+mod soak;
 #[cfg(target_os = "linux")]
 mod standing;
 #[cfg(target_os = "linux")]
@@ -68,12 +72,18 @@ enum Task {
     /// Measure goheap's dump of a big heap against the program's own
     #[cfg(target_os = "linux")]
     BenchDump(bench_dump::Args),
+    /// Measure for how long a program stands still for its capture, from outside and from inside
+    #[cfg(target_os = "linux")]
+    BenchPause(bench_pause::Args),
     /// Measure `goheap top` of a big heap against readers of others
     #[cfg(target_os = "linux")]
     BenchTop(bench_top::Args),
     /// Capture a loaded program many times, and see that nothing it holds is missing
     #[cfg(target_os = "linux")]
     Moments(moments::Args),
+    /// Capture a loaded service a thousand times, and see that no request is lost and nothing is left
+    #[cfg(target_os = "linux")]
+    Soak(soak::Args),
     /// Capture programs that stand still, and judge what is reachable in them
     #[cfg(target_os = "linux")]
     Standing(standing::Args),
@@ -130,7 +140,11 @@ fn run(task: Task) -> Result<bool> {
         #[cfg(target_os = "linux")]
         Task::BenchDump(args) => bench_dump::run(&args),
         #[cfg(target_os = "linux")]
+        Task::BenchPause(args) => bench_pause::run(&args),
+        #[cfg(target_os = "linux")]
         Task::BenchTop(args) => bench_top::run(&args),
+        #[cfg(target_os = "linux")]
+        Task::Soak(args) => soak::run(&args),
         #[cfg(target_os = "linux")]
         Task::Standing(args) => standing::run(&args),
         #[cfg(target_os = "linux")]

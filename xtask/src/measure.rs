@@ -82,6 +82,12 @@ pub(crate) fn of(command: &Command) -> Result<Cost> {
 
 /// The same of a command that may fail: its cost until then, and how it ended; empty if well.
 pub(crate) fn attempt(command: &Command) -> Result<(Cost, String)> {
+    let (cost, how, _) = listen(command)?;
+    Ok((cost, how))
+}
+
+/// The same, with the last line that it wrote to its standard output.
+pub(crate) fn listen(command: &Command) -> Result<(Cost, String, String)> {
     let mut measured = Command::new(std::env::current_exe()?);
     measured
         .arg("measure")
@@ -90,7 +96,9 @@ pub(crate) fn attempt(command: &Command) -> Result<(Cost, String)> {
         .args(command.get_args());
     let output = measured.stderr(std::process::Stdio::inherit()).output()?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let last = text.lines().last().unwrap_or_default();
+    let mut lines = text.lines().rev();
+    let last = lines.next().unwrap_or_default();
+    let said = lines.next().unwrap_or_default().to_owned();
     let value: serde_json::Value =
         serde_json::from_str(last).with_context(|| format!("{command:?}: {}", output.status))?;
     let number = |name: &str| value[name].as_f64().context("a number");
@@ -106,5 +114,5 @@ pub(crate) fn attempt(command: &Command) -> Result<(Cost, String)> {
         (None, Some(9)) => "killed".to_owned(),
         (None, signal) => format!("signal {}", signal.unwrap_or(0)),
     };
-    Ok((cost, how))
+    Ok((cost, how, said))
 }

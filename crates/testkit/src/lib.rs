@@ -15,6 +15,7 @@
 //! - [`service`]: an HTTP service under a load that checks its answers.
 //! - [`kills`]: captures of it in which goheap is killed at one system call after the other ([`blow`]),
 //!   and the [`traces`] that this leaves.
+//! - [`soak`]: many captures of it in a row.
 //! - [`others`]: programs of others, to be captured at work: etcd, the Go compiler.
 //! - [`second_reader`]: a dump as a list of records, read by a grammar.
 //! - [`mod@registers`]: the registers of all threads of a process.
@@ -71,6 +72,8 @@ pub mod registers;
 pub mod second_reader;
 #[cfg(target_os = "linux")]
 pub mod service;
+#[cfg(target_os = "linux")]
+pub mod soak;
 #[cfg(target_os = "linux")]
 pub mod standstill;
 pub mod symbols;

@@ -3,9 +3,10 @@
 // beside those of the runtime, how many MB a second it allocates, and how many old objects a second
 // it writes to.
 //
-// A thread of its own sleeps for 50 microseconds, reads CLOCK_MONOTONIC, and so on: whatever lies
-// further apart than it should is a gap. It is given real-time priority where that is allowed, so
-// that it measures stops rather than the queue for a processor.
+// A thread that the Go runtime knows nothing of, and that has real-time priority where that is
+// allowed, sleeps for 50 microseconds, reads CLOCK_MONOTONIC, and so on: what lies 200 microseconds or
+// more apart is a gap. So it measures when the kernel does not let threads of this process run, and
+// neither the queue for a processor nor the runtime's own stops. These show in the steps of the work.
 //
 // It says `watch FIFO` or `watch NORMAL`, then `ready`, and takes these orders:
 //
@@ -32,16 +33,12 @@ import (
 func main() {
 	allowTracers()
 	size, threads, allocation, writes := number(1, 256)*1000000, number(2, 30), number(3, 100)*1000000, number(4, 5000)
-	// One for the thread that watches, which holds it; two for the work.
-	runtime.GOMAXPROCS(3)
 	debug.SetGCPercent(-1)
 	build(size)
 	debug.SetGCPercent(100)
 	runtime.GC()
 	addThreads(threads)
-	watched := make(chan string)
-	go watch(watched)
-	say("watch " + <-watched)
+	say("watch " + watch())
 	go work(allocation, writes)
 	time.Sleep(100 * time.Millisecond)
 	say("ready")

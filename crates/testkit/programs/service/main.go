@@ -29,7 +29,7 @@ import (
 const kept = 500
 
 // known is how many accounts there are.
-const known = 20000
+const known = 60000
 
 // account is what a session belongs to.
 type account struct {

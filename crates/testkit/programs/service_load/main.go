@@ -121,13 +121,10 @@ func work(c int, every time.Duration) {
 	defer transport.CloseIdleConnections()
 	next := time.Now().Add(time.Duration(random.Int63n(int64(every) + 1)))
 	for n := 0; ; n++ {
-		session := fmt.Sprintf("client-%d-session-%d", c, n)
+		session := fmt.Sprintf("load-%d-client-%d-session-%d", os.Getpid(), c, n)
 		length := 5 + random.Intn(20)
-		good := 0
-		for i := 0; i < length; i++ {
-			if atomic.LoadInt32(&stopping) != 0 {
-				return
-			}
+		good, known := 0, true
+		for i := 0; i < length && atomic.LoadInt32(&stopping) == 0; i++ {
 			if wait := time.Until(next); wait > 0 {
 				time.Sleep(wait)
 			} else {
@@ -137,6 +134,7 @@ func work(c int, every time.Duration) {
 			start := time.Now()
 			if !ask(client, random, session, good+1) {
 				// The session's count is not known any more.
+				known = false
 				break
 			}
 			good++
@@ -150,11 +148,11 @@ func work(c int, every time.Duration) {
 		response, err := client.Post("http://"+address+"/logout?session="+session, "text/plain", nil)
 		if err != nil {
 			bad(&failed, err.Error())
-			continue
+		} else if response.Body.Close(); known && response.Header.Get("X-Count") != strconv.Itoa(good) {
+			bad(&wrong, "a session of "+strconv.Itoa(good)+" requests ends with "+response.Header.Get("X-Count"))
 		}
-		response.Body.Close()
-		if count := response.Header.Get("X-Count"); good == length && count != strconv.Itoa(good) {
-			bad(&wrong, "a session of "+strconv.Itoa(good)+" requests ends with "+count)
+		if atomic.LoadInt32(&stopping) != 0 {
+			return
 		}
 	}
 }
