@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use goheap_testkit::blow::{Blow, Victim};
-use goheap_testkit::kills::{Loaded, Sweep};
+use goheap_testkit::kills::{Loaded, Points, Sweep};
 
 use crate::repository::build_goheap;
 
@@ -68,8 +68,10 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
                 methods: &methods,
                 victim,
                 blow,
-                stride: args.stride,
-                first: args.first,
+                points: Points::Each {
+                    first: args.first,
+                    stride: args.stride,
+                },
             };
             let begin = Instant::now();
             let report = sweep.run(&mut loaded, &mut |at, struck| {

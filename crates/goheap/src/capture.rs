@@ -309,7 +309,12 @@ impl Subject {
                     let memory = PageCache::new(&snapshot);
                     self.catalogue(&program, &features, model, &memory, &learn)
                 });
+                let is_lost = snapshot.is_lost();
                 let standstill = Standstill::of(snapshot);
+                if is_lost {
+                    let why = standstill.left.unwrap_or_else(|| "it was killed".to_owned());
+                    return Err(CommandError::CopyLost { why });
+                }
                 let summary = walked.map_err(failed)?;
                 let Moments {
                     moment,

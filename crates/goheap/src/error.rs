@@ -30,6 +30,8 @@ pub(crate) enum CommandError {
     #[cfg(target_os = "linux")]
     #[error(transparent)]
     Process(#[from] goheap_process::ProcessError),
+    #[error("the copy of the process was gone before it was read: {why}")]
+    CopyLost { why: String },
     #[error("cannot open {}: {}", Shown(path), Reason(source))]
     Open { path: PathBuf, source: io::Error },
     #[error(

@@ -204,8 +204,8 @@ pub enum ProcessError {
     },
     /// The copy of it was ended before it was read.
     #[error(
-        "the copy of process {pid} was ended before it was read, for no more than {free_mib} MiB of \
-         memory were left to the process; try --method pre-copy or stop"
+        "process {pid} had no more than {free_mib} MiB of memory left, so the copy of it was ended; \
+         try --method pre-copy or stop"
     )]
     CopyEnded {
         /// The process.

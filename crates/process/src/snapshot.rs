@@ -155,6 +155,15 @@ impl Snapshot {
         &self.taken
     }
 
+    /// Whether some of it could not be read since the copy of the process was gone: what was made of it
+    /// is worth nothing. [`end`](Snapshot::end) tells why.
+    pub fn is_lost(&self) -> bool {
+        match &self.contents {
+            Contents::Imaged(_) => false,
+            Contents::Forked(forked) => forked.is_lost(),
+        }
+    }
+
     /// Ends it: nothing is left of it in the process. Dropping it does the same, and tells nothing.
     ///
     /// # Errors

@@ -31,10 +31,22 @@ pub struct Sweep<'a> {
     pub victim: Victim,
     /// How.
     pub blow: Blow,
-    /// Every so manyeth call is struck.
-    pub stride: u64,
-    /// The first.
-    pub first: u64,
+    /// Which calls are struck.
+    pub points: Points,
+}
+
+/// Which system calls are struck.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Points {
+    /// From this one on each so manyeth.
+    Each {
+        /// The first, counted from 1.
+        first: u64,
+        /// How far apart.
+        stride: u64,
+    },
+    /// So many, evenly spread.
+    Spread(u64),
 }
 
 /// What a sweep did.
@@ -111,8 +123,15 @@ impl Sweep<'_> {
             return Err(failed(&whole));
         }
         report.calls = whole.calls;
-        let mut at = self.first.max(1);
-        loop {
+        let (mut at, stride) = match self.points {
+            Points::Each { first, stride } => (first.max(1), stride.max(1)),
+            // Not always the same ones: how many there are depends on the moment.
+            Points::Spread(points) => {
+                let stride = (whole.calls / points.max(1)).max(1);
+                (stride.div_ceil(2), stride)
+            }
+        };
+        for turn in 0.. {
             let struck = self.capture(loaded, self.method, at, self.blow)?;
             tell(at, &struck);
             let Some(number) = struck.hit else {
@@ -126,8 +145,8 @@ impl Sweep<'_> {
             }
             let may_leave = self.victim == Victim::Supervisor && self.blow == Blow::Kill;
             self.look(loaded, may_leave, &place, &mut report)?;
-            self.capture_again(loaded, at, &place, &mut report)?;
-            at += self.stride;
+            self.capture_again(loaded, turn, &place, &mut report)?;
+            at += stride;
         }
         Ok(report)
     }
@@ -136,11 +155,11 @@ impl Sweep<'_> {
     fn capture_again(
         &self,
         loaded: &mut Loaded,
-        at: u64,
+        turn: usize,
         place: &str,
         report: &mut Report,
     ) -> Result<()> {
-        let turn = (at / self.stride) as usize % self.methods.len().max(1);
+        let turn = turn % self.methods.len().max(1);
         let method = self.methods.get(turn).copied().unwrap_or(self.method);
         let had_zombies = !loaded.untouched.traces()?.zombies.is_empty();
         // One that may make calls in the process, if something is left to be waited for.

@@ -5,6 +5,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -31,9 +32,17 @@ pub(super) struct Forked {
     mem: File,
     hosts: Hosts,
     supervisor: Supervisor,
+    /// Whether it was gone when it was read.
+    lost: AtomicBool,
 }
 
 impl Forked {
+    /// Whether some read failed since the copy was gone: the supervisor ended it for want of memory, or
+    /// somebody killed either of them.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
+    }
+
     /// Ends the copy, and tells how many bytes of pages were copied on its account.
     pub(super) fn end(mut self) -> Result<u64, ProcessError> {
         let extra = private_bytes(self.child);
@@ -45,7 +54,7 @@ impl Forked {
         {
             Reply::ChildGone {
                 short: Some(free), ..
-            } => Err(ProcessError::CopyEnded {
+            } if self.lost.load(Ordering::Relaxed) => Err(ProcessError::CopyEnded {
                 pid: self.pid,
                 free_mib: free >> 20,
             }),
@@ -68,6 +77,9 @@ impl Memory for Forked {
                 (_, Some(libc::EIO | libc::EFAULT)) => FaultKind::Unmapped,
                 (_, errno) => FaultKind::Os(errno.unwrap_or(libc::EIO)),
             };
+            if kind == FaultKind::Gone {
+                self.lost.store(true, Ordering::Relaxed);
+            }
             Fault::new(at, buf.len(), kind)
         })
     }
@@ -172,6 +184,7 @@ pub(super) fn take(
         mem,
         hosts,
         supervisor,
+        lost: AtomicBool::new(false),
     };
     let contents = Contents::Forked(forked);
     Ok(super::snapshot(process, &stopped, contents, taken))

@@ -312,8 +312,9 @@ impl Guard {
         {
             ended.push(theirs);
         }
-        self.in_a_host(&hosts, |tracer, host| wait_for(tracer, host, &ended))
-            .unwrap_or(false)
+        let waited = self.in_a_host(&hosts, |tracer, host| wait_for(tracer, host, &ended));
+        // Of a parent that is gone nothing is left either.
+        waited.is_some() || leftovers::started(self.pid) != self.started
     }
 
     /// Makes calls in a thread of the running process, until `work` has a result.
@@ -440,7 +441,7 @@ fn call(tracer: &mut Tracer, host: &Host, call: Call) -> Made {
 }
 
 /// Has the process wait for children of its own that have ended; `None` if not all were waited for.
-fn wait_for(tracer: &mut Tracer, host: &Host, children: &[i64]) -> Option<bool> {
+fn wait_for(tracer: &mut Tracer, host: &Host, children: &[i64]) -> Option<()> {
     let options = (libc::__WALL | libc::WNOHANG) as u64;
     for &child in children {
         // A thread that is about to get a signal must go and get it first.
@@ -463,7 +464,7 @@ fn wait_for(tracer: &mut Tracer, host: &Host, children: &[i64]) -> Option<bool> 
             _ => return None,
         }
     }
-    Some(true)
+    Some(())
 }
 
 /// Waits until the copy stands still, and sees to it that it ends with this process.

@@ -195,8 +195,9 @@ impl Way<'_> {
             sys::run_to_call(tid)?;
             match self.wait()? {
                 Stop::Call => break,
-                // What was left of an interruption.
-                Stop::Event if idle < IDLE_STOPS => idle += 1,
+                // What was left of an interruption; one that stands still with its group, and was seized
+                // so, has another. It may run on to the entry all the same, and stays stopped after.
+                Stop::Event | Stop::Group if idle < IDLE_STOPS => idle += 1,
                 stop => return Ok(self.prevented(stop)),
             }
         }
