@@ -12,33 +12,43 @@ use goheap_testkit::kills::{Loaded, Points, Sweep};
 /// The version of Go that builds the service.
 const VERSION: &str = "1.24.3";
 
-/// The ways of which one is open wherever ptrace is.
-const METHODS: [&str; 2] = ["fork", "stop"];
-
 fn sweep(method: &str, victim: Victim, blow: Blow, points: u64) {
     let goheap = Path::new(env!("CARGO_BIN_EXE_goheap"));
     let folder = tempfile::tempdir().expect("a folder");
     let mut loaded = Loaded::start(VERSION).expect("a service");
-    if method == "pre-copy" {
-        let pid = loaded.service.pid().to_string();
+    let pid = loaded.service.pid().to_string();
+    let is_open = |method: &&str| {
         let arguments = ["info", &pid, "--method", method];
         let whole = strike(goheap, &arguments, victim, u64::MAX, Blow::None).expect("a capture");
-        if whole.said.contains("cannot capture") {
-            eprintln!("skipped, for pre-copy is not open here: {}", whole.said);
-            return;
+        let is_open = !whole.said.contains("cannot capture");
+        if !is_open {
+            eprintln!("skipped, for it is not open here: {}", whole.said);
         }
+        is_open
+    };
+    let methods: Vec<&str> = ["fork", "pre-copy", "stop"]
+        .into_iter()
+        .filter(is_open)
+        .collect();
+    assert!(methods.contains(&"stop"), "it is open wherever ptrace is");
+    if !methods.contains(&method) {
+        return;
     }
     let sweep = Sweep {
         goheap,
         folder: folder.path(),
         method,
-        methods: &METHODS,
+        methods: &methods,
         victim,
         blow,
         points: Points::Spread(points),
     };
     let report = sweep.run(&mut loaded, &mut |_, _| {}).expect("a sweep");
-    assert!(report.wrong.is_empty(), "{report}\n{}", report.wrong.join("\n"));
+    assert!(
+        report.wrong.is_empty(),
+        "{report}\n{}",
+        report.wrong.join("\n")
+    );
     assert!(report.struck >= points / 2, "{report}");
     assert!(!loaded.service.has_ended());
 }
@@ -75,12 +85,32 @@ fn the_supervisor_killed_while_it_tracks_writes() {
 
 #[test]
 fn goheap_stopped_for_a_while() {
-    sweep("fork", Victim::Goheap, Blow::Stop(Duration::from_millis(300)), 4);
-    sweep("stop", Victim::Goheap, Blow::Stop(Duration::from_millis(300)), 4);
+    sweep(
+        "fork",
+        Victim::Goheap,
+        Blow::Stop(Duration::from_millis(300)),
+        4,
+    );
+    sweep(
+        "stop",
+        Victim::Goheap,
+        Blow::Stop(Duration::from_millis(300)),
+        4,
+    );
 }
 
 #[test]
 fn the_supervisor_stopped_for_a_while() {
-    sweep("fork", Victim::Supervisor, Blow::Stop(Duration::from_millis(300)), 4);
-    sweep("stop", Victim::Supervisor, Blow::Stop(Duration::from_millis(300)), 4);
+    sweep(
+        "fork",
+        Victim::Supervisor,
+        Blow::Stop(Duration::from_millis(300)),
+        4,
+    );
+    sweep(
+        "stop",
+        Victim::Supervisor,
+        Blow::Stop(Duration::from_millis(300)),
+        4,
+    );
 }
