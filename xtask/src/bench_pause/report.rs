@@ -52,10 +52,10 @@ pub(super) fn table(size: u64, about: &str, rows: &[(Way, Vec<Sample>)]) -> Stri
 
     let mut text = format!(
         "\n**{size} MB** ({about}; load now {}):\n\n\
-         | by | captures | longest stop | all its stops | tries, most | from inside: longest gap | all gaps, \
+         | by | captures | longest stop | all its stops | tries, most | from inside: the last stop | longest gap meanwhile | all gaps, \
          less the control's | longest step of the work | MB copied in the pause | MB needed beside | peak RSS / \
          RssAnon of the tool, MiB | RssAnon of the program at most more than before, MB | took, s |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
+         |---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
         load()
     );
     for (way, samples) in rows {
@@ -70,7 +70,7 @@ pub(super) fn table(size: u64, about: &str, rows: &[(Way, Vec<Sample>)]) -> Stri
             most.map_or("-".to_owned(), |most| most.to_string())
         };
         text.push_str(&format!(
-            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} / {} | {} | {} |\n",
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} / {} | {} | {} |\n",
             way.title(),
             match samples.len() - good.len() {
                 0 => samples.len().to_string(),
@@ -79,6 +79,7 @@ pub(super) fn table(size: u64, about: &str, rows: &[(Way, Vec<Sample>)]) -> Stri
             each(&|s| s.pause.map(ms), 2),
             each(&|s| s.stopped.map(ms), 2),
             most(&|s| s.tries.and_then(|t| i64::try_from(t).ok())),
+            each(&|s| s.seen().map(ms), 2),
             each(&|s| Some(ms(s.longest_gap())), 2),
             each(
                 &|s| Some((s.gaps() as f64 - anyway * s.inside.window as f64) / 1e6),
@@ -108,7 +109,7 @@ fn ratios(rows: &[(Way, Vec<Sample>)]) -> String {
     let gap = |way: Way| {
         let (_, samples) = of(way)?;
         let good = samples.iter().filter(|s| s.failed.is_none());
-        median(good.map(|s| s.longest_gap() as f64))
+        median(good.filter_map(|s| s.seen().map(|seen| seen as f64)))
     };
     let Some(own) = stop(Way::Runtime { null: true }) else {
         return String::new();
@@ -124,7 +125,7 @@ fn ratios(rows: &[(Way, Vec<Sample>)]) -> String {
                 way.title(),
                 own / stop,
                 own / 1e6,
-                own / gap
+                own / gap.max(1.0)
             ));
         }
     }

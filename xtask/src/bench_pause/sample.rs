@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use super::target::{Inside, Memory, PausedTarget, Sampler};
+use super::target::{Gap, Inside, Memory, PausedTarget, Sampler};
 use super::{Args, Way};
 use crate::measure::{self, Cost};
 
@@ -24,6 +24,8 @@ pub(super) struct Sample {
     pub(super) copied_in_pause: Option<u64>,
     /// Bytes that the capture needed, of memory for a copy of the process, else of disk.
     pub(super) extra: Option<u64>,
+    /// The moment that the capture is of, by CLOCK_MONOTONIC, in ns.
+    pub(super) moment: Option<u64>,
     /// The method that goheap says it was.
     pub(super) method: Option<String>,
     /// What the program saw.
@@ -41,12 +43,21 @@ pub(super) struct Sample {
 impl Sample {
     /// The longest gap, in ns.
     pub(super) fn longest_gap(&self) -> u64 {
-        self.inside.gaps.iter().copied().max().unwrap_or(0)
+        self.inside.gaps.iter().map(Gap::length).max().unwrap_or(0)
+    }
+
+    /// The gap in which the capture's moment lies, in ns: its last stop as the program saw it. 0 if that
+    /// was too short to be a gap.
+    pub(super) fn seen(&self) -> Option<u64> {
+        let moment = self.moment?;
+        let mut gaps = self.inside.gaps.iter();
+        let around = gaps.find(|gap| (gap.begin..=gap.end).contains(&moment));
+        Some(around.map_or(0, |gap| gap.length()))
     }
 
     /// All gaps together, in ns.
     pub(super) fn gaps(&self) -> u64 {
-        self.inside.gaps.iter().sum()
+        self.inside.gaps.iter().map(Gap::length).sum()
     }
 
     pub(super) fn line(&self) -> String {
@@ -54,8 +65,11 @@ impl Sample {
         let pause = self
             .pause
             .map_or("-".to_owned(), |p| format!("{:.2}", ms(p)));
+        let seen = self
+            .seen()
+            .map_or("-".to_owned(), |p| format!("{:.2}", ms(p)));
         format!(
-            "stop {pause} ms, longest gap {:.2} ms, {} gaps of {:.2} ms, longest step {:.2} ms, in {:.2} s{}",
+            "stop {pause} ms, seen as {seen} ms, longest gap {:.2} ms, {} gaps of {:.2} ms, longest step {:.2} ms, in {:.2} s{}",
             ms(self.longest_gap()),
             self.inside.gaps.len(),
             ms(self.gaps()),
@@ -78,7 +92,9 @@ impl Sample {
             "copied_in_pause": self.copied_in_pause,
             "extra": self.extra,
             "window_ns": self.inside.window,
-            "gaps_ns": self.inside.gaps,
+            "moment_ns": self.moment,
+            "seen_ns": self.seen(),
+            "gaps_ns": self.inside.gaps.iter().map(Gap::length).collect::<Vec<_>>(),
             "step_ns": self.inside.step,
             "took_s": self.took.as_secs_f64(),
             "tool_peak_rss_kib": self.cost.map(|cost| cost.peak_rss),
@@ -206,6 +222,7 @@ fn understand(sample: &mut Sample, said: &str) -> Result<()> {
     sample.tries = number("tries");
     sample.copied_in_pause = number("copied_in_pause_bytes");
     sample.extra = number("extra_bytes");
+    sample.moment = number("monotonic_ns");
     sample.method = told["method"].as_str().map(str::to_owned);
     Ok(())
 }

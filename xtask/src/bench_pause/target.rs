@@ -20,13 +20,26 @@ pub(super) struct PausedTarget {
     real_time: bool,
 }
 
+/// A time in which its watching thread did not run, by CLOCK_MONOTONIC, in ns.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Gap {
+    pub(super) begin: u64,
+    pub(super) end: u64,
+}
+
+impl Gap {
+    pub(super) fn length(&self) -> u64 {
+        self.end.saturating_sub(self.begin)
+    }
+}
+
 /// What it saw of itself in a time.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Inside {
     /// How long that time was, in ns.
     pub(super) window: u64,
-    /// Gaps of its watching thread that touch that time, in ns.
-    pub(super) gaps: Vec<u64>,
+    /// Gaps of its watching thread that touch that time.
+    pub(super) gaps: Vec<Gap>,
     /// The longest step of its work, of which one is to take 1 ms, in ns.
     pub(super) step: u64,
 }
@@ -63,8 +76,10 @@ impl PausedTarget {
         let step = words.next().and_then(|step| step.parse().ok());
         let gaps = words.map(|word| {
             let (begin, end) = word.split_once(':')?;
-            let begin: u64 = begin.parse().ok()?;
-            end.parse::<u64>().ok()?.checked_sub(begin)
+            Some(Gap {
+                begin: begin.parse().ok()?,
+                end: end.parse().ok()?,
+            })
         });
         Ok(Inside {
             window: end.saturating_sub(since),
