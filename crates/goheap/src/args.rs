@@ -46,6 +46,7 @@ pub(crate) enum Command {
     Diff(DiffArgs),
     Waste(WasteArgs),
     Check(CheckArgs),
+    Doctor(DoctorArgs),
     Demo(DemoArgs),
 }
 
@@ -465,6 +466,31 @@ pub(crate) struct VerifyArgs {
     pub(crate) file: OsString,
 
     /// Print as JSON (goheap.verify/1)
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Tell how a process could be captured here, and what to change, without touching it
+///
+/// Each way with what is in its way, and for how long the process would stand still, roughly. Exit
+/// status 1 if there is none.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    goheap doctor 4711\n  \
+    goheap doctor 4711 --json | jq -r .dump_takes")]
+pub(crate) struct DoctorArgs {
+    /// A process id
+    #[arg(value_name = "PID")]
+    pub(crate) pid: OsString,
+
+    /// Where the dump would be written: a copy of the process's memory needs room there
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) exe: ExeArg,
+
+    /// Print as JSON (goheap.doctor/1)
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -52,6 +52,8 @@ pub(crate) struct Facts {
     pub(crate) main_package: Option<String>,
     /// The version of the main module.
     pub(crate) main_version: Option<String>,
+    /// The version of Go that it was built with.
+    pub(crate) go_version: Option<String>,
     /// Parts of the program that the source lacks, known before the walk.
     pub(crate) caveat: Option<String>,
 }
@@ -273,6 +275,27 @@ impl Subject {
         }
     }
 
+    /// Which ways there are to capture it, and what is in the way of the others. It is only looked at;
+    /// all that [`walk`](Subject::walk) does before it touches it is done.
+    ///
+    /// # Errors
+    /// No way will do. A core needs none.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn prospects(
+        &self,
+        scratch: Scratch<'_>,
+    ) -> Result<Vec<goheap_process::Prospect>, CommandError> {
+        let From::Process(live) = &self.from else {
+            return Ok(Vec::new());
+        };
+        let program = self.program(live)?;
+        let failed = |source| self.walk_error(source, &program);
+        let world = World::open(live, &program).map_err(failed)?;
+        MomentCheck::prepare(&world).map_err(failed)?;
+        let sites = patient_sites(&world).map_err(failed)?;
+        live.prospects(scratch, sites)
+    }
+
     /// Captures the program, if it is a process, at a moment that is safe to look at it, and walks what
     /// was captured while it runs on. If there is no safe moment in the tries allowed, the last one has
     /// to do, and what is doubtful then is among the gaps. What the capture needs for its time goes to
@@ -483,6 +506,7 @@ impl Facts {
             gnu_build_id: executable.gnu_build_id().map(<[u8]>::to_vec),
             main_package: field("path", 1),
             main_version: field("mod", 2),
+            go_version: executable.build_info().map(|info| info.go_version),
             caveat: None,
         }
     }

@@ -203,7 +203,7 @@ fn write_dump<D: Write + Send + 'static>(
 
 /// Where a copy of a process's memory is kept meanwhile: on the disk that the dump takes anyway, if it
 /// takes one.
-fn beside(output: &Path) -> PathBuf {
+pub(crate) fn beside(output: &Path) -> PathBuf {
     if !takes_disk(output) {
         return unnamed::directory();
     }

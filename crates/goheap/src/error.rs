@@ -27,6 +27,8 @@ pub(crate) enum CommandError {
         "cannot look into process {pid}: that works on Linux only; a core or a dump can be read here"
     )]
     NoProcessesHere { pid: u32 },
+    #[error("{what} is no process id; that is all digits")]
+    NotAProcess { what: String },
     #[cfg(target_os = "linux")]
     #[error(transparent)]
     Process(#[from] goheap_process::ProcessError),

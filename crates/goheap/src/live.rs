@@ -17,7 +17,7 @@ mod linux {
 
     use goheap_memory::{Addr, Fault, Machine, Mapping, Memory, Part, Target, Thread};
     pub(crate) use goheap_process::{LiveMemory, Snapshot, Stopped, Watch};
-    use goheap_process::{Mapped, Method, Process, SnapshotOptions, StopOptions, interrupt};
+    use goheap_process::{Mapped, Method, Process, Prospect, SnapshotOptions, StopOptions, interrupt};
 
     use crate::args::{HowArgs, MethodArg};
     use crate::capture::{ProcessFacts, Scratch};
@@ -68,22 +68,18 @@ mod linux {
             sites: Vec<Range<Addr>>,
             watch: &mut dyn Watch,
         ) -> Result<Snapshot, CommandError> {
-            let options = SnapshotOptions {
-                stop: StopOptions {
-                    moments: how.tries,
-                    max_pause: how.max_pause,
-                    ..StopOptions::default()
-                },
-                method: how.method.map(|method| match method {
-                    MethodArg::PreCopy => Method::PreCopy,
-                    MethodArg::Fork => Method::Fork,
-                    MethodArg::Stop => Method::Stop,
-                }),
-                directory: scratch.directory.to_owned(),
-                beside: scratch.beside,
-                sites,
-            };
+            let options = options(how, scratch, sites);
             Ok(self.process.snapshot(&options, watch)?)
+        }
+
+        /// What is in the way of each method.
+        pub(crate) fn prospects(
+            &self,
+            scratch: Scratch<'_>,
+            sites: Vec<Range<Addr>>,
+        ) -> Result<Vec<Prospect>, CommandError> {
+            let options = options(&HowArgs::default(), scratch, sites);
+            Ok(self.process.prospects(&options)?)
         }
 
         /// Bytes of its memory that are in RAM and its own; 0 if /proc does not tell.
@@ -108,6 +104,24 @@ mod linux {
                 rss: size("VmRSS:"),
                 rss_anon: size("RssAnon:"),
             }
+        }
+    }
+
+    fn options(how: &HowArgs, scratch: Scratch<'_>, sites: Vec<Range<Addr>>) -> SnapshotOptions {
+        SnapshotOptions {
+            stop: StopOptions {
+                moments: how.tries,
+                max_pause: how.max_pause,
+                ..StopOptions::default()
+            },
+            method: how.method.map(|method| match method {
+                MethodArg::PreCopy => Method::PreCopy,
+                MethodArg::Fork => Method::Fork,
+                MethodArg::Stop => Method::Stop,
+            }),
+            directory: scratch.directory.to_owned(),
+            beside: scratch.beside,
+            sites,
         }
     }
 

@@ -30,6 +30,8 @@ mod census;
 mod check;
 mod demo;
 mod diff;
+#[cfg(target_os = "linux")]
+mod doctor;
 mod dump;
 mod error;
 mod examined;
@@ -83,6 +85,10 @@ fn run(command: &Command) -> Result<ExitCode, CommandError> {
         Command::Diff(args) => diff::run(args),
         Command::Waste(args) => waste::run(args),
         Command::Check(args) => check::run(args),
+        #[cfg(target_os = "linux")]
+        Command::Doctor(args) => doctor::run(args),
+        #[cfg(not(target_os = "linux"))]
+        Command::Doctor(_) => Err(CommandError::NoProcessesHere { pid: 0 }),
         Command::Demo(args) => demo::run(args),
     }
 }

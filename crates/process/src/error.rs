@@ -279,6 +279,12 @@ pub enum Denied {
         /// Its setting: 1 own children only, 2 with CAP_SYS_PTRACE only, 3 never.
         scope: u32,
     },
+    /// A seccomp filter forbids ptrace to this process.
+    #[error(
+        "this process may not call ptrace at all: a seccomp filter forbids it (a container's); \
+         run it with --cap-add=SYS_PTRACE, which opens it in Docker's default profile, or without a filter"
+    )]
+    NoPtrace,
     /// Neither of these: the process made itself unreadable (it changed its user or gained
     /// privileges), or a container or security module forbids it.
     #[error(

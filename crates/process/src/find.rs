@@ -14,8 +14,8 @@ use goheap_memory::{Machine, Mapping};
 use crate::proc::{self, Area, Status};
 use crate::supervisor::NAME;
 use crate::{
-    Denied, LiveMemory, Mapped, ProcessError, Snapshot, SnapshotOptions, StopOptions, Stopped,
-    Watch, sys,
+    Denied, LiveMemory, Mapped, ProcessError, Prospect, Snapshot, SnapshotOptions, StopOptions,
+    Stopped, Watch, sys,
 };
 
 /// A live process that was found fit to be looked at. It runs on; nothing was done to it.
@@ -46,6 +46,17 @@ pub enum Seccomp {
     Filter,
 }
 
+impl Seccomp {
+    /// By its number in /proc/PID/status.
+    pub(crate) fn of_mode(mode: u32) -> Seccomp {
+        match mode {
+            0 => Seccomp::Disabled,
+            1 => Seccomp::Strict,
+            _ => Seccomp::Filter,
+        }
+    }
+}
+
 impl Process {
     /// Looks at process `pid` through /proc alone, and refuses what cannot be captured.
     ///
@@ -56,36 +67,7 @@ impl Process {
     /// what to do about it. An unreadable executable is none: see
     /// [`map_executable`](Process::map_executable).
     pub fn find(pid: u32) -> Result<Process, ProcessError> {
-        let directory = PathBuf::from(format!("/proc/{pid}"));
-        let read = || {
-            Status::read(&directory).map_err(|source| match source {
-                source if proc::means_gone(&source) => absent(pid),
-                source => ProcessError::Proc {
-                    path: directory.join("status"),
-                    source,
-                },
-            })
-        };
-        let mut status = read()?;
-        let patience = Instant::now() + GUARD_PATIENCE;
-        while is_guard(status.tracer) && Instant::now() < patience {
-            thread::sleep(GUARD_LOOKS);
-            status = read()?;
-        }
-        let name = status.name.clone();
-        if status.tgid != pid {
-            let (tid, pid) = (pid, status.tgid);
-            return Err(ProcessError::IsThread { tid, pid, name });
-        }
-        if status.kernel_thread {
-            return Err(ProcessError::KernelThread { pid, name });
-        }
-        if status.has_ended() {
-            return Err(match status.threads {
-                ..=1 => ProcessError::Zombie { pid, name },
-                _ => ProcessError::MainThreadEnded { pid, name },
-            });
-        }
+        let status = status_of(pid)?;
         if status.tracer != 0 {
             return Err(already_traced(pid, &status));
         }
@@ -174,11 +156,39 @@ impl Process {
 
     /// Its seccomp mode.
     pub fn seccomp(&self) -> Seccomp {
-        match self.status.seccomp {
-            0 => Seccomp::Disabled,
-            1 => Seccomp::Strict,
-            _ => Seccomp::Filter,
+        Seccomp::of_mode(self.status.seccomp)
+    }
+
+    /// Bytes of it that were in RAM and of no file when it was found; 0 if /proc does not tell.
+    pub fn resident_bytes(&self) -> u64 {
+        self.status.rss_anon
+    }
+
+    /// Whether it may be traced, as far as the kernel tells without tracing it: what may be traced may
+    /// have its memory opened, and nothing else (fs/proc/base.c, `mem_open`: PTRACE_MODE_ATTACH).
+    pub(crate) fn check_access(&self) -> Result<(), ProcessError> {
+        let path = proc::path(self.pid, "mem");
+        match File::open(&path) {
+            Ok(_) if sys::may_call_ptrace() => Ok(()),
+            Ok(_) => Err(ProcessError::NotPermitted {
+                pid: self.pid,
+                name: self.name().to_owned(),
+                why: Denied::NoPtrace,
+            }),
+            Err(source) if proc::means_gone(&source) => Err(ProcessError::Gone { pid: self.pid }),
+            Err(source) if proc::means_denied(&source) => Err(self.refused()),
+            Err(source) => Err(ProcessError::Proc { path, source }),
         }
+    }
+
+    /// Which methods are open, and what is in the way of the others, as far as that shows without
+    /// touching it: the same is asked before a snapshot is taken. The first one without an obstacle is
+    /// the one that would be tried first.
+    ///
+    /// # Errors
+    /// [`ProcessError::NotPermitted`] and others for which no method will do.
+    pub fn prospects(&self, options: &SnapshotOptions) -> Result<Vec<Prospect>, ProcessError> {
+        crate::snapshot::prospects(self, options)
     }
 
     /// Its mappings, ascending.
@@ -265,6 +275,22 @@ impl Process {
         crate::snapshot::take(self, options, watch)
     }
 
+    /// Bytes of it in RAM now. It is made sure that the number is still this process's, and that it runs
+    /// the same program: cheap enough to be asked many times a second.
+    ///
+    /// # Errors
+    /// [`ProcessError::Gone`], also once it waits to be released by its parent;
+    /// [`ProcessError::Changed`].
+    pub fn resident_now(&self) -> Result<u64, ProcessError> {
+        self.check_same()?;
+        let gone = |_| ProcessError::Gone { pid: self.pid };
+        let stat = fs::read(proc::path(self.pid, "stat")).map_err(gone)?;
+        match proc::state_and_resident(&stat) {
+            (b'Z' | b'X' | b'x', _) => Err(ProcessError::Gone { pid: self.pid }),
+            (_, pages) => Ok(pages.saturating_mul(crate::pages::PAGE)),
+        }
+    }
+
     /// Makes sure that the number still belongs to this process and that it runs the same program.
     pub(crate) fn check_same(&self) -> Result<(), ProcessError> {
         let pid = self.pid;
@@ -325,6 +351,41 @@ pub(crate) const GUARD_LOOKS: Duration = Duration::from_millis(5);
 fn is_guard(id: u32) -> bool {
     let status = |id: u32| Status::read(Path::new(&format!("/proc/{id}"))).ok();
     id != 0 && status(id).is_some_and(|status| status.name.as_bytes() == NAME.to_bytes())
+}
+
+/// The status of a process that may be looked at further: what is none, or has no memory, is an error.
+pub(crate) fn status_of(pid: u32) -> Result<Status, ProcessError> {
+    let directory = PathBuf::from(format!("/proc/{pid}"));
+    let read = || {
+        Status::read(&directory).map_err(|source| match source {
+            source if proc::means_gone(&source) => absent(pid),
+            source => ProcessError::Proc {
+                path: directory.join("status"),
+                source,
+            },
+        })
+    };
+    let mut status = read()?;
+    let patience = Instant::now() + GUARD_PATIENCE;
+    while is_guard(status.tracer) && Instant::now() < patience {
+        thread::sleep(GUARD_LOOKS);
+        status = read()?;
+    }
+    let name = status.name.clone();
+    if status.tgid != pid {
+        let (tid, pid) = (pid, status.tgid);
+        return Err(ProcessError::IsThread { tid, pid, name });
+    }
+    if status.kernel_thread {
+        return Err(ProcessError::KernelThread { pid, name });
+    }
+    if status.has_ended() {
+        return Err(match status.threads {
+            ..=1 => ProcessError::Zombie { pid, name },
+            _ => ProcessError::MainThreadEnded { pid, name },
+        });
+    }
+    Ok(status)
 }
 
 /// Device and inode of the executable.
@@ -389,7 +450,7 @@ fn not_permitted(pid: u32, status: &Status) -> ProcessError {
 }
 
 /// The setting of the Yama security module, if the kernel has it.
-fn yama() -> Option<u32> {
+pub(crate) fn yama() -> Option<u32> {
     let text: io::Result<String> = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope");
     text.ok()?.trim().parse().ok()
 }

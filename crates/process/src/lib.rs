@@ -54,6 +54,10 @@
 mod map;
 
 #[cfg(target_os = "linux")]
+pub mod cgroup;
+#[cfg(target_os = "linux")]
+pub mod doctor;
+#[cfg(target_os = "linux")]
 mod error;
 #[cfg(target_os = "linux")]
 mod find;
@@ -85,7 +89,7 @@ pub use find::{Process, Seccomp};
 #[cfg(target_os = "linux")]
 pub use live::LiveMemory;
 #[cfg(target_os = "linux")]
-pub use snapshot::{Method, PassedOver, Snapshot, SnapshotOptions, Taken, Watch};
+pub use snapshot::{Method, PassedOver, Prospect, Snapshot, SnapshotOptions, Taken, Watch};
 #[cfg(target_os = "linux")]
 pub use stop::{StopOptions, Stopped};
 

@@ -42,6 +42,9 @@ pub(crate) struct Status {
     pub(crate) kernel_thread: bool,
     /// Clock ticks from boot to its start.
     pub(crate) started: u64,
+    /// Bytes in RAM, and as many of these of no file; 0 where that is not told.
+    pub(crate) rss: u64,
+    pub(crate) rss_anon: u64,
 }
 
 impl Status {
@@ -53,6 +56,7 @@ impl Status {
             line.and_then(|line| line.strip_prefix(':')).map(str::trim)
         };
         let number = |name: &str| field(name).and_then(first_number);
+        let kib = |name: &str| u64::from(number(name).unwrap_or(0)) * 1024;
         let (flags, started) = flags_and_start(&fs::read(directory.join("stat"))?);
         Ok(Status {
             name: field("Name").unwrap_or_default().to_owned(),
@@ -80,6 +84,8 @@ impl Status {
                 .unwrap_or(0),
             kernel_thread: flags & PF_KTHREAD != 0,
             started,
+            rss: kib("VmRSS"),
+            rss_anon: kib("RssAnon"),
         })
     }
 
@@ -94,6 +100,16 @@ const PF_KTHREAD: u64 = 0x0020_0000;
 
 fn first_number(text: &str) -> Option<u32> {
     text.split_whitespace().next()?.parse().ok()
+}
+
+/// Fields 3 (the state's letter) and 24 (pages in RAM) of `stat`.
+pub(crate) fn state_and_resident(stat: &[u8]) -> (u8, u64) {
+    let text = String::from_utf8_lossy(stat);
+    let fields = text.rsplit_once(')').map_or("", |(_, fields)| fields);
+    let mut fields = fields.split_whitespace();
+    let state = fields.next().and_then(|state| state.bytes().next());
+    let pages = fields.nth(20).and_then(|pages| pages.parse().ok());
+    (state.unwrap_or(b'?'), pages.unwrap_or(0))
 }
 
 /// Fields 9 and 22 of `stat`. The name in it may hold spaces and parentheses, so fields are counted

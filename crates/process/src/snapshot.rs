@@ -21,12 +21,15 @@ mod fork;
 mod image;
 mod imaged;
 mod last;
+mod outlook;
 mod precopy;
 mod room;
 mod stop_copy;
 mod tracked;
 
 use imaged::Imaged;
+pub use outlook::Prospect;
+pub(crate) use outlook::prospects;
 
 /// A way to take a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -242,7 +245,12 @@ pub(crate) fn take(
         None => Method::ALL.to_vec(),
     };
     let mut passed_over = Vec::new();
+    process.check_access()?;
     for method in wanted {
+        if let Err(why) = outlook::obstacle(process, options, method) {
+            passed_over.push(PassedOver { method, why });
+            continue;
+        }
         let taken = match method {
             Method::PreCopy => precopy::take(process, options, watch),
             Method::Fork => fork::take(process, options, watch),
@@ -266,31 +274,7 @@ pub(crate) fn take(
 
 /// Where system calls may be made in the process, or why none may.
 fn hosts(process: &Process, options: &SnapshotOptions) -> Result<Hosts, Failed> {
-    if options.sites.is_empty() {
-        return Err(Failed::NotOpen(
-            "no place in the program is known where a system call could be made".to_owned(),
-        ));
-    }
-    if matches!(process.state(), 'T' | 't') {
-        return Err(Failed::NotOpen(
-            "it is stopped by a signal, and would run for a call that is made in it".to_owned(),
-        ));
-    }
-    let filtered = process.seccomp() != crate::Seccomp::Disabled;
-    if filtered && let Err(errno) = sys::may_suspend_seccomp() {
-        let how = match errno {
-            libc::EPERM => "run with CAP_SYS_ADMIN (sudo), which may suspend it for one call",
-            _ => "and this kernel cannot suspend it (CONFIG_CHECKPOINT_RESTORE)",
-        };
-        return Err(Failed::NotOpen(format!(
-            "it has a seccomp filter, which might end it for a system call that it never made; {how}"
-        )));
-    }
-    let site = |site: &Range<Addr>| site.start.get()..site.end.get();
-    Ok(Hosts {
-        sites: options.sites.iter().map(site).collect(),
-        suspend_seccomp: filtered,
-    })
+    outlook::hosts(process, options).map_err(Failed::NotOpen)
 }
 
 /// A file without a name in the directory for it.

@@ -6,6 +6,7 @@ use std::ptr;
 
 use goheap_memory::Part;
 
+mod doctor;
 mod inject;
 mod line;
 mod pagemap;
@@ -13,6 +14,7 @@ mod place;
 mod supervise;
 mod userfault;
 
+pub(crate) use doctor::*;
 pub(crate) use inject::*;
 pub(crate) use line::*;
 pub(crate) use pagemap::*;

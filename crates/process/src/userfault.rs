@@ -88,6 +88,14 @@ fn is_registered(pagemap: &mut Pagemap, start: u64, end: u64) -> bool {
     matches!(pagemap.first(start, end, query), Ok(Some(_)))
 }
 
+/// As [`is_supported`], asked about this process.
+pub(crate) fn is_supported_here() -> Result<(), String> {
+    match Pagemap::open(std::process::id()) {
+        Ok(mut pagemap) => is_supported(&mut pagemap),
+        Err(error) => Err(format!("pages cannot be asked about: {error}")),
+    }
+}
+
 /// Whether this kernel can do it at all; what is in the way, in words, if not.
 pub(crate) fn is_supported(pagemap: &mut Pagemap) -> Result<(), String> {
     match pagemap.first(0, 1 << 20, Query::default()) {

@@ -90,6 +90,21 @@ impl Memory for Forked {
 const HOST_TRIES: u32 = 10;
 const HOST_EVERY: Duration = Duration::from_millis(5);
 
+/// What is in the way of a copy of process `pid`, as far as that shows before it is made.
+pub(super) fn obstacle(pid: u32, options: &SnapshotOptions) -> Result<(), String> {
+    let headroom = Headroom::of(pid);
+    headroom.may_begin()?;
+    let takes = PER_GIB.mul_f64(headroom.anonymous as f64 / (1_u64 << 30) as f64);
+    if takes > options.stop.max_pause / 2 {
+        return Err(format!(
+            "it has {} GiB of memory of its own, and to copy its page tables alone may take {takes:.1?}; \
+             allow more with --max-pause",
+            headroom.anonymous >> 30
+        ));
+    }
+    Ok(())
+}
+
 /// Takes a snapshot in this way.
 pub(super) fn take(
     process: &Process,
@@ -98,16 +113,7 @@ pub(super) fn take(
 ) -> Result<Snapshot, Failed> {
     let pid = process.pid();
     let hosts = super::hosts(process, options)?;
-    let headroom = Headroom::of(pid);
-    headroom.may_begin().map_err(Failed::NotOpen)?;
-    let takes = PER_GIB.mul_f64(headroom.anonymous as f64 / (1_u64 << 30) as f64);
-    if takes > options.stop.max_pause / 2 {
-        return Err(Failed::NotOpen(format!(
-            "it has {} GiB of memory of its own, and to copy its page tables alone may take {takes:.1?}; \
-             allow more with --max-pause",
-            headroom.anonymous >> 30
-        )));
-    }
+    obstacle(pid, options).map_err(Failed::NotOpen)?;
     let lost = |source| supervisor_lost(pid, source);
     let mut options = options.clone();
     let (mut ready, mut tries, mut before) = (None, 0_u32, Duration::ZERO);
