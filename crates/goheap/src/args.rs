@@ -59,6 +59,8 @@ pub(crate) enum Command {
     goheap dump 4711 -o app.heapdump\n  \
     goheap dump 4711 -o app.heapdump.zst      compressed, still readable in parts\n  \
     goheap dump core.4711 --exe ./app -o app.heapdump\n  \
+    goheap dump 4711 -o app.heapdump.zst --when 'rss>90%'        before it is too late\n  \
+    goheap dump 4711 -o app.heapdump.zst --every 10m --keep 5\n  \
     goheap dump 4711 -o - | ssh me@home 'cat > app.heapdump'")]
 pub(crate) struct DumpArgs {
     /// A process id, or a core file
@@ -87,6 +89,21 @@ pub(crate) struct DumpArgs {
     /// Leave out what only the executable's DWARF tells: types of variables, closures, frames
     #[arg(long)]
     pub(crate) no_dwarf: bool,
+
+    /// Wait until this holds, and dump then: rss (bytes in RAM), heap (bytes in use) or goroutines; > >=
+    /// < or <=; a size, a number, or for rss a share of the memory that the process may have. May be
+    /// given more than once: any of them
+    #[arg(long, value_name = "CONDITION", value_parser = crate::when::parse, conflicts_with = "redact")]
+    pub(crate) when: Vec<crate::when::Condition>,
+
+    /// Dump again and again, once in this time (with --when, while that holds), until the process
+    /// ends; each dump is a file of its own, with the time in its name: app-20261126T051400Z.heapdump
+    #[arg(long, value_name = "TIME", value_parser = at_least_a_second, conflicts_with = "redact")]
+    pub(crate) every: Option<Duration>,
+
+    /// How many dumps --every keeps: older ones with such names are removed
+    #[arg(long, value_name = "N", default_value_t = 5, requires = "every", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) keep: u32,
 
     /// Print what was done as JSON (goheap.dump/1) instead of as a line
     #[arg(long)]
@@ -266,6 +283,14 @@ pub(crate) struct WhyArgs {
     /// Print as JSON (goheap.why/1)
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Names of files tell seconds.
+fn at_least_a_second(text: &str) -> Result<Duration, String> {
+    match crate::units::parse_duration(text)? {
+        time if time < Duration::from_secs(1) => Err("it is less than a second".to_owned()),
+        time => Ok(time),
+    }
 }
 
 /// A number that is not 0.

@@ -15,6 +15,8 @@ use goheap_runtime::{
     Fidelity, Gaps, Moment, MomentCheck, QuietCheck, Sink, Summary, WalkError, World, dump,
     patient_sites,
 };
+#[cfg(target_os = "linux")]
+use goheap_runtime::{VitalSigns, Vitals};
 
 use crate::args::HowArgs;
 use crate::error::CommandError;
@@ -273,6 +275,68 @@ impl Subject {
                 .filter_map(|mapping| mapping.end.since(mapping.start))
                 .fold(0, u64::saturating_add),
         }
+    }
+
+    /// When the process started, in clock ticks since boot; `None` for a core.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn started(&self) -> Option<u64> {
+        match &self.from {
+            From::Process(live) => Some(live.facts().started),
+            From::Core(_) => None,
+        }
+    }
+
+    /// Bytes of the process in RAM now; 0 for a core.
+    ///
+    /// # Errors
+    /// It has ended, or runs another program.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn resident_now(&self) -> Result<u64, CommandError> {
+        match &self.from {
+            From::Process(live) => live.resident_now(),
+            From::Core(_) => Ok(0),
+        }
+    }
+
+    /// Where the words of the running program are that tell how it is.
+    ///
+    /// # Errors
+    /// They are not where they should be.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn vital_signs(&self) -> Result<VitalSigns, CommandError> {
+        let target: &dyn Target = match &self.from {
+            From::Process(live) => live,
+            From::Core(core) => core,
+        };
+        let program = self.program(target)?;
+        let failed = |source| self.walk_error(source, &program);
+        let world = World::open(target, &program).map_err(failed)?;
+        VitalSigns::prepare(&world).map_err(failed)
+    }
+
+    /// How the program is.
+    ///
+    /// # Errors
+    /// It has ended.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn vitals(&self, signs: &VitalSigns) -> Result<Vitals, CommandError> {
+        let memory: &dyn Memory = match &self.from {
+            From::Process(live) => live,
+            From::Core(core) => core,
+        };
+        signs.read(memory).map_err(|fault| {
+            // Most likely it is gone by now.
+            match self.resident_now() {
+                Err(error) => error,
+                Ok(_) => CommandError::Walk {
+                    of: self.facts.name.clone(),
+                    source: WalkError::Fault {
+                        what: "how the program is",
+                        fault,
+                    },
+                },
+            }
+        })
     }
 
     /// Which ways there are to capture it, and what is in the way of the others. It is only looked at;

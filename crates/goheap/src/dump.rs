@@ -40,6 +40,10 @@ pub(crate) fn run(args: &DumpArgs) -> Result<ExitCode, CommandError> {
     if args.redact {
         return redact::run(args);
     }
+    #[cfg(target_os = "linux")]
+    if !args.when.is_empty() || args.every.is_some() {
+        return crate::spot::run(args);
+    }
     let source = Source::of(&args.source)?;
     live::install_interrupts()?;
     let fidelity = match args.exact {
@@ -49,19 +53,34 @@ pub(crate) fn run(args: &DumpArgs) -> Result<ExitCode, CommandError> {
     let exe = args.exe.exe.as_deref();
     let (how, dwarf) = (&args.how, !args.no_dwarf);
     let outcome = capture(&source, exe, fidelity, how, dwarf, &args.output)?;
+    report(&outcome, args.json, None)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says what was written, and what it was waited for, if it was.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub(crate) fn report(
+    outcome: &Outcome,
+    json: bool,
+    because: Option<&str>,
+) -> Result<(), CommandError> {
     // What is said must not get into the data.
     let mut out: Box<dyn Write> = if outcome.to_stdout() {
         Box::new(anstream::stderr())
     } else {
         Box::new(text::stdout())
     };
-    let written = if args.json {
-        text::json(&mut out, &outcome.json())
+    let written = if json {
+        text::json(&mut out, &outcome.json(because))
     } else {
-        outcome.print(&mut out)
+        outcome.print(&mut out).and_then(|()| match because {
+            Some(because) => writeln!(out, "  {because}"),
+            None => Ok(()),
+        })
     };
-    text::done(written.and_then(|()| out.flush()))?;
-    Ok(ExitCode::SUCCESS)
+    text::done(written.and_then(|()| out.flush()))
 }
 
 /// A dump that was written.
@@ -91,9 +110,22 @@ pub(crate) fn capture(
     dwarf: bool,
     output: &Path,
 ) -> Result<Outcome, CommandError> {
-    let subject = Subject::open(source, exe)?;
+    capture_subject(&Subject::open(source, exe)?, fidelity, how, dwarf, output)
+}
+
+/// The same of a program that was opened before.
+///
+/// # Errors
+/// As [`capture`].
+pub(crate) fn capture_subject(
+    subject: &Subject,
+    fidelity: Fidelity,
+    how: &HowArgs,
+    dwarf: bool,
+    output: &Path,
+) -> Result<Outcome, CommandError> {
     let destination = Destination::create(output)?;
-    let (outcome, destination) = write_dump(&subject, fidelity, how, dwarf, output, destination)?;
+    let (outcome, destination) = write_dump(subject, fidelity, how, dwarf, output, destination)?;
     destination.complete().map_err(|error| match error {
         CompleteError::Write(source) => sink_error(output, outcome.bytes, source),
         CompleteError::Output(source) => CommandError::Output(source),
@@ -477,11 +509,18 @@ struct DumpValue<'a> {
     monotonic_ns: Option<u64>,
     safe_moment: bool,
     elapsed_ns: u128,
+    because: Option<&'a str>,
     caveat: Option<&'a str>,
     gaps: GapsValue,
 }
 
 impl Outcome {
+    /// Where it was written.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn output(&self) -> &Path {
+        &self.output
+    }
+
     /// What was captured, as messages call it.
     pub(crate) fn of(&self) -> &str {
         &self.of
@@ -491,7 +530,7 @@ impl Outcome {
         self.output == Path::new("-")
     }
 
-    fn json(&self) -> DumpValue<'_> {
+    fn json<'a>(&'a self, because: Option<&'a str>) -> DumpValue<'a> {
         let Summary {
             objects,
             goroutines,
@@ -532,6 +571,7 @@ impl Outcome {
             monotonic_ns: self.walked.monotonic_ns,
             safe_moment: self.walked.safe_moment,
             elapsed_ns: self.elapsed.as_nanos(),
+            because,
             caveat: self.caveat.as_deref(),
             gaps: GapsValue::of(&self.walked.summary.gaps),
         }

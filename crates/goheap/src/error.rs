@@ -29,6 +29,15 @@ pub(crate) enum CommandError {
     NoProcessesHere { pid: u32 },
     #[error("{what} is no process id; that is all digits")]
     NotAProcess { what: String },
+    #[error(
+        "{}: with --every, each dump is a file of its own, with the time in its name; give -o FILE",
+        ShownOut(path)
+    )]
+    NotNamable { path: PathBuf },
+    #[error("{of} has ended before {conditions}; nothing was written")]
+    EndedBefore { of: String, conditions: String },
+    #[error("{}: cannot remove older dumps: {}", Shown(path), Reason(source))]
+    Keep { path: PathBuf, source: io::Error },
     #[cfg(target_os = "linux")]
     #[error(transparent)]
     Process(#[from] goheap_process::ProcessError),

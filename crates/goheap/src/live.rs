@@ -72,6 +72,11 @@ mod linux {
             Ok(self.process.snapshot(&options, watch)?)
         }
 
+        /// Bytes of it in RAM now.
+        pub(crate) fn resident_now(&self) -> Result<u64, CommandError> {
+            Ok(self.process.resident_now()?)
+        }
+
         /// What is in the way of each method.
         pub(crate) fn prospects(
             &self,

@@ -34,6 +34,8 @@ mod diff;
 mod doctor;
 mod dump;
 mod error;
+#[cfg(target_os = "linux")]
+mod every;
 mod examined;
 mod gaps;
 mod goroutines;
@@ -47,6 +49,8 @@ mod records;
 mod redact;
 mod room;
 mod source;
+#[cfg(target_os = "linux")]
+mod spot;
 mod standstill;
 mod text;
 mod top;
@@ -55,6 +59,7 @@ mod units;
 mod unnamed;
 mod verify;
 mod waste;
+mod when;
 mod why;
 
 use args::{Cli, Command};

@@ -3,6 +3,7 @@
 
 mod annex;
 mod asked;
+mod doctor;
 mod files;
 mod live;
 mod refusals;

@@ -1,0 +1,290 @@
+//! `goheap doctor`: what it says would work is what works then.
+
+#![cfg(target_os = "linux")]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use goheap_process::{Process, StopOptions};
+use goheap_testkit::obedient::Obedient;
+use goheap_testkit::{BuildOptions, build, toolchains};
+use serde_json::{Value, json};
+
+use crate::live::GO;
+use crate::{Said, command, file, folder, goheap};
+
+/// Nobody, who may do nothing.
+const NOBODY: u32 = 65534;
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").unwrap().uid() == 0
+}
+
+/// Makes sure that a capture does what the doctor has said, and tells that.
+#[track_caller]
+fn agree(doctor: Said, capture: Said) -> Value {
+    let doctor = doctor.done().json();
+    let capture = capture.done().json();
+    assert_eq!(doctor["schema"], "goheap.doctor/1");
+    assert_eq!(doctor["error"], Value::Null);
+    assert_eq!(doctor["dump_takes"], capture["method"], "{doctor}\n{capture}");
+    let methods = doctor["methods"].as_array().unwrap();
+    let names: Vec<_> = methods.iter().map(|one| one["method"].as_str().unwrap()).collect();
+    assert_eq!(names, ["pre-copy", "fork", "stop"]);
+    let before = methods.iter().take_while(|one| one["open"] == false);
+    let before: Vec<_> =
+        before.map(|one| json!({"method": one["method"], "why": one["why"]})).collect();
+    assert_eq!(Value::from(before), capture["passed_over"]);
+    for one in methods {
+        assert_eq!(one["open"] == true, one["why"].is_null());
+        assert_eq!(one["open"] == true, one["pause_ns"].is_u64());
+    }
+    doctor
+}
+
+fn linked() -> Obedient {
+    let program = build(GO, "linked", &BuildOptions::default()).unwrap();
+    Obedient::start(&program, &["1000"]).unwrap()
+}
+
+/// A check by its name.
+fn check<'v>(doctor: &'v Value, what: &str) -> &'v Value {
+    let checks = doctor["checks"].as_array().unwrap();
+    let found = checks.iter().find(|check| check["what"] == what);
+    found.unwrap_or_else(|| panic!("{what} in {doctor}"))
+}
+
+#[test]
+fn a_capture_does_as_the_doctor_says() {
+    let program = linked();
+    let pid = program.pid().to_string();
+    let doctor = agree(goheap(["doctor", &pid, "--json"]), goheap(["info", &pid, "--json"]));
+    assert_eq!(doctor["go_version"], format!("go{GO}"));
+    assert_eq!(doctor["pid"], program.pid());
+    assert!(doctor["rss_bytes"].as_u64().unwrap() > 1 << 20);
+    for what in ["Go", "access", "user", "seccomp", "disk"] {
+        assert_eq!(check(&doctor, what)["good"], true, "{doctor}");
+    }
+    let page = goheap(["doctor", &pid]).done().text();
+    let takes = doctor["dump_takes"].as_str().unwrap();
+    let line = page.lines().find(|line| line.trim().starts_with(takes)).unwrap();
+    assert!(line.contains("open: it stands still for some "), "{page}");
+    assert!(line.ends_with("; goheap dump takes this"), "{page}");
+    assert_eq!(page.matches("goheap dump takes this").count(), 1);
+}
+
+#[test]
+fn a_program_with_a_filter_gets_no_system_call() {
+    let folder = folder();
+    let program = go_program(&folder, "filtered", FILTERED);
+    let running = Started::of(&mut Command::new(&program));
+    let pid = running.pid();
+    let doctor = agree(goheap(["doctor", &pid, "--json"]), goheap(["info", &pid, "--json"]));
+    assert_eq!(doctor["dump_takes"], "stop");
+    let seccomp = check(&doctor, "seccomp");
+    assert_eq!(seccomp["good"], false);
+    assert!(seccomp["change"][0].as_str().unwrap().contains("seccomp=unconfined"));
+    let page = goheap(["doctor", &pid]).done().text();
+    assert!(page.contains("fork      not open: it has a seccomp filter"), "{page}");
+    for method in ["pre-copy", "fork"] {
+        let refused = goheap(["info", &pid, "--method", method]);
+        refused.refused(&[&pid, "(filtered)", method, "seccomp filter", "goheap doctor"]);
+    }
+}
+
+#[test]
+fn somebody_without_privileges() {
+    if !is_root() {
+        // Then the first test was of one.
+        return;
+    }
+    let folder = folder();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let for_all = |from: &Path, name: &str| {
+        let copy = folder.path().join(name);
+        fs::copy(from, &copy).unwrap();
+        fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
+        copy
+    };
+    let goheap = for_all(Path::new(env!("CARGO_BIN_EXE_goheap")), "goheap");
+    let as_nobody = |args: &[&str]| {
+        let mut command = Command::new(&goheap);
+        let command = command.args(args).current_dir("/").uid(NOBODY).gid(NOBODY);
+        Said::of(command.output().unwrap())
+    };
+    let program = build(GO, "linked", &BuildOptions::default()).unwrap();
+
+    // Its own process.
+    let copy = for_all(&program.executable, "linked");
+    let own = Started::of(Command::new(&copy).arg("1000").uid(NOBODY).gid(NOBODY));
+    let pid = own.pid();
+    let is_open = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope")
+        .map_or(true, |scope| scope.trim() == "0");
+    let (doctor, info) = (["doctor", &pid, "--json"], ["info", &pid, "--json"]);
+    if is_open {
+        agree(as_nobody(&doctor), as_nobody(&info));
+    } else {
+        refused_alike(&as_nobody(&doctor), &as_nobody(&info), &["ptrace_scope"]);
+    }
+
+    // Root's.
+    let other = linked();
+    let pid = other.pid().to_string();
+    let (doctor, info) = (["doctor", &pid, "--json"], ["info", &pid, "--json"]);
+    let words = ["user 0", "user 65534", "CAP_SYS_PTRACE"];
+    let said = refused_alike(&as_nobody(&doctor), &as_nobody(&info), &words);
+    let change = check(&said, "access")["change"].to_string();
+    assert!(change.contains("sudo goheap dump"), "{change}");
+    assert_eq!(check(&said, "user")["good"], false);
+}
+
+#[test]
+fn a_process_that_is_traced() {
+    let program = linked();
+    let long = StopOptions {
+        max_pause: Duration::from_secs(60),
+        ..StopOptions::default()
+    };
+    let stopped = Process::find(program.pid()).unwrap().stop(&long).unwrap();
+    let pid = program.pid().to_string();
+    let (doctor, info) = (goheap(["doctor", &pid, "--json"]), goheap(["info", &pid, "--json"]));
+    refused_alike(&doctor, &info, &["already traced", "goheap-guard"]);
+    stopped.resume().unwrap();
+    goheap(["doctor", &pid]).done();
+}
+
+/// Makes sure that both say the same, the doctor as an answer.
+#[track_caller]
+fn refused_alike(doctor: &Said, capture: &Said, words: &[&str]) -> Value {
+    assert_eq!((doctor.status, doctor.err.as_str()), (Some(1), ""));
+    capture.ended(2, words);
+    let value = doctor.json();
+    let error = value["error"].as_str().unwrap();
+    assert_eq!(format!("goheap: {error}\n"), capture.err);
+    assert_eq!(value["dump_takes"], Value::Null);
+    assert_eq!(value["methods"], json!([]));
+    value
+}
+
+#[test]
+fn what_is_no_go_and_what_is_no_process() {
+    let mut sleep = Command::new("sleep").arg("100").spawn().unwrap();
+    let pid = sleep.id().to_string();
+    let said = goheap(["doctor", &pid, "--json"]);
+    sleep.kill().unwrap();
+    sleep.wait().unwrap();
+    assert_eq!((said.status, said.err.as_str()), (Some(1), ""));
+    let json = said.json();
+    assert!(json["error"].as_str().unwrap().contains("not a Go program"), "{json}");
+    assert_eq!(check(&json, "Go")["good"], false);
+    goheap(["doctor", "4194305"]).refused(&["no process 4194305"]);
+    goheap(["doctor", env!("CARGO_BIN_EXE_goheap")]).refused(&["executable"]);
+    goheap(["doctor", "-"]).refused(&["no process id"]);
+}
+
+/// A program that has said a line and waits.
+struct Started(Child);
+
+impl Started {
+    fn of(command: &mut Command) -> Started {
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut started = Started(command.spawn().unwrap());
+        let mut line = String::new();
+        let out = started.0.stdout.as_mut().unwrap();
+        BufReader::new(out).read_line(&mut line).unwrap();
+        assert!(!line.is_empty(), "the program has ended");
+        started
+    }
+
+    fn pid(&self) -> String {
+        self.0.id().to_string()
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn go_program(folder: &tempfile::TempDir, name: &str, source: &str) -> PathBuf {
+    let source = file(folder, &format!("{name}.go"), source.as_bytes());
+    let program = folder.path().join(name);
+    let go = toolchains::goroot(GO).unwrap().join("bin/go");
+    let built = Command::new(go)
+        .args(["build", "-o"])
+        .args([&program, &source])
+        .env("CGO_ENABLED", "0")
+        .env("GOTOOLCHAIN", "local")
+        .env("GO111MODULE", "off")
+        .env("GOFLAGS", "")
+        .env("GOCACHE", toolchains::cache().unwrap().join("gocache"))
+        .env_remove("GOROOT")
+        .status()
+        .unwrap();
+    assert!(built.success());
+    program
+}
+
+/// Sets a filter for all of its threads that lets everything through.
+const FILTERED: &str = r#"
+package main
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+	"unsafe"
+)
+
+type instruction struct {
+	code   uint16
+	jt, jf uint8
+	k      uint32
+}
+
+type program struct {
+	len  uint16
+	text *instruction
+}
+
+func main() {
+	const prctl, noNewPrivs, seccomp, setFilter, allThreads = 157, 38, 317, 1, 1
+	allow := instruction{code: 6, k: 0x7fff0000}
+	if _, _, e := syscall.AllThreadsSyscall6(prctl, noNewPrivs, 1, 0, 0, 0, 0); e != 0 {
+		panic(e)
+	}
+	p := program{1, &allow}
+	if _, _, e := syscall.RawSyscall(seccomp, setFilter, allThreads, uintptr(unsafe.Pointer(&p))); e != 0 {
+		panic(e)
+	}
+	fmt.Println("ready")
+	os.Stdout.Sync()
+	time.Sleep(time.Hour)
+}
+"#;
+
+#[test]
+fn the_page_has_no_control_characters() {
+    // A process may call itself what it likes.
+    let folder = folder();
+    let name = "red\x1b[31m";
+    fs::copy("/bin/sleep", folder.path().join(name)).unwrap();
+    let mut sleep = Command::new(folder.path().join(name)).arg("100").spawn().unwrap();
+    crate::live::wait_until("exec", || {
+        let comm = fs::read_to_string(format!("/proc/{}/comm", sleep.id()));
+        comm.is_ok_and(|comm| comm.starts_with("red"))
+    });
+    let said = Said::of(command(["doctor", &sleep.id().to_string()]).output().unwrap());
+    sleep.kill().unwrap();
+    sleep.wait().unwrap();
+    assert!(!said.text().contains('\x1b'), "{:?}", said.text());
+    assert!(said.text().contains("red\\u{1b}"), "{:?}", said.text());
+}
