@@ -22,6 +22,7 @@ mod repository;
 mod soak;
 #[cfg(target_os = "linux")]
 mod standing;
+mod static_build;
 #[cfg(target_os = "linux")]
 mod twin;
 #[cfg(target_os = "linux")]
@@ -97,6 +98,8 @@ enum Task {
     /// What share of the bytes of programs gets a type, and whether the collector contradicts
     #[cfg(target_os = "linux")]
     TypesShare(types_share::Args),
+    /// Build goheap as one static file, check that it needs nothing else, and print where it is
+    Static,
     /// Run a command and print what it took as JSON (a helper of the benches)
     #[cfg(target_os = "linux")]
     #[command(hide = true)]
@@ -133,6 +136,7 @@ fn run(task: Task) -> Result<bool> {
             Ok(true)
         }
         Task::Matrix { versions, method } => matrix::run(&versions, method.as_deref()),
+        Task::Static => static_build::run(),
         #[cfg(target_os = "linux")]
         Task::Twin(args) => twin::run(&args),
         #[cfg(target_os = "linux")]

@@ -15,6 +15,7 @@ use goheap_runtime::{
     Fidelity, Gaps, Moment, MomentCheck, QuietCheck, Sink, Summary, WalkError, World, dump,
     patient_sites,
 };
+
 #[cfg(target_os = "linux")]
 use goheap_runtime::{VitalSigns, Vitals};
 

@@ -121,7 +121,7 @@ impl Report {
             checks.push(yama(scope, own));
         }
         checks.push(self.kernel());
-        checks.push(seccomp(target));
+        checks.push(seccomp(target, self.around.may_suspend));
         checks.extend(self.memory());
         checks.push(disk(directory, target));
         checks.extend(self.container());
@@ -250,10 +250,15 @@ fn yama(scope: u32, own: &Own) -> Check {
     )
 }
 
-fn seccomp(target: &Seen) -> Check {
+fn seccomp(target: &Seen, may_suspend: Option<bool>) -> Check {
     match target.seccomp {
         Seccomp::Disabled => Check::new("seccomp", Some(true), "it has no filter"),
         Seccomp::Strict => Check::new("seccomp", Some(false), "it is in strict mode"),
+        Seccomp::Filter if may_suspend == Some(true) => Check::new(
+            "seccomp",
+            Some(true),
+            "it has a filter, which goheap may suspend for one call (CAP_SYS_ADMIN)",
+        ),
         Seccomp::Filter => Check::new(
             "seccomp",
             Some(false),

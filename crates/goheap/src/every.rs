@@ -81,7 +81,8 @@ impl Names {
             let entry = entry?;
             let name = entry.file_name().to_str().map(str::to_owned);
             let name = name.filter(|name| self.is_one(name));
-            if let Some(name) = name.filter(|_| entry.file_type().is_ok_and(|kind| kind.is_file())) {
+            if let Some(name) = name.filter(|_| entry.file_type().is_ok_and(|kind| kind.is_file()))
+            {
                 names.push(name);
             }
         }
@@ -146,7 +147,12 @@ mod tests {
     fn the_newest_are_kept_and_nothing_else_is_touched() {
         let folder = tempfile::tempdir().unwrap();
         let names = Names::of(&folder.path().join("app.zst")).unwrap();
-        let others = ["app.zst", "app-x.zst", "app-20261126T051400Z.zst.bak", "app-20261126x051400Z.zst"];
+        let others = [
+            "app.zst",
+            "app-x.zst",
+            "app-20261126T051400Z.zst.bak",
+            "app-20261126x051400Z.zst",
+        ];
         for other in others {
             fs::write(folder.path().join(other), "").unwrap();
         }
@@ -154,10 +160,19 @@ mod tests {
             fs::write(names.at(at(seconds)), "").unwrap();
         }
         names.keep(2).unwrap();
-        for (seconds, kept) in [(1_000, false), (2_000, false), (3_000, true), (90_000, true)] {
+        for (seconds, kept) in [
+            (1_000, false),
+            (2_000, false),
+            (3_000, true),
+            (90_000, true),
+        ] {
             assert_eq!(names.at(at(seconds)).exists(), kept, "{seconds}");
         }
-        assert!(others.iter().all(|other| folder.path().join(other).exists()));
+        assert!(
+            others
+                .iter()
+                .all(|other| folder.path().join(other).exists())
+        );
         names.keep(5).unwrap();
         assert!(names.at(at(3_000)).exists());
     }
@@ -166,7 +181,10 @@ mod tests {
     fn a_disk_is_never_filled() {
         assert!(room(1 << 30, 100 << 20, None).is_ok());
         let why = room(200 << 20, 100 << 20, None).unwrap_err();
-        assert_eq!(why, "200 MiB are free, and a dump may take 264 MiB meanwhile");
+        assert_eq!(
+            why,
+            "200 MiB are free, and a dump may take 264 MiB meanwhile"
+        );
         assert!(room(200 << 20, 100 << 20, Some(20 << 20)).is_ok());
         assert!(room(u64::MAX, u64::MAX, Some(u64::MAX)).is_ok());
     }

@@ -17,7 +17,9 @@ mod linux {
 
     use goheap_memory::{Addr, Fault, Machine, Mapping, Memory, Part, Target, Thread};
     pub(crate) use goheap_process::{LiveMemory, Snapshot, Stopped, Watch};
-    use goheap_process::{Mapped, Method, Process, Prospect, SnapshotOptions, StopOptions, interrupt};
+    use goheap_process::{
+        Mapped, Method, Process, Prospect, SnapshotOptions, StopOptions, interrupt,
+    };
 
     use crate::args::{HowArgs, MethodArg};
     use crate::capture::{ProcessFacts, Scratch};

@@ -57,7 +57,10 @@ pub(crate) fn run(args: &DumpArgs) -> Result<ExitCode, CommandError> {
     let of = watched.subject.facts.name.clone();
     if !args.json && !args.when.is_empty() {
         let waits = format!("{of}: waiting until {conditions}");
-        text::say(format_args!("goheap: {waits} (it may have {})", units::bytes(most)));
+        text::say(format_args!(
+            "goheap: {waits} (it may have {})",
+            units::bytes(most)
+        ));
     }
     let mut spot = Spot {
         args,
@@ -94,7 +97,9 @@ pub(crate) fn run(args: &DumpArgs) -> Result<ExitCode, CommandError> {
         wait(match args.when.is_empty() {
             true => until_next.min(Duration::from_secs(1)),
             // It is of no interest before.
-            false => pace.next(now, reading, &args.when).max(until_next.min(LOOK_EVERY)),
+            false => pace
+                .next(now, reading, &args.when)
+                .max(until_next.min(LOOK_EVERY)),
         });
     }
 }
@@ -216,7 +221,9 @@ impl Spot<'_> {
             Err(error) => return Err(error),
         };
         self.written += 1;
-        self.last_bytes = std::fs::metadata(outcome.output()).ok().map(|data| data.len());
+        self.last_bytes = std::fs::metadata(outcome.output())
+            .ok()
+            .map(|data| data.len());
         dump::report(&outcome, self.args.json, because)?;
         if let Some(names) = &self.names
             && let Err(error) = names.keep(self.args.keep)
@@ -299,7 +306,9 @@ fn may_pass(error: &CommandError) -> bool {
 }
 
 fn unix_ns(time: SystemTime) -> u64 {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = time
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
@@ -353,7 +362,10 @@ mod tests {
         assert_eq!(look(3000, 512), LOOK_EVERY);
         // 400 MiB in 0.4 s, and 112 are left.
         let near = look(3400, 912);
-        assert!(near < Duration::from_millis(30) && near > Duration::from_millis(20), "{near:?}");
+        assert!(
+            near < Duration::from_millis(30) && near > Duration::from_millis(20),
+            "{near:?}"
+        );
         assert_eq!(look(3450, 1023), LOOK_AT_MOST);
     }
 }

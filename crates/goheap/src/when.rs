@@ -51,7 +51,8 @@ pub(crate) struct Reading {
 }
 
 /// What is said of a condition that is none.
-const USAGE: &str = "it is no condition; write 'rss>2GiB', 'rss>90%', 'heap>=500MiB' or 'goroutines>10000'";
+const USAGE: &str =
+    "it is no condition; write 'rss>2GiB', 'rss>90%', 'heap>=500MiB' or 'goroutines>10000'";
 
 /// Reads a condition: rss, heap or goroutines; one of > >= < <=; a size, a number, or for rss a
 /// percentage.
@@ -74,7 +75,9 @@ pub(crate) fn parse(text: &str) -> Result<Condition, String> {
         (">", Compare::Above),
         ("<", Compare::Below),
     ];
-    let found = COMPARES.iter().find_map(|&(sign, how)| Some((how, rest.strip_prefix(sign)?)));
+    let found = COMPARES
+        .iter()
+        .find_map(|&(sign, how)| Some((how, rest.strip_prefix(sign)?)));
     let (how, bound) = found.ok_or_else(usage)?;
     let bound = bound.trim();
     let bound = match (what, bound.strip_suffix('%')) {
@@ -123,7 +126,11 @@ impl Condition {
         };
         holds.then(|| {
             let name = self.what.name();
-            let verb = if self.what == Quantity::Goroutines { "are" } else { "is" };
+            let verb = if self.what == Quantity::Goroutines {
+                "are"
+            } else {
+                "is"
+            };
             let (value, bound) = (self.what.show(value), self.what.show(bound));
             format!("{name} {verb} {value}, {} {bound}", self.how)
         })
@@ -216,8 +223,20 @@ mod tests {
         let said = parse("goroutines>10").unwrap().holds(&reading(0));
         assert_eq!(said.unwrap(), "goroutines are 1,000, > 10");
         for wrong in [
-            "", "rss", "rss>", "rss=1", "rss>x", "rss>0%", "rss>101%", "rss>NaN%", "heap>50%",
-            "goroutines>1k", "cpu>1", "rss><1", "> 1", "goroutines>-1",
+            "",
+            "rss",
+            "rss>",
+            "rss=1",
+            "rss>x",
+            "rss>0%",
+            "rss>101%",
+            "rss>NaN%",
+            "heap>50%",
+            "goroutines>1k",
+            "cpu>1",
+            "rss><1",
+            "> 1",
+            "goroutines>-1",
         ] {
             assert!(parse(wrong).unwrap_err().contains("rss>2GiB"), "{wrong}");
         }
@@ -230,7 +249,10 @@ mod tests {
         assert_eq!(condition.seconds_to(&one, &two, 2.0), Some(2.0));
         assert_eq!(condition.seconds_to(&two, &one, 2.0), None);
         assert_eq!(condition.seconds_to(&one, &one, 2.0), None);
-        assert_eq!(parse("rss<1GiB").unwrap().seconds_to(&two, &one, 2.0), Some(0.0));
+        assert_eq!(
+            parse("rss<1GiB").unwrap().seconds_to(&two, &one, 2.0),
+            Some(0.0)
+        );
         let unseen = Reading { heap: None, ..one };
         assert_eq!(parse("heap>1").unwrap().holds(&unseen), None);
     }

@@ -21,6 +21,9 @@ pub struct Surroundings {
     pub own: Own,
     /// What the kernel calls its release.
     pub kernel: String,
+    /// Whether this process may suspend the seccomp filter of the process for a system call; `None` if
+    /// it has none.
+    pub may_suspend: Option<bool>,
     /// Whether the kernel can tell what a process writes; what is in the way, if not.
     pub write_tracking: Result<(), String>,
     /// The setting of the Yama security module (`ptrace_scope`), if the kernel has it.
@@ -116,6 +119,8 @@ impl Surroundings {
         Ok(Surroundings {
             own: Own::look()?,
             kernel: text("/proc/sys/kernel/osrelease").unwrap_or_default(),
+            may_suspend: (target.seccomp != Seccomp::Disabled)
+                .then(|| sys::may_suspend_seccomp().is_ok()),
             write_tracking: userfault::is_supported_here(),
             yama: find::yama(),
             overcommit: text("/proc/sys/vm/overcommit_memory").and_then(|text| text.parse().ok()),

@@ -13,7 +13,6 @@ use goheap_memory::{Addr, Fault, Machine, Mapping, Memory, Part, Target, Thread}
 
 use crate::supervisor::Supervisor;
 use crate::supervisor::protocol::Hosts;
-use crate::sys;
 use crate::{LiveMemory, Process, ProcessError, StopOptions, Stopped};
 
 mod copy;

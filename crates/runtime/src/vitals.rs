@@ -57,7 +57,10 @@ impl VitalSigns {
             model: world.model,
             heap_in_use: (controller.offset(in_use.offset), in_use),
             allglen: world.global("runtime.allglen")?,
-            less: less.into_iter().map(|place| (sched.offset(place.offset), place)).collect(),
+            less: less
+                .into_iter()
+                .map(|place| (sched.offset(place.offset), place))
+                .collect(),
             allp: world.global("runtime.allp")?,
             dead_of_p: structs.first("runtime.p", &["gFree.n", "gFree.size"])?,
         })
@@ -78,7 +81,9 @@ impl VitalSigns {
         // Counts of 32 bits that may be below 0 for a moment.
         let count = |at: Addr, place: Place| -> Result<i64, Fault> {
             let value = number(at, place.size)?;
-            Ok(i64::from(u32::try_from(value).unwrap_or(u32::MAX).cast_signed()))
+            Ok(i64::from(
+                u32::try_from(value).unwrap_or(u32::MAX).cast_signed(),
+            ))
         };
         let word = u64::from(self.model.word);
         let (at, place) = self.heap_in_use;

@@ -32,13 +32,20 @@ fn agree(doctor: Said, capture: Said) -> Value {
     let capture = capture.done().json();
     assert_eq!(doctor["schema"], "goheap.doctor/1");
     assert_eq!(doctor["error"], Value::Null);
-    assert_eq!(doctor["dump_takes"], capture["method"], "{doctor}\n{capture}");
+    assert_eq!(
+        doctor["dump_takes"], capture["method"],
+        "{doctor}\n{capture}"
+    );
     let methods = doctor["methods"].as_array().unwrap();
-    let names: Vec<_> = methods.iter().map(|one| one["method"].as_str().unwrap()).collect();
+    let names: Vec<_> = methods
+        .iter()
+        .map(|one| one["method"].as_str().unwrap())
+        .collect();
     assert_eq!(names, ["pre-copy", "fork", "stop"]);
     let before = methods.iter().take_while(|one| one["open"] == false);
-    let before: Vec<_> =
-        before.map(|one| json!({"method": one["method"], "why": one["why"]})).collect();
+    let before: Vec<_> = before
+        .map(|one| json!({"method": one["method"], "why": one["why"]}))
+        .collect();
     assert_eq!(Value::from(before), capture["passed_over"]);
     for one in methods {
         assert_eq!(one["open"] == true, one["why"].is_null());
@@ -63,7 +70,10 @@ fn check<'v>(doctor: &'v Value, what: &str) -> &'v Value {
 fn a_capture_does_as_the_doctor_says() {
     let program = linked();
     let pid = program.pid().to_string();
-    let doctor = agree(goheap(["doctor", &pid, "--json"]), goheap(["info", &pid, "--json"]));
+    let doctor = agree(
+        goheap(["doctor", &pid, "--json"]),
+        goheap(["info", &pid, "--json"]),
+    );
     assert_eq!(doctor["go_version"], format!("go{GO}"));
     assert_eq!(doctor["pid"], program.pid());
     assert!(doctor["rss_bytes"].as_u64().unwrap() > 1 << 20);
@@ -72,7 +82,10 @@ fn a_capture_does_as_the_doctor_says() {
     }
     let page = goheap(["doctor", &pid]).done().text();
     let takes = doctor["dump_takes"].as_str().unwrap();
-    let line = page.lines().find(|line| line.trim().starts_with(takes)).unwrap();
+    let line = page
+        .lines()
+        .find(|line| line.trim().starts_with(takes))
+        .unwrap();
     assert!(line.contains("open: it stands still for some "), "{page}");
     assert!(line.ends_with("; goheap dump takes this"), "{page}");
     assert_eq!(page.matches("goheap dump takes this").count(), 1);
@@ -84,16 +97,49 @@ fn a_program_with_a_filter_gets_no_system_call() {
     let program = go_program(&folder, "filtered", FILTERED);
     let running = Started::of(&mut Command::new(&program));
     let pid = running.pid();
-    let doctor = agree(goheap(["doctor", &pid, "--json"]), goheap(["info", &pid, "--json"]));
+    // Whoever has CAP_SYS_ADMIN may suspend it.
+    let doctor = agree(
+        goheap(["doctor", &pid, "--json"]),
+        goheap(["info", &pid, "--json"]),
+    );
+    let seccomp = check(&doctor, "seccomp");
+    assert_eq!(
+        seccomp["good"] == true,
+        doctor["dump_takes"] != "stop",
+        "{doctor}"
+    );
+    if is_root() {
+        return;
+    }
+    unprivileged_and_filtered(&pid, &|args| goheap(args));
+}
+
+/// What whoever has no privileges is told of a process with a filter.
+fn unprivileged_and_filtered(pid: &str, goheap: &dyn Fn(&[&str]) -> Said) {
+    let (doctor, info) = (["doctor", pid, "--json"], ["info", pid, "--json"]);
+    let doctor = agree(goheap(&doctor), goheap(&info));
     assert_eq!(doctor["dump_takes"], "stop");
     let seccomp = check(&doctor, "seccomp");
     assert_eq!(seccomp["good"], false);
-    assert!(seccomp["change"][0].as_str().unwrap().contains("seccomp=unconfined"));
-    let page = goheap(["doctor", &pid]).done().text();
-    assert!(page.contains("fork      not open: it has a seccomp filter"), "{page}");
+    assert!(
+        seccomp["change"].to_string().contains("seccomp=unconfined"),
+        "{seccomp}"
+    );
+    let page = goheap(&["doctor", pid]).done().text();
+    assert!(
+        page.contains("fork      not open: it has a seccomp filter"),
+        "{page}"
+    );
     for method in ["pre-copy", "fork"] {
-        let refused = goheap(["info", &pid, "--method", method]);
-        refused.refused(&[&pid, "(filtered)", method, "seccomp filter", "goheap doctor"]);
+        let refused = goheap(&["info", pid, "--method", method]);
+        refused.refused(&[
+            pid,
+            "(filtered)",
+            method,
+            "seccomp filter",
+            "CAP_SYS_ADMIN",
+            "goheap doctor",
+        ]);
     }
 }
 
@@ -128,6 +174,9 @@ fn somebody_without_privileges() {
     let (doctor, info) = (["doctor", &pid, "--json"], ["info", &pid, "--json"]);
     if is_open {
         agree(as_nobody(&doctor), as_nobody(&info));
+        let filtered = for_all(&go_program(&folder, "filter", FILTERED), "filtered");
+        let filtered = Started::of(Command::new(&filtered).uid(NOBODY).gid(NOBODY));
+        unprivileged_and_filtered(&filtered.pid(), &|args| as_nobody(args));
     } else {
         refused_alike(&as_nobody(&doctor), &as_nobody(&info), &["ptrace_scope"]);
     }
@@ -152,7 +201,10 @@ fn a_process_that_is_traced() {
     };
     let stopped = Process::find(program.pid()).unwrap().stop(&long).unwrap();
     let pid = program.pid().to_string();
-    let (doctor, info) = (goheap(["doctor", &pid, "--json"]), goheap(["info", &pid, "--json"]));
+    let (doctor, info) = (
+        goheap(["doctor", &pid, "--json"]),
+        goheap(["info", &pid, "--json"]),
+    );
     refused_alike(&doctor, &info, &["already traced", "goheap-guard"]);
     stopped.resume().unwrap();
     goheap(["doctor", &pid]).done();
@@ -180,7 +232,10 @@ fn what_is_no_go_and_what_is_no_process() {
     sleep.wait().unwrap();
     assert_eq!((said.status, said.err.as_str()), (Some(1), ""));
     let json = said.json();
-    assert!(json["error"].as_str().unwrap().contains("not a Go program"), "{json}");
+    assert!(
+        json["error"].as_str().unwrap().contains("not a Go program"),
+        "{json}"
+    );
     assert_eq!(check(&json, "Go")["good"], false);
     goheap(["doctor", "4194305"]).refused(&["no process 4194305"]);
     goheap(["doctor", env!("CARGO_BIN_EXE_goheap")]).refused(&["executable"]);
@@ -188,10 +243,10 @@ fn what_is_no_go_and_what_is_no_process() {
 }
 
 /// A program that has said a line and waits.
-struct Started(Child);
+pub(crate) struct Started(Child);
 
 impl Started {
-    fn of(command: &mut Command) -> Started {
+    pub(crate) fn of(command: &mut Command) -> Started {
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut started = Started(command.spawn().unwrap());
         let mut line = String::new();
@@ -201,7 +256,7 @@ impl Started {
         started
     }
 
-    fn pid(&self) -> String {
+    pub(crate) fn pid(&self) -> String {
         self.0.id().to_string()
     }
 }
@@ -213,7 +268,7 @@ impl Drop for Started {
     }
 }
 
-fn go_program(folder: &tempfile::TempDir, name: &str, source: &str) -> PathBuf {
+pub(crate) fn go_program(folder: &tempfile::TempDir, name: &str, source: &str) -> PathBuf {
     let source = file(folder, &format!("{name}.go"), source.as_bytes());
     let program = folder.path().join(name);
     let go = toolchains::goroot(GO).unwrap().join("bin/go");
@@ -277,12 +332,19 @@ fn the_page_has_no_control_characters() {
     let folder = folder();
     let name = "red\x1b[31m";
     fs::copy("/bin/sleep", folder.path().join(name)).unwrap();
-    let mut sleep = Command::new(folder.path().join(name)).arg("100").spawn().unwrap();
+    let mut sleep = Command::new(folder.path().join(name))
+        .arg("100")
+        .spawn()
+        .unwrap();
     crate::live::wait_until("exec", || {
         let comm = fs::read_to_string(format!("/proc/{}/comm", sleep.id()));
         comm.is_ok_and(|comm| comm.starts_with("red"))
     });
-    let said = Said::of(command(["doctor", &sleep.id().to_string()]).output().unwrap());
+    let said = Said::of(
+        command(["doctor", &sleep.id().to_string()])
+            .output()
+            .unwrap(),
+    );
     sleep.kill().unwrap();
     sleep.wait().unwrap();
     assert!(!said.text().contains('\x1b'), "{:?}", said.text());

@@ -7,6 +7,7 @@ mod doctor;
 mod files;
 mod live;
 mod refusals;
+mod spot;
 mod usage;
 
 use std::ffi::OsStr;
