@@ -285,6 +285,18 @@ pub enum Denied {
          run it with --cap-add=SYS_PTRACE, which opens it in Docker's default profile, or without a filter"
     )]
     NoPtrace,
+    /// CAP_SYS_PTRACE alone does not open the files of another user's process (proc(5): `auxv`, `mem` and
+    /// `pagemap` are their owner's).
+    #[error(
+        "it belongs to user {theirs}, and this is user {ours}, whose CAP_SYS_PTRACE does not open that \
+         process's files below /proc; run as that user, or with CAP_DAC_READ_SEARCH as well"
+    )]
+    Files {
+        /// The user of the process.
+        theirs: u32,
+        /// The user of this process.
+        ours: u32,
+    },
     /// Neither of these: the process made itself unreadable (it changed its user or gained
     /// privileges), or a container or security module forbids it.
     #[error(

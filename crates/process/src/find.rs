@@ -429,9 +429,12 @@ fn already_traced(pid: u32, status: &Status) -> ProcessError {
 }
 
 fn not_permitted(pid: u32, status: &Status) -> ProcessError {
+    const CAP_DAC_OVERRIDE: u32 = 1;
+    const CAP_DAC_READ_SEARCH: u32 = 2;
     const CAP_SYS_PTRACE: u32 = 19;
     let own = Status::read(Path::new("/proc/self")).map_or(0, |own| own.capabilities);
     let capable = own & 1 << CAP_SYS_PTRACE != 0;
+    let opens = own & (1 << CAP_DAC_OVERRIDE | 1 << CAP_DAC_READ_SEARCH) != 0;
     let ours = sys::geteuid();
     let why = match yama() {
         Some(scope) if scope >= 3 => Denied::Yama { scope },
@@ -440,6 +443,10 @@ fn not_permitted(pid: u32, status: &Status) -> ProcessError {
             ours,
         },
         Some(scope) if !capable && scope >= 1 => Denied::Yama { scope },
+        _ if !opens && status.uid != ours => Denied::Files {
+            theirs: status.uid,
+            ours,
+        },
         _ => Denied::Other,
     };
     ProcessError::NotPermitted {

@@ -51,7 +51,7 @@ pub(super) fn access(pid: u32, error: &CommandError, around: &Surroundings) -> V
     if ours != 0 {
         ways.push(format!("sudo goheap dump {pid} -o FILE"));
         ways.push(
-            "sudo setcap cap_sys_ptrace+ep \"$(command -v goheap)\" (for whoever may run it)"
+            "sudo setcap cap_sys_ptrace,cap_dac_read_search+ep \"$(command -v goheap)\" (for whoever may run it)"
                 .to_owned(),
         );
         if theirs != ours && theirs != 0 {

@@ -163,11 +163,10 @@ fn somebody_without_privileges() {
         let command = command.args(args).current_dir("/").uid(NOBODY).gid(NOBODY);
         Said::of(command.output().unwrap())
     };
-    let program = build(GO, "linked", &BuildOptions::default()).unwrap();
 
     // Its own process.
-    let copy = for_all(&program.executable, "linked");
-    let own = Started::of(Command::new(&copy).arg("1000").uid(NOBODY).gid(NOBODY));
+    let copy = for_all(&go_program(&folder, "plain", PLAIN), "own");
+    let own = Started::of(Command::new(&copy).uid(NOBODY).gid(NOBODY));
     let pid = own.pid();
     let is_open = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope")
         .map_or(true, |scope| scope.trim() == "0");
@@ -286,6 +285,21 @@ pub(crate) fn go_program(folder: &tempfile::TempDir, name: &str, source: &str) -
     assert!(built.success());
     program
 }
+
+/// Waits.
+const PLAIN: &str = r#"
+package main
+
+import (
+	"fmt"
+	"time"
+)
+
+func main() {
+	fmt.Println("ready")
+	time.Sleep(time.Hour)
+}
+"#;
 
 /// Sets a filter for all of its threads that lets everything through.
 const FILTERED: &str = r#"

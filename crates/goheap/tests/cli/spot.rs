@@ -2,6 +2,7 @@
 
 #![cfg(target_os = "linux")]
 
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -12,8 +13,7 @@ use crate::doctor::{Started, go_program};
 use crate::live::wait_until;
 use crate::{Said, command, folder, goheap, names};
 
-/// Grows by 2 MiB and a goroutine every 20 ms, to 160 MiB and 80 of them, and ends after as many
-/// seconds as it is told.
+/// Grows by 2 MiB and a goroutine every 20 ms, as often as it is told, and ends after as many seconds.
 const GROWS: &str = r#"
 package main
 
@@ -28,10 +28,11 @@ var kept [][]byte
 
 func main() {
 	seconds, _ := strconv.Atoi(os.Args[1])
+	most, _ := strconv.Atoi(os.Args[2])
 	end := time.Now().Add(time.Duration(seconds) * time.Second)
 	fmt.Println("ready")
 	for time.Now().Before(end) {
-		if len(kept) < 80 {
+		if len(kept) < most {
 			more := make([]byte, 2<<20)
 			for i := range more {
 				more[i] = 1
@@ -44,22 +45,14 @@ func main() {
 }
 "#;
 
-fn grows(seconds: u32) -> Started {
+fn grows(seconds: u32, most: u32) -> Started {
     static PROGRAM: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
     let (_, program) = PROGRAM.get_or_init(|| {
         let folder = folder();
         let program = go_program(&folder, "grows", GROWS);
         (folder, program)
     });
-    Started::of(Command::new(program).arg(seconds.to_string()))
-}
-
-fn lines(said: &Said) -> Vec<Value> {
-    let lines = said.text();
-    lines
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+    Started::of(Command::new(program).args([seconds.to_string(), most.to_string()]))
 }
 
 #[test]
@@ -72,7 +65,7 @@ fn a_dump_when_something_holds() {
         (&["heap>=50MiB"], "heap is ", 40 << 20),
         (&["goroutines>40", "rss>90%"], "goroutines are ", 1 << 20),
     ] {
-        let program = grows(120);
+        let program = grows(120, 80);
         let mut args = vec!["dump".to_owned(), program.pid(), "--json".to_owned()];
         args.extend(["-o".to_owned(), path.to_owned()]);
         args.extend(
@@ -93,7 +86,7 @@ fn a_dump_when_something_holds() {
         std::fs::remove_file(path).unwrap();
     }
     // What holds already is not waited for, and is said.
-    let program = grows(120);
+    let program = grows(120, 80);
     let said = goheap(["dump", &program.pid(), "-o", path, "--when", "rss>1MiB"]);
     assert_eq!(said.status, Some(0));
     assert!(
@@ -108,7 +101,7 @@ fn a_dump_when_something_holds() {
 fn a_process_that_ends_before() {
     let folder = folder();
     let path = folder.path().join("x.heapdump");
-    let program = grows(1);
+    let program = grows(1, 1);
     let args = ["--when", "rss>99GiB", "--json"];
     let said = goheap(
         ["dump", &program.pid(), "-o", path.to_str().unwrap()]
@@ -128,21 +121,30 @@ fn a_process_that_ends_before() {
 fn again_and_again_and_the_newest_are_kept() {
     let folder = folder();
     let path = folder.path().join("x.heapdump.zst");
-    let path = path.to_str().unwrap();
-    let program = grows(8);
-    let args = [
-        "--every",
-        "1s",
-        "--keep",
-        "2",
-        "--when",
-        "heap>1MiB",
-        "--json",
-    ];
-    let said = goheap(["dump", &program.pid(), "-o", path].iter().chain(&args));
-    assert_eq!(said.status, Some(0), "{}", said.err);
-    let dumps = lines(&said);
-    assert!(dumps.len() > 2, "{}", said.err);
+    let program = grows(120, 4);
+    let mut goheap_runs = command(["dump", &program.pid(), "-o"])
+        .arg(&path)
+        .args([
+            "--every",
+            "1s",
+            "--keep",
+            "2",
+            "--when",
+            "heap>1MiB",
+            "--json",
+        ])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let out = BufReader::new(goheap_runs.stdout.take().unwrap());
+    let mut lines = out
+        .lines()
+        .map(|line| serde_json::from_str(&line.unwrap()).unwrap());
+    let mut dumps: Vec<Value> = lines.by_ref().take(4).collect();
+    drop(program);
+    dumps.extend(lines);
+    assert_eq!(goheap_runs.wait().unwrap().code(), Some(0));
+    assert!(dumps.len() >= 4);
     let written: Vec<_> = dumps
         .iter()
         .map(|dump| dump["output"].as_str().unwrap().to_owned())
@@ -165,7 +167,7 @@ fn again_and_again_and_the_newest_are_kept() {
 #[test]
 fn a_signal_ends_the_waiting() {
     let folder = folder();
-    let program = grows(120);
+    let program = grows(120, 80);
     for (more, status) in [(&["--when", "rss>99GiB"][..], 130), (&["--every", "1h"], 0)] {
         let goheap = command(["dump", &program.pid(), "-o"])
             .arg(folder.path().join("x.heapdump"))
