@@ -400,7 +400,9 @@ impl Subject {
                 let is_lost = snapshot.is_lost();
                 let standstill = Standstill::of(snapshot);
                 if is_lost {
-                    let why = standstill.left.unwrap_or_else(|| "it was killed".to_owned());
+                    let why = standstill
+                        .left
+                        .unwrap_or_else(|| "it was killed".to_owned());
                     return Err(CommandError::CopyLost { why });
                 }
                 let summary = walked.map_err(failed)?;
