@@ -1,5 +1,9 @@
 //! The memory of a snapshot whose pages are in an image.
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+
 use goheap_memory::{Addr, Fault, FaultKind, Memory};
 
 use super::copy::Run;
@@ -8,7 +12,7 @@ use crate::pages::Pagemap;
 use crate::proc::Area;
 use crate::supervisor::Supervisor;
 use crate::sys::{self, page};
-use crate::{LiveMemory, ProcessError};
+use crate::{LiveMemory, Process, ProcessError};
 
 /// Files that are mapped privately and writable are copied whole up to this size: a page of them that
 /// nobody has touched is not zeros.
@@ -19,7 +23,11 @@ pub(super) const WHOLE_FILE: u64 = 64 << 20;
 pub(super) struct Imaged {
     image: Image,
     areas: Vec<Area>,
-    /// For what is not copied: what the process cannot have changed, and what it shares.
+    /// The executable, with its path as the process sees it: what of it the process has not changed
+    /// is not copied, and must be there when the process has ended.
+    executable: Option<(PathBuf, File)>,
+    /// For what else is not copied: other files that the process cannot have changed, and what it
+    /// shares.
     live: LiveMemory,
     /// What was registered for tracking must be taken back.
     supervisor: Option<Supervisor>,
@@ -28,14 +36,18 @@ pub(super) struct Imaged {
 impl Imaged {
     /// `supervisor` is taking something back, and tells when it has.
     pub(super) fn new(
+        process: &Process,
         image: Image,
         areas: Vec<Area>,
         live: LiveMemory,
         supervisor: Option<Supervisor>,
     ) -> Imaged {
+        let path = process.executable();
+        let file = File::open(process.executable_link()).ok();
         Imaged {
             image,
             areas,
+            executable: path.map(ToOwned::to_owned).zip(file),
             live,
             supervisor,
         }
@@ -55,6 +67,20 @@ impl Imaged {
             .partition_point(|area| area.mapping.start.get() <= at);
         let area = self.areas.get(behind.checked_sub(1)?)?;
         (at < area.mapping.end.get()).then_some(area)
+    }
+
+    /// Fills `buf` with what the executable has at `at`; `false` if it is none of its, or the file
+    /// ends before.
+    fn read_executable(&self, area: &Area, at: u64, buf: &mut [u8]) -> bool {
+        let Some((path, file)) = &self.executable else {
+            return false;
+        };
+        let inside = at - area.mapping.start.get();
+        !area.shared
+            && area.mapping.name.as_ref() == Some(path)
+            && file
+                .read_exact_at(buf, area.mapping.offset + inside)
+                .is_ok()
     }
 
     /// Fills the front of `buf`, and tells how much.
@@ -78,7 +104,7 @@ impl Imaged {
         } else if is_copied(area) && !area.is_of_file() {
             // Nobody has ever touched it, or it was given back.
             buf.fill(0);
-        } else {
+        } else if !self.read_executable(area, at, buf) {
             self.live
                 .read(Addr::new(at), buf)
                 .map_err(|fault| fault.kind)?;

@@ -68,7 +68,8 @@ pub(super) fn take(
         Reply::Failed { why, errno } => return Err(refused(pid, why, errno)),
         _ => return Err(lost(io::ErrorKind::InvalidData.into()).into()),
     }
-    let rounds = approach(&mut tracked, watch)?;
+    // And one more when everything is ready for the stop.
+    let rounds = approach(&mut tracked, watch)? + 1;
     let pause = stop_and_copy(process, options, watch, &mut tracked)?;
     // The process pays for each page that it writes to until this is done: it is not waited for.
     tracked.end_tracking();
@@ -102,7 +103,13 @@ pub(super) fn take(
         copied,
         extra: image.bytes(),
     };
-    let imaged = Imaged::new(image, areas, stopped.memory().clone(), Some(keeper));
+    let imaged = Imaged::new(
+        process,
+        image,
+        areas,
+        stopped.memory().clone(),
+        Some(keeper),
+    );
     Ok(super::snapshot(
         process,
         &stopped,
@@ -152,10 +159,6 @@ fn approach(tracked: &mut Tracked<'_>, watch: &mut dyn Watch) -> Result<u32, Fai
             at = Instant::now();
         }
     }
-    if at.elapsed() >= FRESH / 4 {
-        tracked.round(Round::Next)?;
-        rounds += 1;
-    }
     Ok(rounds)
 }
 
@@ -186,6 +189,8 @@ fn stop_and_copy(
     let next = AtomicUsize::new(0);
     let memory = tracked.memory().clone();
     let room = (tracked.last() * 2).clamp(ROOM.start, ROOM.end) as usize;
+    // Before its memory is touched: a fork takes that away, until it is written to again.
+    let stopper = start_supervisor(pid)?;
     let mut own = Worker::new(pid, room).map_err(failed)?;
     let mut other = Worker::new(pid, room).map_err(failed)?;
     thread::scope(|scope| {
@@ -200,6 +205,8 @@ fn stop_and_copy(
                 let _waited_for = ended.send(other);
             }
         });
+        // All that takes time is made: what is written from here on is copied in the pause.
+        tracked.round(Round::Next)?;
         let mut failure = None;
         let mut at = Instant::now();
         let mut rest = |time: Duration| {
@@ -211,7 +218,7 @@ fn stop_and_copy(
             thread::sleep(until.saturating_duration_since(Instant::now()));
         };
         let mut suits = |stopped: &Stopped| watch.suits(stopped);
-        let mut stopped = hold_when(process, &options.stop, None, &mut suits, &mut rest)?;
+        let mut stopped = hold_when(process, &options.stop, Some(stopper), &mut suits, &mut rest)?;
         let _helps = begin.send(());
         let areas = tracked.areas()?;
         own.work_on_untracked(&areas, &memory);

@@ -56,7 +56,7 @@ pub(super) fn take(
         copied,
         extra: image.bytes(),
     };
-    let imaged = Imaged::new(image, areas, stopped.memory().clone(), None);
+    let imaged = Imaged::new(process, image, areas, stopped.memory().clone(), None);
     let contents = Contents::Imaged(imaged);
     Ok(super::snapshot(process, &stopped, contents, taken))
 }

@@ -37,6 +37,8 @@ pub(super) struct Tracked<'p> {
     maps: Maps,
     memory: LiveMemory,
     image: Image,
+    /// What was mapped when it was last registered.
+    registered: Vec<Area>,
     /// Pages that were there and could not be read: nothing notes whether they are written to.
     missed: Vec<Run>,
     copied: u64,
@@ -69,6 +71,7 @@ impl<'p> Tracked<'p> {
             maps,
             memory: process.memory(),
             image: Image::new(file),
+            registered: Vec::new(),
             missed: Vec::new(),
             copied: 0,
             last: 0,
@@ -123,11 +126,15 @@ impl<'p> Tracked<'p> {
     pub(super) fn round(&mut self, round: Round) -> Result<u64, Failed> {
         let areas = self.areas()?;
         let areas: Vec<Area> = areas.into_iter().filter(is_tracked).collect();
-        self.register(&areas)?;
+        // It takes a lock of the process's for each of them.
+        if areas != self.registered {
+            self.register(&areas)?;
+            self.registered.clone_from(&areas);
+        }
         if round == Round::First {
             self.touch_files(&areas);
         }
-        let runs = self.protect(&areas)?;
+        let runs = self.protect(&areas, round)?;
         let copied = self.copy(&runs)?;
         self.note_missed(&runs, copied);
         Ok(self.last)
@@ -175,7 +182,12 @@ impl<'p> Tracked<'p> {
     }
 
     /// Protects the pages that are there and are not protected, and tells which they are.
-    fn protect(&mut self, areas: &[Area]) -> Result<Vec<Run>, Failed> {
+    fn protect(&mut self, areas: &[Area], round: Round) -> Result<Vec<Run>, Failed> {
+        let slice = match round {
+            Round::First => SLICE,
+            // Few are left: it is hardly more than looking.
+            Round::Next => SLICE * 16,
+        };
         let mut runs: Vec<Run> = Vec::new();
         let mut found = Vec::new();
         for area in areas {
@@ -190,7 +202,7 @@ impl<'p> Tracked<'p> {
             };
             let scanned = self
                 .pagemap
-                .slices(start, end, SLICE, &mut |pagemap, from, to| {
+                .slices(start, end, slice, &mut |pagemap, from, to| {
                     pagemap.scan(from, to, query, &mut found)
                 });
             scanned.map_err(|errno| self.scan_error(errno))?;

@@ -3,8 +3,8 @@
 use std::panic::{self, AssertUnwindSafe};
 use std::time::Duration;
 
-use goheap_memory::{Addr, FaultKind, Memory, Part, Target as _};
-use goheap_process::{ProcessError, StopOptions};
+use goheap_memory::{Addr, FaultKind, Mapping, Memory, Part, Target as _};
+use goheap_process::{Method, ProcessError, SnapshotOptions, StopOptions, Stopped, Watch};
 
 use crate::target::{BUFFER, PATTERN, SPINNERS, Target, eventually};
 
@@ -184,6 +184,44 @@ fn a_process_killed_while_it_is_held_is_gone() {
         std::os::unix::process::ExitStatusExt::signal(&status),
         Some(libc::SIGKILL)
     );
+}
+
+#[test]
+fn a_snapshot_outlives_its_process() {
+    let mut target = Target::start("counter");
+    let process = target.find();
+    let options = SnapshotOptions {
+        stop: StopOptions::default(),
+        method: Some(Method::Stop),
+        directory: std::env::temp_dir(),
+        beside: 0,
+        sites: Vec::new(),
+    };
+    let snapshot = process.snapshot(&options, &mut Any).expect("a snapshot");
+    target.child.kill().unwrap();
+    target.child.wait().unwrap();
+    let mut pattern = [0; PATTERN.len()];
+    let buffer = Addr::new(target.ready[0]);
+    snapshot.read(buffer, &mut pattern).expect("what it wrote");
+    assert_eq!(&pattern, PATTERN);
+    // What nobody writes to is not copied.
+    let code =
+        |mapping: &&Mapping| mapping.execute && mapping.name.as_deref() == process.executable();
+    let code = snapshot.mappings().iter().find(code).expect("its code");
+    let mut bytes = [0; 4096];
+    snapshot.read(code.start, &mut bytes).expect("its code");
+    let file = std::fs::read(process.executable().unwrap()).unwrap();
+    let offset = code.offset as usize;
+    assert_eq!(bytes, file[offset..offset + bytes.len()]);
+}
+
+/// Takes any moment.
+struct Any;
+
+impl Watch for Any {
+    fn suits(&mut self, _: &Stopped) -> bool {
+        true
+    }
 }
 
 #[test]

@@ -314,10 +314,8 @@ fn map_anew(random: &mut Random) {
     let base = own(&ANEW, LEN);
     let at = base + random.below(LEN / PAGE / 64) * 64 * PAGE;
     // SAFETY: it is this thread's.
-    assert_eq!(
-        unsafe { libc::munmap(at as *mut libc::c_void, 64 * PAGE) },
-        0
-    );
+    let unmapped = unsafe { libc::munmap(at as *mut libc::c_void, 64 * PAGE) };
+    assert_eq!(unmapped, 0);
     if random.below(2) == 0 {
         thread::sleep(Duration::from_micros(300));
     }
@@ -419,10 +417,8 @@ fn protect(random: &mut Random) {
     let at = base + random.below(LEN / PART) * PART;
     let protect = |protection| {
         // SAFETY: it is this thread's.
-        assert_eq!(
-            unsafe { libc::mprotect(at as *mut libc::c_void, PART, protection) },
-            0
-        );
+        let protected = unsafe { libc::mprotect(at as *mut libc::c_void, PART, protection) };
+        assert_eq!(protected, 0);
     };
     protect(READ_WRITE);
     for _ in 0..10 {
