@@ -256,9 +256,11 @@ fn seccomp(target: &Seen, may_suspend: Option<bool>) -> Check {
         Seccomp::Strict => Check::new("seccomp", Some(false), "it is in strict mode"),
         Seccomp::Filter if may_suspend == Some(true) => Check::new(
             "seccomp",
-            Some(true),
-            "it has a filter, which goheap may suspend for one call (CAP_SYS_ADMIN)",
-        ),
+            Some(false),
+            "it has a filter, which goheap may suspend for one call (CAP_SYS_ADMIN), and does if a \
+             method is asked for by name",
+        )
+        .change(advice::unfiltered(target)),
         Seccomp::Filter => Check::new(
             "seccomp",
             Some(false),
