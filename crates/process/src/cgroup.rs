@@ -37,6 +37,26 @@ pub struct Cgroup {
     pub pids: Option<Limit>,
 }
 
+/// A memory cgroup that has a limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Limited {
+    /// Its directory.
+    pub(crate) directory: PathBuf,
+    /// Its limit, in bytes.
+    pub(crate) limit: Limit,
+    /// Whether running out of it is the end of more than one process: `memory.oom.group`, or
+    /// version 1's `oom_kill_disable`, which lets the group hang.
+    pub(crate) takes_all: bool,
+}
+
+/// The memory cgroups of process `pid` that have a limit, its own first.
+pub(crate) fn memory_limits(pid: u32) -> Vec<Limited> {
+    let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let group = Group::find(&groups, &mounts, "memory");
+    group.map_or_else(Vec::new, |group| group.memory_limits())
+}
+
 /// Files of a controller's group, by version.
 struct Files {
     most: &'static str,
@@ -75,13 +95,8 @@ impl Cgroup {
         let memory = Group::find(groups, mounts, "memory");
         let pids = Group::find(groups, mounts, "pids");
         let memory_limit = memory.as_ref().and_then(|group| {
-            let files = &MEMORY[usize::from(group.version_2)];
-            let limits = group.directories().filter_map(|directory| {
-                let mut limit = limit(&directory, files)?;
-                limit.used = limit.used.saturating_sub(idle_files(&directory));
-                Some(limit)
-            });
-            limits.min_by_key(Limit::left)
+            let limits = group.memory_limits().into_iter();
+            limits.map(|limited| limited.limit).min_by_key(Limit::left)
         });
         let oom_group = memory.as_ref().is_some_and(|group| {
             group
@@ -157,6 +172,25 @@ impl Group {
         })
     }
 
+    /// Of its directories, those that limit memory.
+    fn memory_limits(&self) -> Vec<Limited> {
+        let files = &MEMORY[usize::from(self.version_2)];
+        let limited = |directory: PathBuf| {
+            let mut limit = limit(&directory, files)?;
+            limit.used = limit.used.saturating_sub(idle_files(&directory));
+            let takes_all = match self.version_2 {
+                true => number(&directory.join("memory.oom.group")) == Some(1),
+                false => hangs(&directory),
+            };
+            Some(Limited {
+                directory,
+                limit,
+                takes_all,
+            })
+        };
+        self.directories().filter_map(limited).collect()
+    }
+
     /// Its directory, and those above it, whose limits hold for it as well.
     fn directories(&self) -> impl Iterator<Item = PathBuf> + '_ {
         self.below.ancestors().map(|below| self.mount.join(below))
@@ -172,6 +206,14 @@ fn limit(directory: &Path, files: &Files) -> Option<Limit> {
 /// `None` where there is no such file, or it says `max`.
 fn number(path: &Path) -> Option<u64> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+/// Whether a group of version 1 stands still, rather than losing a process, when its memory is over.
+fn hangs(directory: &Path) -> bool {
+    let control = fs::read_to_string(directory.join("memory.oom_control")).unwrap_or_default();
+    control
+        .lines()
+        .any(|line| line.trim() == "oom_kill_disable 1")
 }
 
 /// What the kernel keeps of files and nobody has used lately.
@@ -254,6 +296,19 @@ mod tests {
             used: 3_000_000,
         };
         assert_eq!(got.memory, Some(memory));
+        let group = Group::find(groups, &mounts, "memory").expect("a group");
+        let directory = folder.path().join("x");
+        let limited = |takes_all| {
+            vec![Limited {
+                directory: directory.clone(),
+                limit: memory,
+                takes_all,
+            }]
+        };
+        assert_eq!(group.memory_limits(), limited(false));
+        let control = "oom_kill_disable 1\nunder_oom 0\n";
+        fs::write(directory.join("memory.oom_control"), control).expect("a file");
+        assert_eq!(group.memory_limits(), limited(true));
         assert_eq!((got.pids, got.oom_group), (None, false));
         assert_eq!(got.path, "/docker/x");
     }

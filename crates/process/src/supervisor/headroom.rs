@@ -7,9 +7,9 @@
 //! told to take first. While it is kept, a sixteenth and 64 MiB must be left, or it is ended.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::proc;
+use crate::{cgroup, proc};
 
 const MIB: u64 = 1 << 20;
 
@@ -104,90 +104,12 @@ impl Headroom {
 
 /// The limits of the memory cgroups above a process.
 fn groups(pid: u32) -> Vec<Room> {
-    let lines = fs::read_to_string(proc::path(pid, "cgroup")).unwrap_or_default();
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let mut rooms = Vec::new();
-    for line in lines.lines() {
-        // cgroups(7): "hierarchy:controllers:path"
-        let mut fields = line.splitn(3, ':');
-        let (Some(_), Some(controllers), Some(path)) =
-            (fields.next(), fields.next(), fields.next())
-        else {
-            continue;
-        };
-        let unified = controllers.is_empty();
-        if !unified && controllers.split(',').all(|one| one != "memory") {
-            continue;
-        }
-        for (mount, root) in mounts.lines().filter_map(|line| mount_of(line, unified)) {
-            let below = path
-                .strip_prefix(&root)
-                .unwrap_or(path)
-                .trim_start_matches('/');
-            let folder = mount.join(below);
-            // In a container the path may be one of the host.
-            let mut folder = if folder.is_dir() {
-                folder
-            } else {
-                mount.clone()
-            };
-            while folder.starts_with(&mount) {
-                rooms.extend(room(&folder, unified));
-                if !folder.pop() {
-                    break;
-                }
-            }
-        }
-    }
-    rooms
-}
-
-/// Where a line of mountinfo mounts the hierarchy that accounts memory, and which part of that.
-fn mount_of(line: &str, unified: bool) -> Option<(PathBuf, String)> {
-    // proc_pid_mountinfo(5): "id parent dev root mount options.. - type source super-options"
-    let (front, back) = line.split_once(" - ")?;
-    let mut front = front.split(' ').skip(3);
-    let (root, mount) = (front.next()?, front.next()?);
-    let mut back = back.split(' ');
-    let (kind, options) = (back.next()?, back.nth(1).unwrap_or_default());
-    let fits = match unified {
-        true => kind == "cgroup2",
-        false => kind == "cgroup" && options.split(',').any(|option| option == "memory"),
+    let room = |limited: cgroup::Limited| Room {
+        of: format!("its memory cgroup ({})", limited.directory.display()),
+        free: limited.limit.left(),
+        takes_all: limited.takes_all,
     };
-    let root = if root == "/" { "" } else { root };
-    fits.then(|| (PathBuf::from(mount), root.to_owned()))
-}
-
-/// What is free in one cgroup; `None` if it has no limit.
-fn room(folder: &Path, unified: bool) -> Option<Room> {
-    let number = |name: &str| {
-        let text = fs::read_to_string(folder.join(name)).ok()?;
-        text.trim().parse::<u64>().ok()
-    };
-    let stat = folder.join("memory.stat");
-    let (limit, usage, cache) = match unified {
-        // "max" is no number: no limit.
-        true => (
-            number("memory.max")?,
-            number("memory.current")?,
-            first_size(&stat, "inactive_file"),
-        ),
-        false => (
-            number("memory.limit_in_bytes")?,
-            number("memory.usage_in_bytes")?,
-            first_size(&stat, "total_inactive_file"),
-        ),
-    };
-    let takes_all = match unified {
-        true => number("memory.oom.group") == Some(1),
-        false => first_size(&folder.join("memory.oom_control"), "oom_kill_disable") == Some(1),
-    };
-    // A v1 group without a limit has one beyond all memory.
-    (limit < 1 << 60).then(|| Room {
-        of: format!("its memory cgroup ({})", folder.display()),
-        free: limit.saturating_sub(usage.saturating_sub(cache.unwrap_or(0))),
-        takes_all,
-    })
+    cgroup::memory_limits(pid).into_iter().map(room).collect()
 }
 
 /// The number behind a name at the beginning of a line.
@@ -234,20 +156,5 @@ mod tests {
             headroom(anonymous, 127 * MIB, false).may_keep(),
             Err(127 * MIB)
         );
-    }
-
-    #[test]
-    fn mounts_of_both_kinds_are_told_apart() {
-        let unified = "30 23 0:26 / /sys/fs/cgroup rw shared:4 - cgroup2 cgroup2 rw,nsdelegate";
-        let old = "33 25 0:29 /docker/abc /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory";
-        let mount = PathBuf::from("/sys/fs/cgroup");
-        assert_eq!(
-            mount_of(unified, true),
-            Some((mount.clone(), String::new()))
-        );
-        assert_eq!(mount_of(unified, false), None);
-        let memory = (mount.join("memory"), "/docker/abc".to_owned());
-        assert_eq!(mount_of(old, false), Some(memory));
-        assert_eq!(mount_of(old, true), None);
     }
 }
