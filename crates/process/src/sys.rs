@@ -29,7 +29,13 @@ fn errno() -> Errno {
     std::io::Error::last_os_error().raw_os_error().unwrap_or(0)
 }
 
-fn ptrace(request: libc::c_uint, tid: u32, addr: usize, data: usize) -> Result<(), Errno> {
+/// What libc takes for the number of a ptrace request.
+#[cfg(target_env = "musl")]
+type PtraceRequest = libc::c_int;
+#[cfg(not(target_env = "musl"))]
+type PtraceRequest = libc::c_uint;
+
+fn ptrace(request: PtraceRequest, tid: u32, addr: usize, data: usize) -> Result<(), Errno> {
     // SAFETY: the requests made in this file read `addr` and `data` as numbers, or (GETREGSET) as
     // a pointer to an iovec that outlives the call and describes a live buffer.
     let got = unsafe {

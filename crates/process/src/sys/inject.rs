@@ -126,7 +126,7 @@ fn stopped_how(tid: u32) -> Result<Option<Stop>, Errno> {
 /// Sleeps until the kernel has something to report of a traced thread or a child, or for so long.
 fn wait_for_a_report(at_most: Duration) {
     let timeout = libc::timespec {
-        tv_sec: at_most.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+        tv_sec: at_most.as_secs().try_into().unwrap_or(i64::MAX),
         tv_nsec: at_most.subsec_nanos().into(),
     };
     // SAFETY: all zeros are a sigset_t; the set and the timeout outlive the call, and a null place for
@@ -154,8 +154,11 @@ pub(crate) fn may_suspend_seccomp() -> Result<(), Errno> {
     let child = match super::fork()? {
         super::Forked::Parent(pid) => pid,
         super::Forked::Child => loop {
-            // SAFETY: has no arguments and no preconditions.
-            unsafe { libc::pause() };
+            // SAFETY: they take a number or nothing. The alarm ends it if this process is killed.
+            unsafe {
+                libc::alarm(5);
+                libc::pause();
+            };
         },
     };
     let options = SUSPEND_SECCOMP.cast_unsigned() as usize;

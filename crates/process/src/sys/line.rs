@@ -25,7 +25,7 @@ pub(crate) fn poll(fd: i32, events: i16, timeout: Option<Duration>) -> Result<bo
     loop {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         let left = left.map(|left| libc::timespec {
-            tv_sec: left.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+            tv_sec: left.as_secs().try_into().unwrap_or(i64::MAX),
             tv_nsec: left.subsec_nanos().into(),
         });
         let mut poll = libc::pollfd {
