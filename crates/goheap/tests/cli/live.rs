@@ -293,8 +293,7 @@ fn a_moment_that_is_not_safe_is_told_or_given_up() {
     assert!(said, "with one try, no dump was at an unsafe moment");
 }
 
-/// goheap, writing a dump into a pipe that nobody reads: it stands half-way, and the process with
-/// it.
+/// goheap, writing a dump into a pipe that nobody reads: it stands half-way, and the process runs on.
 struct Stuck {
     goheap: Option<Child>,
     pid: u32,
@@ -302,17 +301,18 @@ struct Stuck {
 
 impl Stuck {
     fn on(pid: u32) -> Stuck {
-        let goheap = command(["dump", &pid.to_string(), "--exact", "-o", "-"])
+        let mut goheap = command(["dump", &pid.to_string(), "--exact", "-o", "-"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let stuck = Stuck {
+        // Once something comes, the process was captured; no more is read.
+        let read = goheap.stdout.as_mut().unwrap().read_exact(&mut [0]);
+        read.unwrap();
+        Stuck {
             goheap: Some(goheap),
             pid,
-        };
-        wait_until("the process to be held", || is_traced(pid));
-        stuck
+        }
     }
 
     fn signal(&self, name: &str) {
@@ -417,8 +417,9 @@ fn a_signal_leaves_no_half_of_a_file() {
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        wait_until("the process to be held", || {
-            is_traced(program.pid()) || names(folder.path()).len() == 1
+        // What is written has another name until it is whole.
+        wait_until("something to be written", || {
+            names(folder.path()).len() > 1 || !runs(goheap.id())
         });
         signal_if_there("INT", goheap.id());
         let said = Said::of(goheap.wait_with_output().unwrap());
@@ -432,6 +433,12 @@ fn a_signal_leaves_no_half_of_a_file() {
         file(&folder, "x.heapdump", b"what was there before");
     }
     panic!("goheap was always done before the signal");
+}
+
+/// Whether a child of ours has not ended yet.
+fn runs(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    !status.is_empty() && !status.contains("State:\tZ")
 }
 
 fn signal_if_there(name: &str, pid: u32) {
