@@ -430,7 +430,7 @@ pub(crate) struct CheckArgs {
 
 /// Show what is in a process, a core or a dump: version, sizes, counts, goroutines
 ///
-/// A process is stopped while it is counted; nothing is written.
+/// Of a process what was captured is counted, while it runs on; no file of that is kept.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     goheap info 4711\n  \

@@ -268,12 +268,23 @@ impl Drop for Started {
 }
 
 pub(crate) fn go_program(folder: &tempfile::TempDir, name: &str, source: &str) -> PathBuf {
+    go_program_for("amd64", folder, name, source)
+}
+
+/// The same for another processor.
+pub(crate) fn go_program_for(
+    goarch: &str,
+    folder: &tempfile::TempDir,
+    name: &str,
+    source: &str,
+) -> PathBuf {
     let source = file(folder, &format!("{name}.go"), source.as_bytes());
     let program = folder.path().join(name);
     let go = toolchains::goroot(GO).unwrap().join("bin/go");
     let built = Command::new(go)
         .args(["build", "-o"])
         .args([&program, &source])
+        .env("GOARCH", goarch)
         .env("CGO_ENABLED", "0")
         .env("GOTOOLCHAIN", "local")
         .env("GO111MODULE", "off")

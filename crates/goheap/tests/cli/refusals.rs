@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use goheap_testkit::obedient::Obedient;
-use goheap_testkit::{BuildOptions, build, toolchains};
+use goheap_testkit::{BuildOptions, build};
 
+use crate::doctor::go_program_for;
 use crate::live::{GO, wait_until};
 use crate::{Said, command, file, folder, goheap, names, recorded};
 
@@ -119,26 +120,8 @@ fn another_build_as_exe() {
 #[test]
 fn thirty_two_bits() {
     let folder = folder();
-    let source = file(
-        &folder,
-        "small.go",
-        b"package main\nimport \"time\"\nfunc main() { time.Sleep(time.Hour) }\n",
-    );
-    let program = folder.path().join("small");
-    let go = toolchains::goroot(GO).unwrap().join("bin/go");
-    let built = Command::new(go)
-        .args(["build", "-o"])
-        .args([&program, &source])
-        .env("GOARCH", "386")
-        .env("CGO_ENABLED", "0")
-        .env("GOTOOLCHAIN", "local")
-        .env("GO111MODULE", "off")
-        .env("GOFLAGS", "")
-        .env("GOCACHE", toolchains::cache().unwrap().join("gocache"))
-        .env_remove("GOROOT")
-        .status()
-        .unwrap();
-    assert!(built.success());
+    let source = "package main\nimport \"time\"\nfunc main() { time.Sleep(time.Hour) }\n";
+    let program = go_program_for("386", &folder, "small", source);
     let running = Ends::start(&mut Command::new(&program));
     dump(&running.pid()).refused(&[&running.pid(), "small", "32-bit"]);
 }
