@@ -100,6 +100,21 @@ fn counts(running: &mut Obedient) -> BTreeMap<String, i64> {
     said.split(' ').map(count).collect()
 }
 
+/// What /proc tells while no signal for the process as a whole is on its way, as its timers send them now
+/// and then, nor anything else that is soon over.
+fn settled(pid: u32) -> BTreeMap<String, String> {
+    let is_pending = |line: &str| {
+        let set = line.strip_prefix("ShdPnd:");
+        set.is_some_and(|set| set.trim().contains(|digit| digit != '0'))
+    };
+    eventually("a picture twice the same", || {
+        let first = picture(pid);
+        std::thread::sleep(Duration::from_millis(20));
+        let rests = !first.values().flat_map(|text| text.lines()).any(is_pending);
+        (rests && first == picture(pid)).then_some(first)
+    })
+}
+
 /// What is on its way (a signal of a timer, the mask of a thread that starts another) is soon over; what
 /// a capture has left stays. What stays different, if something does.
 fn what_stays(before: &BTreeMap<String, String>, pid: u32) -> Vec<String> {
@@ -117,7 +132,7 @@ fn what_stays(before: &BTreeMap<String, String>, pid: u32) -> Vec<String> {
 fn is_as_before(pid: u32, method: &str) {
     let threads = || procfs::thread_ids(pid).expect("a process");
     loop {
-        let (before, its) = (picture(pid), threads());
+        let (before, its) = (settled(pid), threads());
         assert!(before["flags"].contains("rd"), "{}", before["flags"]);
         let pending = before.values().find(|text| text.contains("Name:\tpending"));
         let pending = pending.expect("a thread with a pending signal");

@@ -19,24 +19,26 @@ import (
 
 func init() {
 	extras = append(extras, func() {
-		declare("cgo call", "frame main.", func(h *node) { go inC(h) })
+		declare("cgo call", "frame main.", running(inC))
 		if standing() {
 			dyingAtLast = append(dyingAtLast, inCMemory)
 		} else {
 			inCMemory()
-			declare("moving: cgo calls", "frame main.", func(h *node) { go callingC(h) })
+			declare("moving: cgo calls", "frame main.", running(callingC))
 		}
 	})
 }
 
 //go:noinline
 func inC(h *node) {
+	begun.Done()
 	C.block()
 	sink = h.sum
 }
 
 //go:noinline
 func callingC(h *node) {
+	begun.Done()
 	for i := 1; i > 0; i++ {
 		C.small(C.int(i & 1))
 		if i%100 == 0 {

@@ -142,6 +142,7 @@ func main() {
 		startMovers()
 		startLoad()
 	}
+	begun.Wait()
 	go func() { obey(lastMinute) }()
 	<-forever
 }

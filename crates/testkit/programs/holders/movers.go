@@ -2,6 +2,7 @@ package main
 
 import (
 	"runtime"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -10,6 +11,18 @@ import (
 func rest() {
 	if load == "light" {
 		time.Sleep(300 * time.Microsecond)
+	}
+}
+
+// begun is done when each goroutine runs whose list is told to be held by its frame: before that a
+// closure holds it.
+var begun sync.WaitGroup
+
+// running starts a goroutine that calls begun.Done.
+func running(f func(*node)) func(*node) {
+	return func(h *node) {
+		begun.Add(1)
+		go f(h)
 	}
 }
 
@@ -28,16 +41,16 @@ func startMovers() {
 		queue <- h
 		go pass(queue, queue)
 	})
-	declare("moving: stack that grows", "frame main.", func(h *node) { go growing(h) })
+	declare("moving: stack that grows", "frame main.", running(growing))
 	declare("moving: stack object, stack grows", "", func(h *node) { go growingObject(h) })
-	declare("moving: between allocations", "frame main.", func(h *node) { go allocating(h) })
+	declare("moving: between allocations", "frame main.", running(allocating))
 	declare("moving: map that grows", "", func(h *node) { go growingMap(h) })
 	declare("moving: slice that grows", "", func(h *node) { go growingSlice(h) })
 	declare("moving: timer", "", rearm)
 	declare("moving: finalizer", "", func(h *node) { runtime.SetFinalizer(&keeper{head: h}, revive) })
 	declare("moving: finalizer's closure", "", renew)
-	declare("moving: clock", "frame main.", func(h *node) { go clock(h) })
-	declare("moving: system calls", "frame main.", func(h *node) { go entering(h) })
+	declare("moving: clock", "frame main.", running(clock))
+	declare("moving: system calls", "frame main.", running(entering))
 	declare("moving: panics", "", func(h *node) { go throwing(h) })
 	declare("moving: defers", "", func(h *node) { go deferring(h) })
 	declare("moving: registers", "", func(h *node) { go walking(h) })
@@ -75,6 +88,7 @@ func pass(from, to chan *node) {
 
 //go:noinline
 func growing(h *node) {
+	begun.Done()
 	for i := 0; ; i++ {
 		dig(i % 200)
 		rest()
@@ -118,6 +132,7 @@ func digBox(b *box, n int) {
 
 //go:noinline
 func allocating(h *node) {
+	begun.Done()
 	var ring [10]interface{}
 	for i := 1; i > 0; i++ {
 		ring[i%10] = make([]*uint64, i%70)
@@ -169,6 +184,7 @@ func renew(h *node) {
 
 //go:noinline
 func clock(h *node) {
+	begun.Done()
 	for i := 1; i > 0; i++ {
 		sink += uint64(time.Now().Nanosecond())
 		if i%1000 == 0 {
@@ -180,6 +196,7 @@ func clock(h *node) {
 
 //go:noinline
 func entering(h *node) {
+	begun.Done()
 	var b [8]byte
 	for i := 1; i > 0; i++ {
 		syscall.Read(-1, b[:])
