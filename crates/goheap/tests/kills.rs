@@ -1,9 +1,6 @@
 //! goheap and its supervisor, killed and stopped at some of the system calls that they make in a capture
 //! of a loaded service (`cargo xtask kills` does it at all of them), and what that does to the service:
 //! nothing (docs/harm.md).
-//!
-//! Not here: the two supervisors of a pre-copy. The injector, which follows both as one victim, does not
-//! come to an end with them.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 use std::path::Path;
@@ -79,6 +76,11 @@ fn the_supervisor_killed_while_it_makes_a_copy() {
 #[test]
 fn the_supervisor_killed_while_it_holds_the_process() {
     sweep("stop", Victim::Supervisor, Blow::Kill, 8);
+}
+
+#[test]
+fn the_supervisors_killed_while_they_track_writes() {
+    sweep("pre-copy", Victim::Supervisor, Blow::Kill, 16);
 }
 
 #[test]

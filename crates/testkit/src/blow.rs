@@ -1,9 +1,11 @@
 //! goheap, or its supervisor, killed or stopped for a while at its n-th system call.
 //!
 //! This is what strace's injection does, for one process of two: calls are counted of one of them
-//! alone, and the blow falls before the kernel begins the call.
+//! alone, and the blow falls before the kernel begins the call. Whoever waits by asking again and again
+//! makes the more calls the busier the machine is, and no two of them differ: a question that is repeated
+//! with nothing but such questions in between counts once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -24,6 +26,16 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How long to sleep when none of the traced has anything to report.
 const SLEEP: Duration = Duration::from_micros(20);
+
+/// Calls by which a process waits: clock_nanosleep, nanosleep, waitid, wait4, poll, ppoll.
+const WAITS: [i64; 6] = [
+    libc::SYS_clock_nanosleep,
+    libc::SYS_nanosleep,
+    libc::SYS_waitid,
+    libc::SYS_wait4,
+    libc::SYS_poll,
+    libc::SYS_ppoll,
+];
 
 /// Who is struck.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +60,7 @@ pub enum Blow {
 /// What came of it.
 #[derive(Debug)]
 pub struct Struck {
-    /// How many system calls the victim made, the one before which it was struck included.
+    /// How many system calls of the victim were counted, the one before which it was struck included.
     pub calls: u64,
     /// The number of that call; `None` if there were not so many.
     pub hit: Option<u64>,
@@ -92,6 +104,7 @@ pub fn strike(
         tracees: BTreeMap::from([(main, Victim::Goheap)]),
         runs_goheap: false,
         calls: 0,
+        asked: BTreeSet::new(),
         hit: None,
         ended: None,
         wake: None,
@@ -128,6 +141,8 @@ struct Run {
     /// Whether the shell is over.
     runs_goheap: bool,
     calls: u64,
+    /// What each of its threads has asked since it did anything else: call, and its first two arguments.
+    asked: BTreeSet<(Pid, [u64; 3])>,
     hit: Option<u64>,
     ended: Option<WaitStatus>,
     /// Who must be sent SIGCONT, and when.
@@ -227,12 +242,30 @@ impl Run {
         }
     }
 
+    /// Whether a call is a wait that this thread has made already, and nothing else since.
+    fn is_asked_again(&mut self, pid: Pid, registers: &libc::user_regs_struct) -> bool {
+        let number = registers.orig_rax;
+        if WAITS.contains(&number.cast_signed()) {
+            // How long it sleeps says nothing.
+            let what = match number.cast_signed() {
+                libc::SYS_clock_nanosleep | libc::SYS_nanosleep => [number, 0, 0],
+                _ => [number, registers.rdi, registers.rsi],
+            };
+            return !self.asked.insert((pid, what));
+        }
+        self.asked.retain(|(of, _)| *of != pid);
+        false
+    }
+
     fn at_call(&mut self, pid: Pid, role: Victim) -> nix::Result<()> {
         let registers = ptrace::getregs(pid)?;
         // What the kernel puts there before a call (arch/x86/entry); nothing that is called here fails
         // like that.
         let is_entry = registers.rax.cast_signed() == -i64::from(libc::ENOSYS);
         if !self.runs_goheap || role != self.victim || !is_entry || self.hit.is_some() {
+            return self.run_on(pid, role, None);
+        }
+        if self.is_asked_again(pid, &registers) {
             return self.run_on(pid, role, None);
         }
         self.calls += 1;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::blow::{Blow, Struck, Victim, strike};
 use crate::service::{Load, Service};
-use crate::traces::Untouched;
+use crate::traces::{Allowed, Untouched};
 use crate::{Error, Result};
 
 /// How many clients ask the service, and how many requests they make a second.
@@ -62,6 +62,8 @@ pub struct Report {
     pub survived: u64,
     /// How often a zombie was left, until the next capture that can wait for it.
     pub zombies: u64,
+    /// How often a userfaultfd was left that was never armed.
+    pub unarmed: u64,
     /// The longest that the service took to answer.
     pub longest: Duration,
     /// What was wrong.
@@ -72,13 +74,14 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} calls, struck at {}, {} captures between; {} ended well, {} zombies until then; \
-             longest answer {:.0?}; wrong: {}",
+            "{} calls, struck at {}, {} captures between; {} ended well, {} zombies until then, \
+             {} unarmed userfaultfds; longest answer {:.0?}; wrong: {}",
             self.calls,
             self.struck,
             self.captures,
             self.survived,
             self.zombies,
+            self.unarmed,
             self.longest,
             self.wrong.len()
         )
@@ -143,8 +146,11 @@ impl Sweep<'_> {
             if matches!(self.blow, Blow::Stop(_)) && struck.said.contains("panicked") {
                 report.wrong.push(format!("{place}: {}", struck.said));
             }
-            let may_leave = self.victim == Victim::Supervisor && self.blow == Blow::Kill;
-            self.look(loaded, may_leave, &place, &mut report)?;
+            let allowed = match (self.victim, self.blow) {
+                (Victim::Supervisor, Blow::Kill) => Allowed::OfSupervisor,
+                _ => Allowed::Nothing,
+            };
+            self.look(loaded, allowed, &place, &mut report)?;
             self.capture_again(loaded, turn, &place, &mut report)?;
             at += stride;
         }
@@ -177,7 +183,7 @@ impl Sweep<'_> {
         }
         self.look(
             loaded,
-            false,
+            Allowed::Nothing,
             &format!("{place}, then --method {method}"),
             report,
         )
@@ -186,22 +192,30 @@ impl Sweep<'_> {
     fn look(
         &self,
         loaded: &mut Loaded,
-        zombies: bool,
+        allowed: Allowed,
         place: &str,
         report: &mut Report,
     ) -> Result<()> {
-        let traces = loaded.untouched.traces_in_time(zombies)?;
-        report.zombies += u64::from(zombies && !traces.zombies.is_empty());
-        let of_zombies = traces.zombies.iter().filter(|_| !zombies);
-        let of_zombies = of_zombies.map(|child| format!("zombie {child}"));
-        report.wrong.extend(
-            traces
-                .others
-                .iter()
-                .cloned()
-                .chain(of_zombies)
-                .map(|what| format!("{place}: {what}")),
-        );
+        let traces = loaded.untouched.traces_in_time(allowed)?;
+        let mut left: Vec<String> = Vec::new();
+        // One blow leaves one at most.
+        match (allowed, traces.unarmed) {
+            (_, 0) => {}
+            (Allowed::OfSupervisor, 1) => {
+                report.unarmed += 1;
+                loaded.untouched.has_unarmed(1);
+            }
+            (_, count) => left.push(format!("{count} unarmed userfaultfds")),
+        }
+        match allowed {
+            Allowed::OfSupervisor => report.zombies += u64::from(!traces.zombies.is_empty()),
+            Allowed::Nothing => {
+                left.extend(traces.zombies.iter().map(|child| format!("zombie {child}")))
+            }
+        }
+        left.extend(traces.others);
+        let left = left.into_iter().map(|what| format!("{place}: {what}"));
+        report.wrong.extend(left);
         let seen = loaded.load.tell()?;
         report.longest = report.longest.max(seen.longest);
         if seen.wrong + seen.failed > 0 || seen.longest > LONGEST {

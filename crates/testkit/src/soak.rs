@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 pub use crate::service::{Inside, Seen};
 use crate::service::{Load, Service};
-use crate::traces::Untouched;
+use crate::traces::{Allowed, Untouched};
 use crate::{Error, Result};
 
 mod left;
@@ -127,8 +127,12 @@ pub fn run(plan: &Plan<'_>) -> Result<Report> {
     let after = at_rest(&mut service, Some(inside.goroutines))?;
     report.rss.1 = rss(pid)?;
     report.inside = Some((inside, after));
-    let traces = untouched.traces_in_time(false)?;
+    let traces = untouched.traces_in_time(Allowed::Nothing)?;
     report.left = traces.others;
+    if traces.unarmed > 0 {
+        let unarmed = traces.unarmed;
+        report.left.push(format!("{unarmed} unarmed userfaultfds"));
+    }
     let zombies = traces.zombies.into_iter();
     report
         .left

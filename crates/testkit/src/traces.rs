@@ -10,6 +10,18 @@ use crate::{Result, procfs};
 /// How long a supervisor may take to undo what a killed goheap has begun, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What a descriptor of a userfaultfd leads to.
+const USERFAULTFD: &str = "anon_inode:[userfaultfd]";
+
+/// What a killed supervisor may leave (docs/harm.md), both without effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Allowed {
+    /// Nothing.
+    Nothing,
+    /// Children that have ended, and a userfaultfd that was never armed.
+    OfSupervisor,
+}
+
 /// How a process was before anything was done to it.
 #[derive(Debug, Clone)]
 pub struct Untouched {
@@ -26,6 +38,8 @@ pub struct Untouched {
 pub struct Traces {
     /// Children that have ended and were not waited for.
     pub zombies: Vec<u32>,
+    /// Descriptors of userfaultfds with which nothing was ever registered.
+    pub unarmed: usize,
     /// All else, in words.
     pub others: Vec<String>,
 }
@@ -57,20 +71,28 @@ impl Untouched {
     }
 
     /// What is left once whoever undoes it has had time to: comes back as soon as there is nothing but
-    /// `zombies`, if these are allowed.
+    /// what is allowed.
     ///
     /// # Errors
     /// If the process is gone.
-    pub fn traces_in_time(&self, zombies: bool) -> Result<Traces> {
+    pub fn traces_in_time(&self, allowed: Allowed) -> Result<Traces> {
         let patience = Instant::now() + PATIENCE;
         loop {
             let traces = self.traces()?;
-            let suits = traces.others.is_empty() && (zombies || traces.zombies.is_empty());
+            let suits = match allowed {
+                Allowed::Nothing => traces.is_clean(),
+                Allowed::OfSupervisor => traces.others.is_empty(),
+            };
             if suits || Instant::now() >= patience {
                 return Ok(traces);
             }
             thread::sleep(Duration::from_millis(2));
         }
+    }
+
+    /// Takes so many userfaultfds that were never armed for part of the process: they stay to its end.
+    pub fn has_unarmed(&mut self, descriptors: usize) {
+        *self.files.entry(USERFAULTFD.to_owned()).or_default() += descriptors;
     }
 
     /// What is there now.
@@ -120,8 +142,11 @@ impl Untouched {
             }
         }
         for (file, count) in files(pid) {
-            if self.files.get(&file).copied().unwrap_or(0) < count {
-                others.push(format!("{count} descriptors of {file}"));
+            let more = count.saturating_sub(self.files.get(&file).copied().unwrap_or(0));
+            match more {
+                0 => {}
+                more if file == USERFAULTFD && unarmed(pid) == count => traces.unarmed = more,
+                more => others.push(format!("{more} descriptors of {file} more than before")),
             }
         }
         let smaps = fs::read_to_string(format!("/proc/{pid}/smaps")).unwrap_or_default();
@@ -143,6 +168,19 @@ impl Untouched {
         traces.others = others;
         Ok(traces)
     }
+}
+
+/// How many userfaultfds of a process were never armed: they have no features, not even the one that
+/// stands for that (fs/userfaultfd.c: `userfaultfd_show_fdinfo`, `UFFD_FEATURE_INITIALIZED`).
+fn unarmed(pid: u32) -> usize {
+    let has_none = |entry: &fs::DirEntry| {
+        let text = fs::read_to_string(entry.path()).unwrap_or_default();
+        let api = text.lines().find_map(|line| line.strip_prefix("API:"));
+        api.and_then(|api| api.split(':').nth(1)) == Some("0")
+    };
+    let entries = fs::read_dir(format!("/proc/{pid}/fdinfo"));
+    let entries = entries.into_iter().flatten().flatten();
+    entries.filter(has_none).count()
 }
 
 fn files(pid: u32) -> BTreeMap<String, usize> {
