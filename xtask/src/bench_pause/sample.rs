@@ -138,6 +138,10 @@ impl<'a> Bench<'a> {
                 let mut dump = Command::new(self.goheap);
                 dump.args(["dump", &pid.to_string(), "--json", "--method", method, "-o"]);
                 dump.arg(self.path("goheap"));
+                if method == "stop" {
+                    // A heap of some GB takes longer than what is allowed by default.
+                    dump.args(["--max-pause", "60s"]);
+                }
                 let said = by_tool(&mut sample, &dump)?;
                 if sample.failed.is_none() {
                     understand(&mut sample, &said)?;
