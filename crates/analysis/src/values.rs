@@ -7,7 +7,7 @@ use goheap_golang::catalogue::{Catalogue, TypeId};
 use goheap_golang::{Features, GoVersion, HeapBits, Kind};
 
 use crate::dump::{Dump, ObjectId, word_at};
-use crate::types::{MapPart, Types, What};
+use crate::types::{HEADER, MapPart, Types, What, largest_without_header};
 
 /// Where in an object its value begins.
 #[derive(Debug, Clone, Copy)]
@@ -15,12 +15,9 @@ pub(crate) struct Layout {
     headers: bool,
 }
 
-/// Objects up to so many bytes have no header (runtime/mbitmap.go, go1.22:
-/// `minSizeForMallocHeader`); above these the type is told elsewhere (`mspan.largeType`).
-const WITHOUT_HEADER: u64 = 512;
+/// Above these the type is told elsewhere than in a header (runtime/mbitmap.go, go1.22:
+/// `mspan.largeType`).
 const SMALL: u64 = 32 << 10;
-/// Bytes of a header (go1.22: `mallocHeaderSize`).
-const HEADER: u64 = 8;
 
 impl Layout {
     pub(crate) fn of(dump: &Dump) -> Layout {
@@ -34,7 +31,8 @@ impl Layout {
     /// Bytes of an object before its value: the allocator's header, if it has one.
     pub(crate) fn base(&self, dump: &Dump, object: ObjectId) -> u64 {
         let size = dump.size(object);
-        if !self.headers || size <= WITHOUT_HEADER || size > SMALL {
+        let without_header = largest_without_header(dump.params().model.word);
+        if !self.headers || size <= without_header || size > SMALL {
             return 0;
         }
         let Some(record) = dump.object(object) else {

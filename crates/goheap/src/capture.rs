@@ -533,6 +533,15 @@ fn check_build<T: Target + ?Sized>(
     path: &Path,
     of: &str,
 ) -> Result<Option<String>, CommandError> {
+    let (file, program) = (executable.goarch(), target.machine().goarch());
+    if file != program {
+        return Err(CommandError::OtherProcessor {
+            path: path.to_owned(),
+            of: of.to_owned(),
+            file,
+            program,
+        });
+    }
     let file = BuildIds {
         gnu: executable.gnu_build_id().map(<[u8]>::to_vec),
         go: executable.go_build_id().map(|id| id.as_bytes().to_vec()),

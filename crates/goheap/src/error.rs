@@ -118,6 +118,16 @@ pub(crate) enum CommandError {
     )]
     OtherBuild { path: PathBuf, of: String },
     #[error(
+        "{} is for {file}, and {of} runs a program for {program}; give its file with --exe PATH",
+        Shown(path)
+    )]
+    OtherProcessor {
+        path: PathBuf,
+        of: String,
+        file: &'static str,
+        program: &'static str,
+    },
+    #[error(
         "{} is not the executable that {of} is of: the functions on its stacks lie elsewhere",
         Shown(path)
     )]

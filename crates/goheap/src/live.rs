@@ -144,8 +144,7 @@ mod linux {
 
     impl Target for Live {
         fn machine(&self) -> Machine {
-            // `Process::find` refuses others.
-            Machine::Amd64
+            self.process.machine()
         }
 
         fn threads(&self) -> &[Thread] {

@@ -226,6 +226,12 @@ impl Catalogue {
         self.by_name.get(name).copied()
     }
 
+    /// Bytes of a word: those of the program's `uintptr`, which every program has.
+    fn word(&self) -> u64 {
+        let word = self.named("uintptr").and_then(|id| self.get(id));
+        word.map_or(8, |word| word.size.clamp(4, 8))
+    }
+
     /// The variable that the address lies in.
     pub fn variable_at(&self, address: u64) -> Option<&Variable> {
         let behind = self.variables.partition_point(|v| v.address <= address);

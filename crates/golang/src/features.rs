@@ -1,8 +1,9 @@
 //! The one place where versions are compared: what behaves how, as values to match on.
 
 use goheap_image::pclntab::FuncIds;
+use goheap_memory::Machine;
 
-use crate::{GoVersion, VersionError};
+use crate::{Arch, GoVersion, VersionError};
 
 /// How the runtime of a version behaves, as far as its memory tells it apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,8 +95,8 @@ impl MutexKey {
     /// Whether a mutex with this `key` is held.
     pub fn is_held(self, key: u64) -> bool {
         match self {
-            // A uint32 in a word (`key32`).
-            MutexKey::NotZero => key as u32 != 0,
+            // A uint32 at the start of a word (`key32`), whose rest stays 0.
+            MutexKey::NotZero => key != 0,
             MutexKey::LowestBit => key & 1 != 0,
         }
     }
@@ -140,16 +141,29 @@ pub enum IsFree {
 pub struct TaggedPointers {
     /// Bits of an address.
     pub address_bits: u32,
+    /// The same on riscv64 (runtime/tagptr_64bit.go, go1.21: `riscv64AddrBits`).
+    pub riscv64_address_bits: u32,
     /// What such a pointer is aligned to, in bytes.
     pub align: u64,
 }
 
 impl TaggedPointers {
-    /// The pointer in `word`, on amd64, where it is sign-extended.
-    pub fn untag(self, word: u64) -> u64 {
+    /// The pointer in `word`, which has 64 bits everywhere. On amd64 it is sign-extended; where words
+    /// have 32 bits it is the upper half (runtime/tagptr_32bit.go).
+    pub fn untag(self, arch: &Arch, word: u64) -> u64 {
+        if arch.model.word == 4 {
+            return word >> 32;
+        }
         let align = self.align.trailing_zeros();
-        let tag = 64_u32.saturating_sub(self.address_bits) + align;
-        ((word.cast_signed() >> tag.min(63)) << align).cast_unsigned()
+        let bits = match arch.machine {
+            Machine::Riscv64 => self.riscv64_address_bits,
+            _ => self.address_bits,
+        };
+        let tag = (64_u32.saturating_sub(bits) + align).min(63);
+        match arch.signed_addresses {
+            true => (word.cast_signed() >> tag << align).cast_unsigned(),
+            false => word >> tag << align,
+        }
     }
 }
 
@@ -231,10 +245,12 @@ impl Features {
             tagged_pointers: match minor {
                 ..=24 => TaggedPointers {
                     address_bits: 48,
+                    riscv64_address_bits: if minor < 21 { 48 } else { 56 },
                     align: 8,
                 },
                 25.. => TaggedPointers {
                     address_bits: 49,
+                    riscv64_address_bits: 56,
                     align: 512,
                 },
             },

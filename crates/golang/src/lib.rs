@@ -86,7 +86,7 @@ mod program_image;
 mod types;
 mod version;
 
-pub use arch::arena_base_offset;
+pub use arch::Arch;
 pub use features::{
     DirectIface, Features, HeapBits, IsFree, LargeMasks, LimitHeadroom, Maps, MutexKey,
     SpecialKinds, TaggedPointers,

@@ -65,9 +65,7 @@ fn decode<D: Deref<Target = [u8]>>(exe: &Executable<D>, bytes: &[u8]) -> Option<
             inline_string(rest).map_or(&b""[..], |(module, _)| module),
         )
     } else {
-        let order = Order {
-            little: flags & FLAG_BIG_ENDIAN == 0,
-        };
+        let order = Order::fixed(flags & FLAG_BIG_ENDIAN == 0);
         let string = |at: usize| -> Option<&[u8]> {
             let header = FileAddr::new(order.word(bytes, at, pointer_size)?);
             pointed_string(exe, order, pointer_size, header)

@@ -5,9 +5,31 @@
 pub(crate) struct Order {
     /// Little-endian, or else big-endian.
     pub(crate) little: bool,
+    /// Bytes of a word: 4 or 8.
+    pub(crate) word: u8,
 }
 
 impl Order {
+    /// For numbers that have always the same size.
+    pub(crate) fn fixed(little: bool) -> Order {
+        Order { little, word: 8 }
+    }
+
+    /// Bytes of a word, for arithmetic on offsets.
+    pub(crate) fn word_size(self) -> usize {
+        usize::from(self.word)
+    }
+
+    /// The address that is all ones.
+    pub(crate) fn last_address(self) -> u64 {
+        u64::MAX >> (64 - 8 * u32::from(self.word.clamp(1, 8)))
+    }
+
+    /// The word at `at`.
+    pub(crate) fn address(self, bytes: &[u8], at: usize) -> Option<u64> {
+        self.word(bytes, at, self.word)
+    }
+
     /// The `u32` at `at`.
     pub(crate) fn u32(self, bytes: &[u8], at: usize) -> Option<u32> {
         let raw: [u8; 4] = bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;

@@ -27,14 +27,8 @@ pub enum ImageError {
         /// Length of the file.
         len: u64,
     },
-    /// A 32-bit executable.
-    #[error("a 32-bit executable (for {machine}); goheap reads 64-bit programs")]
-    Elf32 {
-        /// The machine that it is for.
-        machine: String,
-    },
     /// A machine that Go has no port for, or that goheap does not know.
-    #[error("an executable for {machine}, which is no 64-bit machine that Go runs on")]
+    #[error("an executable for {machine}, which is no machine that Go runs on")]
     Machine {
         /// The machine: its name, or its number in ELF.
         machine: String,

@@ -4,13 +4,16 @@ use std::ops::{Deref, Range};
 use std::sync::OnceLock;
 
 use object::elf;
-use object::read::elf::{FileHeader as _, ProgramHeader as _, SectionHeader as _};
 
 use crate::build_info::{self, BuildInfo};
 use crate::bytes::Order;
 use crate::error::ImageError;
 use crate::symbols::{self, Symbol, SymbolIndex, SymbolTable};
 use crate::{Dwarf, FileAddr};
+
+mod headers;
+
+use headers::{Class, Headers, identify, read_headers};
 
 /// How many segments and sections of notes are looked into, and how many bytes of each. Go's linker
 /// writes two, of some 100 bytes; in a hostile file thousands of them could show the same bytes.
@@ -19,8 +22,6 @@ const MAX_NOTE_SIZE: usize = 1 << 16;
 
 /// How much of a section's name is looked at.
 const MAX_SECTION_NAME: usize = 64;
-
-type Header = elf::FileHeader64<object::Endianness>;
 
 /// An executable (or shared library) that a Go linker wrote.
 ///
@@ -74,65 +75,23 @@ impl<D: Deref<Target = [u8]>> Executable<D> {
     /// Reads the headers of an executable.
     ///
     /// # Errors
-    /// When `data` is no ELF file, is for a 32-bit machine or one that Go has no port for, is
-    /// neither an executable nor a shared library, or ends before its segments do. Sections that are
-    /// missing or cut off are no error: a running program needs none.
+    /// When `data` is no ELF file, is for a machine that Go has no port for, is neither an executable
+    /// nor a shared library, or ends before its segments do. Sections that are missing or cut off are
+    /// no error: a running program needs none.
     pub fn parse(data: D) -> Result<Self, ImageError> {
-        let bytes: &[u8] = &data;
-        let header = identify(bytes)?;
-        let endian = header.endian().map_err(|_| ImageError::Malformed {
-            what: "byte order is neither little nor big",
-            offset: 5,
-        })?;
-        let order = Order {
-            little: endian == object::Endianness::Little,
+        let Headers {
+            order,
+            goarch,
+            entry,
+            pie,
+            program_headers,
+            segments,
+            notes,
+            sections,
+        } = match identify(&data)? {
+            Class::Bits32 => read_headers::<elf::FileHeader32<object::Endianness>>(&data)?,
+            Class::Bits64 => read_headers::<elf::FileHeader64<object::Endianness>>(&data)?,
         };
-        let goarch =
-            goarch(header.e_machine(endian), order.little).ok_or_else(|| ImageError::Machine {
-                machine: machine_name(header.e_machine(endian)),
-            })?;
-        let pie = match header.e_type(endian) {
-            elf::ET_EXEC => false,
-            elf::ET_DYN => true,
-            other => {
-                return Err(ImageError::NotExecutable {
-                    found: file_kind(other),
-                });
-            }
-        };
-
-        let table = header
-            .program_headers(endian, bytes)
-            .map_err(|_| ImageError::Truncated {
-                what: "the program header table",
-                offset: header.e_phoff(endian),
-                size: u64::from(header.e_phnum(endian)) * u64::from(header.e_phentsize(endian)),
-                len: bytes.len() as u64,
-            })?;
-        let mut segments = Vec::new();
-        let mut notes = Vec::new();
-        let mut program_headers = None;
-        for entry in table {
-            match entry.p_type(endian) {
-                elf::PT_LOAD => segments.push(segment(entry, endian, bytes.len())?),
-                elf::PT_PHDR => program_headers = Some(FileAddr::new(entry.p_vaddr(endian))),
-                elf::PT_NOTE => notes.extend(range(
-                    entry.p_offset(endian),
-                    entry.p_filesz(endian),
-                    bytes.len(),
-                )),
-                _ => {}
-            }
-        }
-        let program_headers =
-            program_headers.or_else(|| loaded_at(&segments, header.e_phoff(endian)));
-        let sections = sections(header, endian, bytes);
-        let note_sections = sections
-            .iter()
-            .filter(|section| section.kind == elf::SHT_NOTE);
-        notes.extend(note_sections.filter_map(|section| section.file_range.clone()));
-        notes.truncate(MAX_NOTES);
-        let entry = FileAddr::new(header.e_entry(endian));
         Ok(Executable {
             data,
             order,
@@ -157,9 +116,9 @@ impl<D: Deref<Target = [u8]>> Executable<D> {
         self.order.little
     }
 
-    /// Size of a word, in bytes (8; a 32-bit executable is refused by [`Executable::parse`]).
+    /// Size of a word, in bytes: 4 or 8.
     pub fn word_size(&self) -> u8 {
-        8
+        self.order.word
     }
 
     /// Where execution begins.
@@ -290,10 +249,18 @@ impl<D: Deref<Target = [u8]>> Executable<D> {
     /// bias (`R_X86_64_RELATIVE` and its like). By address; none but in a position-independent
     /// executable.
     pub fn relocations(&self) -> Vec<(FileAddr, FileAddr)> {
-        // elf.h: Elf64_Rela is offset u64, info u64, addend i64.
-        const ENTRY: usize = 24;
+        // elf.h: Elf64_Rela is offset u64, info u64, addend i64; Elf32_Rel, which the 32-bit
+        // processors have, offset u32, info u32: the addend is what the file has there.
+        let order = self.order;
+        let (kind, words, info) = match order.word {
+            4 => (elf::SHT_REL, 2, 0xff),
+            _ => (elf::SHT_RELA, 3, 0xffff_ffff),
+        };
+        let size = words * order.word_size();
         let relative = match self.goarch {
+            "386" => elf::R_386_RELATIVE,
             "amd64" => elf::R_X86_64_RELATIVE,
+            "arm" => elf::R_ARM_RELATIVE,
             "arm64" => elf::R_AARCH64_RELATIVE,
             "riscv64" => elf::R_RISCV_RELATIVE,
             "s390x" => elf::R_390_RELATIVE,
@@ -307,22 +274,28 @@ impl<D: Deref<Target = [u8]>> Executable<D> {
         for section in &self.sections {
             // Those of object files are not applied again.
             let loaded = section.flags & u64::from(elf::SHF_ALLOC) != 0;
-            if section.kind != elf::SHT_RELA || !loaded || !self.pie {
+            if section.kind != kind || !loaded || !self.pie {
                 continue;
             }
             let bytes = section
                 .file_range
                 .clone()
                 .and_then(|range| self.data.get(range));
-            for entry in bytes.unwrap_or_default().chunks_exact(ENTRY) {
-                let Some(left) = room.checked_sub(ENTRY) else {
+            for entry in bytes.unwrap_or_default().chunks_exact(size) {
+                let Some(left) = room.checked_sub(size) else {
                     break;
                 };
                 room = left;
-                let word = |at| self.order.u64(entry, at).unwrap_or(0);
-                if word(8) & 0xffff_ffff == u64::from(relative) {
-                    found.push((FileAddr::new(word(0)), FileAddr::new(word(16))));
+                let word = |index| order.address(entry, index * order.word_size());
+                if word(1).unwrap_or(0) & info != u64::from(relative) {
+                    continue;
                 }
+                let at = FileAddr::new(word(0).unwrap_or(0));
+                let to = match words {
+                    3 => word(2),
+                    _ => self.rest_at(at).and_then(|rest| order.address(rest, 0)),
+                };
+                found.push((at, FileAddr::new(to.unwrap_or(0))));
             }
         }
         found.sort_unstable();
@@ -372,146 +345,6 @@ impl<D> std::fmt::Debug for Executable<D> {
     }
 }
 
-/// Checks the identification bytes, and gives the 64-bit header.
-fn identify(bytes: &[u8]) -> Result<&Header, ImageError> {
-    let magic = bytes.get(..4).unwrap_or(bytes);
-    if magic != elf::ELFMAG {
-        return Err(ImageError::NotElf {
-            found: magic.to_vec(),
-        });
-    }
-    let truncated = || ImageError::Truncated {
-        what: "the ELF header",
-        offset: 0,
-        size: size_of::<Header>() as u64,
-        len: bytes.len() as u64,
-    };
-    match bytes.get(4) {
-        Some(&elf::ELFCLASS32) => {
-            let little = bytes.get(5) == Some(&elf::ELFDATA2LSB);
-            // e_machine lies at 18 in both classes.
-            let machine = bytes
-                .get(18..20)
-                .and_then(|raw| <[u8; 2]>::try_from(raw).ok());
-            let machine = machine.map(|raw| {
-                if little {
-                    u16::from_le_bytes(raw)
-                } else {
-                    u16::from_be_bytes(raw)
-                }
-            });
-            let machine = machine.map_or_else(|| "an unknown machine".into(), machine_name);
-            return Err(ImageError::Elf32 { machine });
-        }
-        Some(&elf::ELFCLASS64) => {}
-        Some(_) => {
-            return Err(ImageError::Malformed {
-                what: "class is neither 32-bit nor 64-bit",
-                offset: 4,
-            });
-        }
-        None => return Err(truncated()),
-    }
-    if bytes.len() < size_of::<Header>() {
-        return Err(truncated());
-    }
-    Header::parse(bytes).map_err(|_| ImageError::Malformed {
-        what: "ELF header",
-        offset: 0,
-    })
-}
-
-fn segment(
-    entry: &elf::ProgramHeader64<object::Endianness>,
-    endian: object::Endianness,
-    len: usize,
-) -> Result<Segment, ImageError> {
-    let (offset, size) = (entry.p_offset(endian), entry.p_filesz(endian));
-    let file_range = range(offset, size, len).ok_or(ImageError::Truncated {
-        what: "a loadable segment",
-        offset,
-        size,
-        len: len as u64,
-    })?;
-    let mem_size = entry.p_memsz(endian);
-    if mem_size < size {
-        return Err(ImageError::Malformed {
-            what: "a loadable segment is larger in the file than in memory",
-            offset,
-        });
-    }
-    let flags = entry.p_flags(endian);
-    Ok(Segment {
-        addr: FileAddr::new(entry.p_vaddr(endian)),
-        mem_size,
-        file_range,
-        read: flags & elf::PF_R != 0,
-        write: flags & elf::PF_W != 0,
-        execute: flags & elf::PF_X != 0,
-    })
-}
-
-/// Where the byte at the file offset `offset` is loaded.
-fn loaded_at(segments: &[Segment], offset: u64) -> Option<FileAddr> {
-    let offset = usize::try_from(offset).ok()?;
-    let segment = segments
-        .iter()
-        .find(|segment| segment.file_range.contains(&offset))?;
-    Some(
-        segment
-            .addr
-            .offset((offset - segment.file_range.start) as u64),
-    )
-}
-
-/// The sections; none if their table cannot be read.
-fn sections(header: &Header, endian: object::Endianness, bytes: &[u8]) -> Vec<Section> {
-    let Ok(table) = header.sections(endian, bytes) else {
-        return Vec::new();
-    };
-    let names = header
-        .shstrndx(endian, bytes)
-        .ok()
-        .and_then(|index| table.section(object::SectionIndex(index as usize)).ok())
-        .and_then(|entry| entry.data(endian, bytes).ok())
-        .unwrap_or_default();
-    table
-        .iter()
-        .map(|entry| {
-            let kind = entry.sh_type(endian);
-            let file_range = match kind {
-                elf::SHT_NOBITS => Some(0..0),
-                _ => range(entry.sh_offset(endian), entry.sh_size(endian), bytes.len()),
-            };
-            Section {
-                name: name(names, entry.sh_name(endian)),
-                kind,
-                flags: entry.sh_flags(endian),
-                addr: FileAddr::new(entry.sh_addr(endian)),
-                file_range,
-                link: entry.sh_link(endian),
-            }
-        })
-        .collect()
-}
-
-/// A section's name; cut off where it is longer than any that is asked for, for in a hostile file each
-/// of 65,535 names may be as long as the file.
-fn name(names: &[u8], at: u32) -> Vec<u8> {
-    let rest = names.get(at as usize..).unwrap_or_default();
-    let rest = rest.get(..MAX_SECTION_NAME).unwrap_or(rest);
-    rest.split(|&byte| byte == 0)
-        .next()
-        .unwrap_or_default()
-        .to_vec()
-}
-
-/// `offset..offset + size`, if that lies within a file of `len` bytes.
-fn range(offset: u64, size: u64, len: usize) -> Option<Range<usize>> {
-    let end = usize::try_from(offset.checked_add(size)?).ok()?;
-    (end <= len).then_some(usize::try_from(offset).ok()?..end)
-}
-
 /// Walks notes: name size, contents size, type, then both, each padded to 4 bytes.
 fn find_note<'a>(bytes: &'a [u8], order: Order, owner: &[u8], kind: u32) -> Option<&'a [u8]> {
     let mut at = 0usize;
@@ -532,47 +365,5 @@ fn find_note<'a>(bytes: &'a [u8], order: Order, owner: &[u8], kind: u32) -> Opti
             return Some(contents);
         }
         at = contents_at.checked_add(size.checked_next_multiple_of(4)?)?;
-    }
-}
-
-/// Go's name for a 64-bit machine: cmd/link/internal/ld/elf.go, go1.24, `Elfinit` and `asmbElf`.
-fn goarch(machine: u16, little: bool) -> Option<&'static str> {
-    Some(match (machine, little) {
-        (elf::EM_X86_64, true) => "amd64",
-        (elf::EM_AARCH64, true) => "arm64",
-        (elf::EM_PPC64, true) => "ppc64le",
-        (elf::EM_PPC64, false) => "ppc64",
-        (elf::EM_S390, false) => "s390x",
-        (elf::EM_RISCV, true) => "riscv64",
-        (elf::EM_LOONGARCH, true) => "loong64",
-        (elf::EM_MIPS, true) => "mips64le",
-        (elf::EM_MIPS, false) => "mips64",
-        _ => return None,
-    })
-}
-
-fn machine_name(machine: u16) -> String {
-    match machine {
-        elf::EM_386 => "386".into(),
-        elf::EM_ARM => "arm".into(),
-        elf::EM_MIPS => "mips".into(),
-        elf::EM_X86_64 => "x86-64".into(),
-        elf::EM_AARCH64 => "arm64".into(),
-        elf::EM_PPC => "ppc".into(),
-        elf::EM_PPC64 => "ppc64".into(),
-        elf::EM_S390 => "s390".into(),
-        elf::EM_RISCV => "riscv".into(),
-        elf::EM_LOONGARCH => "loongarch".into(),
-        elf::EM_SPARCV9 => "sparc64".into(),
-        elf::EM_BPF => "bpf".into(),
-        other => format!("ELF machine {other}"),
-    }
-}
-
-fn file_kind(kind: u16) -> String {
-    match kind {
-        elf::ET_REL => "an object file".into(),
-        elf::ET_CORE => "a core file".into(),
-        other => format!("an ELF file of type {other}"),
     }
 }

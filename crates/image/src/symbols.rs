@@ -16,26 +16,64 @@ pub struct Symbol {
     pub size: u64,
 }
 
-/// A symbol table of 64-bit ELF, and its names.
+/// A symbol table, and its names.
 pub(crate) struct SymbolTable<'d> {
     pub(crate) entries: &'d [u8],
     pub(crate) strings: &'d [u8],
     pub(crate) order: Order,
 }
 
+/// Where an entry of a symbol table has what.
+#[derive(Clone, Copy)]
+struct Layout {
+    /// Bytes of an entry.
+    entry: usize,
+    info: usize,
+    section: usize,
+    value: usize,
+    size: usize,
+}
+
 /// elf.h: Elf64_Sym is name u32, info u8, other u8, section u16, value u64, size u64.
-const ENTRY: usize = 24;
+const BITS64: Layout = Layout {
+    entry: 24,
+    info: 4,
+    section: 6,
+    value: 8,
+    size: 16,
+};
+
+/// elf.h: Elf32_Sym is name u32, value u32, size u32, info u8, other u8, section u16.
+const BITS32: Layout = Layout {
+    entry: 16,
+    info: 12,
+    section: 14,
+    value: 4,
+    size: 8,
+};
 
 impl<'d> SymbolTable<'d> {
+    fn layout(&self) -> Layout {
+        match self.order.word {
+            4 => BITS32,
+            _ => BITS64,
+        }
+    }
+
     fn len(&self) -> usize {
-        self.entries.len() / ENTRY
+        self.entries.len() / self.layout().entry
+    }
+
+    fn entries(&self) -> std::slice::ChunksExact<'d, u8> {
+        self.entries.chunks_exact(self.layout().entry)
     }
 
     /// The name of a symbol that has an address.
     fn name(&self, index: usize) -> Option<&'d [u8]> {
-        let entry = self.entries.chunks_exact(ENTRY).nth(index)?;
-        let kind = entry.get(4)? & 0xf;
-        let defined = entry.get(6..8)? != [0, 0];
+        let entry = self.entries().nth(index)?;
+        let Layout { info, section, .. } = self.layout();
+        let kind = entry.get(info)? & 0xf;
+        let defined = entry.get(section..section + 2)? != [0, 0];
         if !defined || !matches!(kind, elf::STT_NOTYPE | elf::STT_OBJECT | elf::STT_FUNC) {
             return None;
         }
@@ -46,20 +84,21 @@ impl<'d> SymbolTable<'d> {
 
     /// The section, by number, of a symbol that is a variable and has a size.
     fn variable_section(&self, entry: &[u8]) -> Option<usize> {
-        let kind = entry.get(4)? & 0xf;
-        let section = *entry.get(6..)?.first_chunk()?;
+        let layout = self.layout();
+        let kind = entry.get(layout.info)? & 0xf;
+        let section = *entry.get(layout.section..)?.first_chunk()?;
         let section = match self.order.little {
             true => u16::from_le_bytes(section),
             false => u16::from_be_bytes(section),
         };
-        let has_size = self.order.u64(entry, 16)? > 0;
+        let has_size = self.order.address(entry, layout.size)? > 0;
         (kind == elf::STT_OBJECT && has_size).then_some(usize::from(section))
     }
 
     /// Whether the symbol has this name: costs no more than the name's own length.
     fn is_named(&self, index: usize, name: &[u8]) -> bool {
-        let mut entries = self.entries.chunks_exact(ENTRY);
-        let found = entries
+        let found = self
+            .entries()
             .nth(index)
             .and_then(|entry| self.strings.get(self.order.u32(entry, 0)? as usize..))
             .and_then(|names| names.split_at_checked(name.len()));
@@ -67,11 +106,12 @@ impl<'d> SymbolTable<'d> {
     }
 
     fn symbol(&self, index: usize) -> Option<Symbol> {
-        let entry = self.entries.chunks_exact(ENTRY).nth(index)?;
-        let addr = FileAddr::new(self.order.u64(entry, 8)?);
+        let entry = self.entries().nth(index)?;
+        let layout = self.layout();
+        let addr = FileAddr::new(self.order.address(entry, layout.value)?);
         Some(Symbol {
             addr,
-            size: self.order.u64(entry, 16)?,
+            size: self.order.address(entry, layout.size)?,
         })
     }
 }
@@ -90,7 +130,7 @@ pub(crate) fn variables<'d>(
         .saturating_mul(8)
         .saturating_add(1 << 20);
     let mut found = Vec::new();
-    for (index, entry) in table.entries.chunks_exact(ENTRY).enumerate() {
+    for (index, entry) in table.entries().enumerate() {
         if !table.variable_section(entry).is_some_and(&wanted) {
             continue;
         }

@@ -4,12 +4,13 @@ use std::ops::Deref;
 use std::path::PathBuf;
 
 use object::Endianness;
-use object::elf::{self, FileHeader64};
+use object::elf::{self, FileHeader32, FileHeader64};
 use object::read::elf::{FileHeader, ProgramHeader};
 
 use crate::sparse::read_runs;
 use crate::{
-    Addr, Fault, FaultKind, Hole, Machine, Mapping, Memory, Sparse, Target, Thread, UnknownMachine,
+    Addr, ByteOrder, DataModel, Fault, FaultKind, Hole, Machine, Mapping, Memory, Sparse, Target,
+    Thread, UnknownMachine,
 };
 
 mod notes;
@@ -58,11 +59,9 @@ pub enum CoreError {
         /// The type, from its header.
         e_type: u16,
     },
-    /// The core of a 32-bit program.
-    #[error("the core of a 32-bit program; only 64-bit ones are supported")]
-    Bits32,
-    /// The core of a program for another processor.
-    #[error("the core of a program for {machine}; only amd64 is supported")]
+    /// The core of a program for a processor that Go's programs do not run on, or that goheap does
+    /// not know.
+    #[error("the core of a program for {machine}, which goheap does not know")]
     OtherMachine {
         /// The processor, from its header.
         machine: UnknownMachine,
@@ -112,22 +111,10 @@ impl<D: Deref<Target = [u8]>> Core<D> {
     /// [`CoreError`]. A file that is cut off behind its notes is none, see
     /// [`cut_off`](Core::cut_off).
     pub fn parse(data: D) -> Result<Core<D>, CoreError> {
-        let bytes: &[u8] = &data;
-        let (header, endian, machine) = check_header(bytes)?;
-        let program_headers = header
-            .program_headers(endian, bytes)
-            .map_err(|_| bad_program_headers(header, endian, bytes.len() as u64))?;
-        let mut segments = Vec::new();
-        let mut found = notes::Notes::default();
-        for (index, program_header) in program_headers.iter().enumerate() {
-            match program_header.p_type(endian) {
-                elf::PT_LOAD => segments.extend(load(program_header, endian, || {
-                    header.e_phoff(endian) + 56 * index as u64
-                })?),
-                elf::PT_NOTE => found.read(program_header, endian, bytes)?,
-                _ => {}
-            }
-        }
+        let (machine, mut segments, found) = match identify(&data)? {
+            Class::Bits32 => read_headers::<FileHeader32<Endianness>>(&data)?,
+            Class::Bits64 => read_headers::<FileHeader64<Endianness>>(&data)?,
+        };
         segments.sort_by_key(|segment| segment.start);
         for pair in segments.windows(2) {
             if let [low, high] = pair
@@ -263,30 +250,69 @@ impl<D: Deref<Target = [u8]>> Target for Core<D> {
     }
 }
 
-/// Makes sure that it is a core that can be decoded, as far as the header tells.
-fn check_header(
-    bytes: &[u8],
-) -> Result<(&FileHeader64<Endianness>, Endianness, Machine), CoreError> {
-    let Some(ident) = bytes
+/// How wide the fields of an ELF file are.
+enum Class {
+    Bits32,
+    Bits64,
+}
+
+/// Makes sure that it is an ELF file.
+fn identify(bytes: &[u8]) -> Result<Class, CoreError> {
+    let ident = bytes
         .get(..16)
         .filter(|ident| ident.starts_with(b"\x7fELF"))
-    else {
-        return Err(CoreError::NotElf);
-    };
-    if ident.get(elf_offset::CLASS) == Some(&elf::ELFCLASS32) {
-        return Err(CoreError::Bits32);
+        .ok_or(CoreError::NotElf)?;
+    Ok(match ident.get(elf_offset::CLASS) {
+        Some(&elf::ELFCLASS32) => Class::Bits32,
+        _ => Class::Bits64,
+    })
+}
+
+mod elf_offset {
+    /// Of the byte that tells 32 from 64 bits.
+    pub(super) const CLASS: usize = 4;
+}
+
+/// What the headers and the notes say.
+fn read_headers<E>(bytes: &[u8]) -> Result<(Machine, Vec<Segment>, notes::Notes), CoreError>
+where
+    E: FileHeader<Endian = Endianness>,
+{
+    let (header, endian, machine) = check_header::<E>(bytes)?;
+    let program_headers = header
+        .program_headers(endian, bytes)
+        .map_err(|_| bad_program_headers(header, endian, bytes.len() as u64))?;
+    let mut segments = Vec::new();
+    let mut found = notes::Notes::new(machine);
+    for (index, program_header) in program_headers.iter().enumerate() {
+        match program_header.p_type(endian) {
+            elf::PT_LOAD => segments.extend(load(program_header, endian, || {
+                let size = size_of::<E::ProgramHeader>() as u64;
+                header.e_phoff(endian).into() + size * index as u64
+            })?),
+            elf::PT_NOTE => found.read(program_header, endian, bytes)?,
+            _ => {}
+        }
     }
+    Ok((machine, segments, found))
+}
+
+/// Makes sure that it is a core that can be decoded, as far as the header tells.
+fn check_header<E>(bytes: &[u8]) -> Result<(&E, Endianness, Machine), CoreError>
+where
+    E: FileHeader<Endian = Endianness>,
+{
     let malformed = CoreError::Malformed {
         offset: 0,
         what: "not a valid ELF header",
     };
-    let header = match FileHeader64::<Endianness>::parse(bytes) {
+    let header = match E::parse(bytes) {
         Ok(header) => header,
-        Err(_) if bytes.len() < size_of::<FileHeader64<Endianness>>() => {
+        Err(_) if bytes.len() < size_of::<E>() => {
             return Err(CoreError::CutOff {
                 len: bytes.len() as u64,
                 what: "ELF header",
-                end: size_of::<FileHeader64<Endianness>>() as u64,
+                end: size_of::<E>() as u64,
             });
         }
         Err(_) => return Err(malformed),
@@ -296,23 +322,27 @@ fn check_header(
     if e_type != elf::ET_CORE {
         return Err(CoreError::NotCore { e_type });
     }
-    let machine = Machine::from_elf(header.e_machine(endian))
+    let model = DataModel {
+        byte_order: match endian {
+            Endianness::Little => ByteOrder::Little,
+            Endianness::Big => ByteOrder::Big,
+        },
+        word: match header.is_class_64() {
+            true => 8,
+            false => 4,
+        },
+    };
+    let machine = Machine::from_elf(header.e_machine(endian), model)
         .map_err(|machine| CoreError::OtherMachine { machine })?;
     Ok((header, endian, machine))
 }
 
-mod elf_offset {
-    /// Of the byte that tells 32 from 64 bits.
-    pub(super) const CLASS: usize = 4;
-}
-
 /// Why the program headers cannot be read: the file ends before they do, or their size is odd.
-fn bad_program_headers(
-    header: &FileHeader64<Endianness>,
-    endian: Endianness,
-    len: u64,
-) -> CoreError {
-    let offset = header.e_phoff(endian);
+fn bad_program_headers<E>(header: &E, endian: Endianness, len: u64) -> CoreError
+where
+    E: FileHeader<Endian = Endianness>,
+{
+    let offset: u64 = header.e_phoff(endian).into();
     let size = u64::from(header.e_phentsize(endian)) * u64::from(header.e_phnum(endian));
     match offset.checked_add(size) {
         Some(end) if end > len => CoreError::CutOff {
@@ -328,16 +358,21 @@ fn bad_program_headers(
 }
 
 /// A segment, unless it is empty. `at` tells where its header is.
-fn load(
-    header: &elf::ProgramHeader64<Endianness>,
+fn load<P>(
+    header: &P,
     endian: Endianness,
     at: impl Fn() -> u64,
-) -> Result<Option<Segment>, CoreError> {
+) -> Result<Option<Segment>, CoreError>
+where
+    P: ProgramHeader<Endian = Endianness>,
+{
+    let memory: u64 = header.p_memsz(endian).into();
+    let in_file: u64 = header.p_filesz(endian).into();
     let segment = Segment {
-        start: header.p_vaddr(endian),
-        memory: header.p_memsz(endian),
-        offset: header.p_offset(endian),
-        promised: header.p_filesz(endian).min(header.p_memsz(endian)),
+        start: header.p_vaddr(endian).into(),
+        memory,
+        offset: header.p_offset(endian).into(),
+        promised: in_file.min(memory),
         flags: header.p_flags(endian),
     };
     if segment.start.checked_add(segment.memory).is_none() {

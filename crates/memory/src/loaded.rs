@@ -1,8 +1,8 @@
 //! Notes of the executable, as they lie in the memory of the program that runs it.
 
 use object::Endianness;
-use object::elf::{self, FileHeader64, ProgramHeader64};
-use object::read::elf::{NoteIterator, ProgramHeader};
+use object::elf::{self, FileHeader32, FileHeader64};
+use object::read::elf::{FileHeader, NoteIterator, ProgramHeader};
 
 use crate::{Addr, Fault, Target};
 
@@ -88,8 +88,19 @@ pub enum NotesError {
 /// # Errors
 /// [`NotesError`]. A program without notes is none: the list is empty.
 pub fn loaded_notes<T: Target + ?Sized>(target: &T) -> Result<Vec<ElfNote>, NotesError> {
-    let (at, headers, endian) = program_headers(target)?;
-    let Some(bias) = load_bias(at, &headers, endian) else {
+    match target.machine().data_model().word {
+        4 => notes_of::<FileHeader32<Endianness>, T>(target),
+        _ => notes_of::<FileHeader64<Endianness>, T>(target),
+    }
+}
+
+fn notes_of<E, T>(target: &T) -> Result<Vec<ElfNote>, NotesError>
+where
+    E: FileHeader<Endian = Endianness>,
+    T: Target + ?Sized,
+{
+    let (at, headers, endian) = program_headers::<E, T>(target)?;
+    let Some(bias) = load_bias::<E>(at, &headers, endian) else {
         return Err(NotesError::Malformed {
             at,
             what: "no program header tells where the program was loaded",
@@ -100,11 +111,12 @@ pub fn loaded_notes<T: Target + ?Sized>(target: &T) -> Result<Vec<ElfNote>, Note
         if header.p_type(endian) != elf::PT_NOTE {
             continue;
         }
-        let at = Addr::new(header.p_vaddr(endian)).offset(bias);
-        let mut bytes = vec![0; header.p_memsz(endian).min(LONGEST_NOTES) as usize];
+        let at = Addr::new(header.p_vaddr(endian).into()).offset(bias);
+        let size: u64 = header.p_memsz(endian).into();
+        let mut bytes = vec![0; size.min(LONGEST_NOTES) as usize];
         target.read(at, &mut bytes)?;
         let malformed = |what| NotesError::Malformed { at, what };
-        let iterator: NoteIterator<'_, FileHeader64<Endianness>> =
+        let iterator: NoteIterator<'_, E> =
             NoteIterator::new(endian, header.p_align(endian), &bytes)
                 .map_err(|_| malformed("notes of an odd alignment"))?;
         for note in iterator {
@@ -121,16 +133,21 @@ pub fn loaded_notes<T: Target + ?Sized>(target: &T) -> Result<Vec<ElfNote>, Note
 }
 
 /// The program headers, with their address.
-fn program_headers<T: Target + ?Sized>(
+#[allow(clippy::type_complexity)]
+fn program_headers<E, T>(
     target: &T,
-) -> Result<(Addr, Vec<ProgramHeader64<Endianness>>, Endianness), NotesError> {
+) -> Result<(Addr, Vec<E::ProgramHeader>, Endianness), NotesError>
+where
+    E: FileHeader<Endian = Endianness>,
+    T: Target + ?Sized,
+{
     let value = |kind| {
         let (_, value) = target.auxv().iter().find(|&&(k, _)| k == kind)?;
         Some(*value)
     };
     let at = Addr::new(value(AT_PHDR).ok_or(NotesError::NoHeaders)?);
     let malformed = |what| NotesError::Malformed { at, what };
-    let size = size_of::<ProgramHeader64<Endianness>>();
+    let size = size_of::<E::ProgramHeader>();
     if value(AT_PHENT).is_some_and(|told| told != size as u64) {
         return Err(malformed("program headers of an unknown size"));
     }
@@ -142,24 +159,26 @@ fn program_headers<T: Target + ?Sized>(
     target.read(at, &mut bytes)?;
     let (headers, _) = object::slice_from_bytes(&bytes, count as usize)
         .map_err(|()| malformed("program headers of an unknown size"))?;
-    let endian = match target.machine().data_model().byte_order {
-        crate::ByteOrder::Little => Endianness::Little,
-        crate::ByteOrder::Big => Endianness::Big,
+    let endian = match target.machine().data_model().is_little() {
+        true => Endianness::Little,
+        false => Endianness::Big,
     };
     Ok((at, headers.to_vec(), endian))
 }
 
 /// How much further up than its file says the program was loaded (wrapping).
-fn load_bias(at: Addr, headers: &[ProgramHeader64<Endianness>], endian: Endianness) -> Option<u64> {
-    /// Where the program headers are in every ELF file that a linker writes: behind the header.
-    const PHOFF: u64 = 64;
-    let find = |wanted: &dyn Fn(&ProgramHeader64<Endianness>) -> bool| {
-        headers.iter().find(|header| wanted(header))
-    };
+fn load_bias<E>(at: Addr, headers: &[E::ProgramHeader], endian: Endianness) -> Option<u64>
+where
+    E: FileHeader<Endian = Endianness>,
+{
+    let find =
+        |wanted: &dyn Fn(&E::ProgramHeader) -> bool| headers.iter().find(|header| wanted(header));
     if let Some(header) = find(&|header| header.p_type(endian) == elf::PT_PHDR) {
-        return Some(at.get().wrapping_sub(header.p_vaddr(endian)));
+        return Some(at.get().wrapping_sub(header.p_vaddr(endian).into()));
     }
-    let first = find(&|h| h.p_type(endian) == elf::PT_LOAD && h.p_offset(endian) == 0)?;
-    let start = at.get().wrapping_sub(PHOFF);
-    Some(start.wrapping_sub(first.p_vaddr(endian)))
+    let starts = |h: &E::ProgramHeader| h.p_offset(endian).into() == 0;
+    let first = find(&|h| h.p_type(endian) == elf::PT_LOAD && starts(h))?;
+    // The program headers are behind the header in every ELF file that a linker writes.
+    let start = at.get().wrapping_sub(size_of::<E>() as u64);
+    Some(start.wrapping_sub(first.p_vaddr(endian).into()))
 }

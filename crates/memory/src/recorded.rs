@@ -227,16 +227,14 @@ impl Recorded {
     /// All but the memory.
     fn of(head: &Head) -> Result<Recorded, RecordedError> {
         let malformed = |what| RecordedError::Malformed { what };
-        if head.goarch != Machine::Amd64.goarch() {
-            return Err(malformed("of an unknown processor"));
-        }
-        let mut recorded = Recorded::new(Machine::Amd64);
+        let machine = Machine::from_goarch(&head.goarch);
+        let machine = machine.ok_or(malformed("of an unknown processor"))?;
+        let mut recorded = Recorded::new(machine);
         for (tid, words) in &head.threads {
-            let words = words.as_slice().try_into();
-            let words = words.map_err(|_| malformed("a thread with too few registers"))?;
+            let registers = Registers::new(machine, words);
             recorded.threads.push(Thread {
                 tid: *tid,
-                registers: Registers::amd64(words),
+                registers: registers.ok_or(malformed("a thread with too few registers"))?,
             });
         }
         for (start, end, permissions, offset, name) in &head.mappings {

@@ -27,6 +27,29 @@ impl DataModel {
         word: 8,
     };
 
+    /// Little-endian, 32 bits.
+    pub const LITTLE32: DataModel = DataModel {
+        byte_order: ByteOrder::Little,
+        word: 4,
+    };
+
+    /// Big-endian, 64 bits.
+    pub const BIG64: DataModel = DataModel {
+        byte_order: ByteOrder::Big,
+        word: 8,
+    };
+
+    /// Big-endian, 32 bits.
+    pub const BIG32: DataModel = DataModel {
+        byte_order: ByteOrder::Big,
+        word: 4,
+    };
+
+    /// Whether the least significant byte comes first.
+    pub const fn is_little(self) -> bool {
+        matches!(self.byte_order, ByteOrder::Little)
+    }
+
     /// Bytes of a pointer, as a `u64` for arithmetic on addresses.
     pub const fn word_size(self) -> u64 {
         self.word as u64

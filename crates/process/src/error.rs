@@ -93,16 +93,10 @@ pub enum ProcessError {
         /// The tracer's name.
         tracer_name: String,
     },
-    /// A 32-bit program.
-    #[error("process {pid} ({name}) is a 32-bit program; only 64-bit ones are supported")]
-    Bits32 {
-        /// The process.
-        pid: u32,
-        /// Its name.
-        name: String,
-    },
     /// A program for another processor (under emulation), or this is another processor.
-    #[error("process {pid} ({name}) runs a program for {machine}; only amd64 is supported")]
+    #[error(
+        "process {pid} ({name}) runs a program for {machine}; only amd64 and 386 are captured live (make a core, and dump that)"
+    )]
     OtherMachine {
         /// The process.
         pid: u32,

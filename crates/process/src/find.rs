@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use goheap_memory::{Machine, Mapping};
+use goheap_memory::{ByteOrder, DataModel, Machine, Mapping};
 
 use crate::proc::{self, Area, Status};
 use crate::supervisor::NAME;
@@ -30,6 +30,7 @@ pub struct Process {
     executable: Option<PathBuf>,
     /// Device and inode of the executable, to notice an exec; `None` if it cannot be read.
     identity: Option<(u64, u64)>,
+    machine: Machine,
     mappings: Vec<Mapping>,
     auxv: Vec<(u64, u64)>,
 }
@@ -72,19 +73,21 @@ impl Process {
             return Err(already_traced(pid, &status));
         }
         let mappings = proc::parse_maps(&read_guarded(pid, &status, "maps")?);
-        let auxv = proc::parse_auxv(&read_guarded(pid, &status, "auxv")?);
+        let auxv = read_guarded(pid, &status, "auxv")?;
         let link = fs::read_link(proc::path(pid, "exe"));
-        let process = Process {
+        let mut process = Process {
             pid,
             executable: link
                 .ok()
                 .map(|link| proc::without_deleted(link.as_os_str().as_bytes())),
             identity: identity(pid),
             status,
+            machine: Machine::Amd64,
             mappings,
-            auxv,
+            auxv: Vec::new(),
         };
-        process.check_executable()?;
+        process.machine = process.machine_of_executable()?;
+        process.auxv = proc::parse_auxv(process.machine.data_model(), &auxv);
         // /proc/PID/maps of a process that just ended is empty, without an error.
         if process.mappings.is_empty() {
             return Err(ProcessError::Gone { pid });
@@ -92,22 +95,36 @@ impl Process {
         Ok(process)
     }
 
-    /// Refuses 32-bit programs and those for other processors, if the executable can be read.
-    fn check_executable(&self) -> Result<(), ProcessError> {
+    /// What its executable is for, if that can be read: other processors than this one and its
+    /// 32-bit form are refused.
+    fn machine_of_executable(&self) -> Result<Machine, ProcessError> {
         let mut head = [0; 20];
         let read =
             File::open(self.executable_link()).and_then(|mut file| file.read_exact(&mut head));
         let (pid, name) = (self.pid, self.name().to_owned());
         // EI_CLASS and EI_DATA are bytes 4 and 5 of an ELF file, e_machine is at 18.
         match (read, head) {
-            (Ok(()), [0x7f, b'E', b'L', b'F', 1, ..]) => Err(ProcessError::Bits32 { pid, name }),
-            (Ok(()), [0x7f, b'E', b'L', b'F', 2, order, .., low, high]) => {
-                let machine = match order {
-                    2 => u16::from_be_bytes([low, high]),
-                    _ => u16::from_le_bytes([low, high]),
+            (
+                Ok(()),
+                [
+                    0x7f,
+                    b'E',
+                    b'L',
+                    b'F',
+                    class @ (1 | 2),
+                    order,
+                    ..,
+                    low,
+                    high,
+                ],
+            ) => {
+                let (machine, byte_order) = match order {
+                    2 => (u16::from_be_bytes([low, high]), ByteOrder::Big),
+                    _ => (u16::from_le_bytes([low, high]), ByteOrder::Little),
                 };
-                match Machine::from_elf(machine) {
-                    Ok(Machine::Amd64) => Ok(()),
+                let word = 4 * class;
+                match Machine::from_elf(machine, DataModel { byte_order, word }) {
+                    Ok(known @ (Machine::Amd64 | Machine::X86)) => Ok(known),
                     Ok(other) => Err(ProcessError::OtherMachine {
                         pid,
                         name,
@@ -120,8 +137,13 @@ impl Process {
                     }),
                 }
             }
-            _ => Ok(()),
+            _ => Ok(Machine::Amd64),
         }
+    }
+
+    /// The processor that its executable is for: amd64, or 386, which runs on that.
+    pub fn machine(&self) -> Machine {
+        self.machine
     }
 
     /// Its number in this pid namespace.

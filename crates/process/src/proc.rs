@@ -6,7 +6,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use goheap_memory::{Addr, Mapping};
+use goheap_memory::{Addr, DataModel, Mapping};
 
 use crate::ProcessError;
 
@@ -245,12 +245,14 @@ pub(crate) fn without_deleted(name: &[u8]) -> PathBuf {
 
 /// The pairs of an auxiliary vector of a 64-bit process of this machine, without the `AT_NULL` at
 /// its end.
-pub(crate) fn parse_auxv(bytes: &[u8]) -> Vec<(u64, u64)> {
-    let (words, _) = bytes.as_chunks::<8>();
-    let (pairs, _) = words.as_chunks::<2>();
-    pairs
-        .iter()
-        .map(|[kind, value]| (u64::from_ne_bytes(*kind), u64::from_ne_bytes(*value)))
+pub(crate) fn parse_auxv(model: DataModel, bytes: &[u8]) -> Vec<(u64, u64)> {
+    let word = usize::from(model.word);
+    bytes
+        .chunks_exact(2 * word)
+        .map(|pair| {
+            let (kind, value) = pair.split_at(word);
+            (model.uint(kind), model.uint(value))
+        })
         .take_while(|&(kind, _)| kind != 0)
         .collect()
 }

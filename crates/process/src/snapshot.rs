@@ -135,6 +135,7 @@ pub struct Taken {
 #[derive(Debug)]
 pub struct Snapshot {
     contents: Contents,
+    machine: Machine,
     threads: Vec<Thread>,
     mappings: Vec<Mapping>,
     auxv: Vec<(u64, u64)>,
@@ -198,8 +199,7 @@ impl Memory for Snapshot {
 
 impl Target for Snapshot {
     fn machine(&self) -> Machine {
-        // `find` refuses others, and so does reading the registers.
-        Machine::Amd64
+        self.machine
     }
 
     fn threads(&self) -> &[Thread] {
@@ -289,6 +289,7 @@ fn unnamed(process: &Process, options: &SnapshotOptions) -> Result<File, Process
 fn snapshot(process: &Process, stopped: &Stopped, contents: Contents, taken: Taken) -> Snapshot {
     Snapshot {
         contents,
+        machine: stopped.machine(),
         threads: stopped.threads().to_vec(),
         mappings: stopped.mappings().to_vec(),
         auxv: process.auxv().to_vec(),

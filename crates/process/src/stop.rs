@@ -69,6 +69,7 @@ impl Default for StopOptions {
 #[derive(Debug)]
 pub struct Stopped {
     memory: LiveMemory,
+    machine: Machine,
     threads: Vec<Thread>,
     mappings: Vec<Mapping>,
     auxv: Vec<(u64, u64)>,
@@ -186,8 +187,7 @@ impl Memory for Stopped {
 
 impl Target for Stopped {
     fn machine(&self) -> Machine {
-        // `find` refuses others, and so does reading the registers.
-        Machine::Amd64
+        self.machine
     }
 
     fn threads(&self) -> &[Thread] {
@@ -376,7 +376,9 @@ fn hold(
 ) -> Stopped {
     let thread = |&(tid, ref words): &(u32, RegisterWords)| Thread {
         tid,
-        registers: Registers::amd64(words),
+        // There are more than any of the two has.
+        registers: Registers::new(process.machine(), words)
+            .unwrap_or_else(|| Registers::amd64(words)),
     };
     let mut threads: Vec<Thread> = threads.iter().map(thread).collect();
     let now_ns = sys::monotonic_ns().unwrap_or(since_ns);
@@ -409,6 +411,7 @@ fn hold(
         before: Duration::ZERO,
         since: now.checked_sub(held_for).unwrap_or(now),
         max_pause: Duration::ZERO,
+        machine: process.machine(),
         pid: process.pid(),
         name: process.name().to_owned(),
         supervisor: Some(supervisor),

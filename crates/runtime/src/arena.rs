@@ -1,11 +1,12 @@
-//! `runtime.heapArena`: the heap's address space in pieces of 64 MiB, and where each has its
-//! bookkeeping.
+//! `runtime.heapArena`: the heap's address space in pieces of 64 MiB (4 MiB where words have 32 bits),
+//! and where each has its bookkeeping.
 
-use goheap_golang::{Elements, HeapBits, Place, arena_base_offset};
+use goheap_golang::{Elements, HeapBits, Place};
 use goheap_memory::{Addr, Memory};
 
 use crate::error::Doing;
 use crate::span::PAGE;
+use crate::word_bits::by_ascending_bits;
 use crate::{WalkError, World};
 
 /// The most arenas that are believed: 2^22 of 64 MiB are all of a 48-bit address space.
@@ -134,7 +135,7 @@ impl Arenas {
         };
         let mut arenas = Arenas {
             bytes: spans.count.wrapping_mul(PAGE),
-            base_offset: arena_base_offset(world.target.machine()),
+            base_offset: world.arch.arena_base_offset,
             list: Vec::new(),
             spans: spans.offset,
             bitmap,
@@ -154,7 +155,7 @@ impl Arenas {
             heap,
             level1,
             // What the first level does not tell apart (runtime/malloc.go: arenaIdx).
-            level2: (1_u64 << 48)
+            level2: (1_u64 << world.arch.heap_address_bits)
                 .div_ceil(arenas.bytes)
                 .div_ceil(level1.count.max(1)),
         };
@@ -311,6 +312,10 @@ impl Arenas {
                 .doing(WHAT)?;
             }
             done += step;
+        }
+        // It is an array of words up from go1.20, of bytes before.
+        if bitmap.no_more.is_some() {
+            by_ascending_bits(world.model, bits);
         }
         Ok(())
     }

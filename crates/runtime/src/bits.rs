@@ -1,13 +1,15 @@
 //! Which words of an object are pointers: the heap's own answer, in each of its forms
 //! (runtime/heapdump.go: `makeheapobjbv`).
 
+use std::borrow::Cow;
+
 use goheap_golang::HeapBits;
 use goheap_memory::{Addr, DataModel};
 
 use crate::gap::Gaps;
 use crate::mask::Masks;
 use crate::span::Span;
-use crate::word_bits::{WordBits, take_bits};
+use crate::word_bits::{WordBits, by_ascending_bits, take_bits};
 use crate::{World, span};
 
 /// Bytes of `spanInlineMarkBits` at the end of a small span: 63 scan bits' bytes, owner, 63 mark
@@ -35,7 +37,8 @@ pub(crate) struct SpanBits<'b> {
     pub(crate) span: &'b Span,
     /// Words of one of its objects: sizes of objects are multiples of the word.
     pub(crate) words: usize,
-    /// The last bytes of the span, where go1.22 has the bits of small objects. Empty otherwise.
+    /// The last bytes of the span, where go1.22 has the bits of small objects, with ascending bits.
+    /// Empty otherwise.
     pub(crate) tail: &'b [u8],
     /// The arena's bitmap of the span, up to go1.21. Empty otherwise.
     pub(crate) bitmap: &'b [u8],
@@ -57,6 +60,16 @@ pub(crate) fn tail_len(world: &World<'_>, span: &Span) -> u64 {
         }
         HeapBits::Headers | HeapBits::ArenaPairs | HeapBits::ArenaBitmap => 0,
     }
+}
+
+/// The last bytes of a span, with bits that ascend from byte to byte (they are words:
+/// runtime/mbitmap.go, go1.22: `heapBitsSmallForAddr`).
+pub(crate) fn ascending_tail(model: DataModel, tail: &[u8]) -> Cow<'_, [u8]> {
+    let mut tail = Cow::Borrowed(tail);
+    if !model.is_little() {
+        by_ascending_bits(model, tail.to_mut());
+    }
+    tail
 }
 
 impl SpanBits<'_> {
@@ -99,7 +112,7 @@ impl SpanBits<'_> {
                 }
             }
             HeapBits::ArenaPairs => self.arena_pairs(first, words, out),
-            HeapBits::ArenaBitmap => self.arena_bitmap(first, words, out),
+            HeapBits::ArenaBitmap => self.arena_bitmap(world.model, first, words, out),
         }
     }
 
@@ -118,20 +131,20 @@ impl SpanBits<'_> {
         }
     }
 
-    /// One bit a word; a bit for each 64 words says that no pointer follows in the object that
+    /// One bit a word; a bit for each word of these says that no pointer follows in the object that
     /// goes on behind them (runtime/mbitmap.go, go1.21: `heapBitsForAddr`).
-    fn arena_bitmap(&self, first: usize, words: usize, out: &mut WordBits) {
-        // A bitmap word is a uintptr; amd64 is all that is claimed, so 64.
-        const CHUNK: usize = 64;
-        if words <= CHUNK && first % CHUNK + words <= CHUNK {
+    fn arena_bitmap(&self, model: DataModel, first: usize, words: usize, out: &mut WordBits) {
+        // A word of the bitmap is a uintptr.
+        let chunk_bits = 8 * usize::from(model.word);
+        if words <= chunk_bits && first % chunk_bits + words <= chunk_bits {
             out.set_small(take_bits(self.bitmap, first, words), words);
             return;
         }
         out.reset(words);
         let (mut at, mut end) = (first, first + words);
         while at < end {
-            let chunk = at / CHUNK;
-            let valid = CHUNK - at % CHUNK;
+            let chunk = at / chunk_bits;
+            let valid = chunk_bits - at % chunk_bits;
             let take = valid.min(end - at);
             if end - at > valid
                 && self

@@ -15,13 +15,14 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use goheap_golang::Arch;
 use goheap_image::pclntab::FuncId;
-use goheap_memory::{Addr, DataModel, Memory};
+use goheap_memory::{Addr, Memory};
 
 use crate::stack::{ArgsLen, Site};
 use crate::stack_liveness::Words;
 use crate::stack_map::PointerMap;
-use crate::unwind::{Code, Frame, Stack, UnwindError, Unwinder};
+use crate::unwind::{Code, Frame, Saved, Stack, UnwindError, Unwinder};
 
 /// Words of a stack that are looked through for a return address.
 const LOOKED_THROUGH: u64 = 1 << 14;
@@ -66,6 +67,7 @@ pub(crate) struct ScanFrame {
     pub(crate) continue_pc: Addr,
     pub(crate) sp: Addr,
     pub(crate) fp: Addr,
+    pub(crate) argp: Addr,
     pub(crate) varp: Addr,
     pub(crate) scan: Scan,
 }
@@ -73,8 +75,7 @@ pub(crate) struct ScanFrame {
 /// Where a walk begins.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Start {
-    pub(crate) pc: Addr,
-    pub(crate) sp: Addr,
+    pub(crate) at: Saved,
     /// Whether that is at a call.
     pub(crate) at_call: bool,
     /// Nobody tells where it begins: all from `sp` on is one frame of an unknown function.
@@ -87,7 +88,7 @@ pub(crate) struct Start {
 /// Walks the frames of one stack, innermost first.
 pub(crate) struct FrameWalk<'a, M: ?Sized, C: Code<Site = Site>> {
     memory: &'a M,
-    model: DataModel,
+    arch: Arch,
     sites: &'a C,
     start: Start,
     unwinder: Unwinder<'a, M, C>,
@@ -108,21 +109,20 @@ pub(crate) struct FrameWalk<'a, M: ?Sized, C: Code<Site = Site>> {
 impl<'a, M: Memory + ?Sized, C: Code<Site = Site>> FrameWalk<'a, M, C> {
     pub(crate) fn new(
         memory: &'a M,
-        model: DataModel,
+        arch: Arch,
         sites: &'a C,
         searches: &'a Searches,
         start: Start,
     ) -> Self {
-        let at = (start.pc, start.sp);
         FrameWalk {
             memory,
-            model,
+            arch,
             sites,
             start,
-            unwinder: Unwinder::new(memory, model, sites, start.stack, start.top, at),
+            unwinder: Unwinder::new(memory, arch, sites, start.stack, start.top, start.at),
             words: !start.at_call,
-            next_sp: start.sp,
-            last_pc: start.pc,
+            next_sp: start.at.sp,
+            last_pc: start.at.pc,
             searches,
             room: TRIED,
             over: false,
@@ -146,15 +146,28 @@ impl<'a, M: Memory + ?Sized, C: Code<Site = Site>> FrameWalk<'a, M, C> {
         match self.unwinder.next() {
             Ok(Some(frame)) => {
                 let scan = self.scan(&frame);
-                self.next_sp = frame.fp;
+                let (mut fp, mut varp) = (frame.fp, frame.varp);
+                // What the handler put under it may be a pointer: the link register of whom it
+                // interrupted.
+                if frame.site.step.injected && self.arch.uses_link_register() {
+                    fp = fp
+                        .offset(self.arch.injected_frame())
+                        .min(self.start.stack.hi);
+                    varp = match scan {
+                        Scan::Words => fp,
+                        Scan::Dead | Scan::Maps(_) => varp,
+                    };
+                }
+                self.next_sp = fp;
                 self.last_pc = frame.pc;
                 Some(ScanFrame {
                     site: Some(frame.site),
                     pc: frame.pc,
                     continue_pc: frame.continue_pc,
                     sp: frame.sp,
-                    fp: frame.fp,
-                    varp: frame.varp,
+                    fp,
+                    argp: frame.argp,
+                    varp,
                     scan,
                 })
             }
@@ -187,7 +200,7 @@ impl<'a, M: Memory + ?Sized, C: Code<Site = Site>> FrameWalk<'a, M, C> {
             false => self.sites.site(frame.continue_pc),
         };
         let problem = match at {
-            Ok(Some(at)) => match has_maps(&at, frame) {
+            Ok(Some(at)) => match has_maps(self.arch, &at, frame) {
                 Ok(()) => return Scan::Maps(at),
                 Err(UnwindError::NoMap { .. }) if site.assembly => return Scan::Words,
                 Err(error) => error,
@@ -203,7 +216,7 @@ impl<'a, M: Memory + ?Sized, C: Code<Site = Site>> FrameWalk<'a, M, C> {
 
     /// The frame of what cannot be unwound.
     fn unknown(&mut self) -> Option<ScanFrame> {
-        let word = self.model.word_size();
+        let word = self.arch.word_size();
         let aligned = self.next_sp.get().checked_next_multiple_of(word);
         let sp = aligned.map(Addr::new);
         let Some(sp) = sp.filter(|sp| self.start.stack.contains(*sp)) else {
@@ -234,16 +247,21 @@ impl<'a, M: Memory + ?Sized, C: Code<Site = Site>> FrameWalk<'a, M, C> {
             continue_pc: pc,
             sp,
             fp,
+            argp: fp,
             varp: fp,
             scan: Scan::Words,
         })
     }
 
     /// The first word from `sp` on that is a return address of frames that lead to the top, and the
-    /// stack pointer behind it.
+    /// stack pointer behind it. Where it is saved at the bottom of a frame, it does not tell where
+    /// that ends.
     fn look_up(&mut self, sp: Addr) -> Option<(Addr, Addr)> {
-        let word = self.model.word_size();
-        let mut words = Words::new(self.memory, self.model);
+        if self.arch.uses_link_register() {
+            return None;
+        }
+        let word = self.arch.word_size();
+        let mut words = Words::new(self.memory, self.arch.model);
         let len = self.start.stack.hi.since(sp)? / word;
         for i in 0..len.min(LOOKED_THROUGH) {
             self.searches.step()?;
@@ -261,7 +279,8 @@ impl<'a, M: Memory + ?Sized, C: Code<Site = Site>> FrameWalk<'a, M, C> {
 
     fn leads_to_top(&mut self, pc: Addr, sp: Addr) -> bool {
         let Start { stack, top, .. } = self.start;
-        let mut unwinder = Unwinder::new(self.memory, self.model, self.sites, stack, top, (pc, sp));
+        let at = Saved::on_stack(pc, sp);
+        let mut unwinder = Unwinder::new(self.memory, self.arch, self.sites, stack, top, at);
         unwinder.go_on(pc, sp);
         while let Some(room) = self.room.checked_sub(1) {
             self.room = room;
@@ -278,19 +297,25 @@ impl<'a, M: Memory + ?Sized, C: Code<Site = Site>> FrameWalk<'a, M, C> {
     }
 }
 
+/// Whether a frame from `sp` to `varp` has room for variables, so that a stack map has to tell of them.
+pub(crate) fn has_locals(arch: Arch, sp: Addr, varp: Addr) -> bool {
+    varp.since(sp).is_some_and(|len| len > arch.empty_frame())
+}
+
 /// Whether the stack maps of `at` describe all that `frame` has. The collector throws if not
 /// (runtime/stkframe.go: `getStackMap`).
-fn has_maps(at: &Site, frame: &Frame<Site>) -> Result<(), UnwindError> {
+fn has_maps(arch: Arch, at: &Site, frame: &Frame<Site>) -> Result<(), UnwindError> {
     let pc = frame.continue_pc;
     let maps = at.maps.as_ref().map_err(UnwindError::clone)?;
-    if frame.varp > frame.sp {
+    if has_locals(arch, frame.sp, frame.varp) {
         match &maps.locals {
             PointerMap::Bits(bits) if maps.locals_in_range || bits.words == 0 => {}
             _ => return Err(UnwindError::NoMap { pc }),
         }
     }
     match (at.args_len, &maps.args) {
-        (ArgsLen::Fixed(0..8) | ArgsLen::Reflect, _) => Ok(()),
+        (ArgsLen::Reflect, _) => Ok(()),
+        (ArgsLen::Fixed(len), _) if len < arch.word_size() => Ok(()),
         (ArgsLen::Fixed(_), Some(_)) if maps.args_in_range => Ok(()),
         (ArgsLen::Fixed(_), _) => Err(UnwindError::NoMap { pc }),
     }

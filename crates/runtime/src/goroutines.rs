@@ -317,7 +317,7 @@ impl Walk<'_, '_> {
             }
         };
         self.ids.check(&g, state, &mut self.summary.gaps);
-        g.moving = g.untear() || state == GoroutineState::CopyStack;
+        g.moving = g.untear(&self.world.arch) || state == GoroutineState::CopyStack;
         if let Some((m, _)) = self.threads.running(&g) {
             ids::check_m(&g, state, m.address, &mut self.summary.gaps);
             let running = Running {
@@ -387,13 +387,14 @@ impl Walk<'_, '_> {
                 busy: m.is_some_and(|m| registers::is_busy(m, in_system_call)),
                 room: &room,
             };
-            registers::note(&owner, self.sink)?;
+            registers::note(&self.world.arch, &owner, self.sink)?;
             let (Some(m), true) = (m, owner.busy) else {
                 continue;
             };
             let gaps = &mut self.summary.gaps;
-            registers::check_move(&owner, self.sites, heap, gaps);
-            self.summary.thread_roots += registers::write_roots(&owner, heap, self.sink)?;
+            let arch = &self.world.arch;
+            registers::check_move(arch, &owner, self.sites, heap, gaps);
+            self.summary.thread_roots += registers::write_roots(arch, &owner, heap, self.sink)?;
             self.summary.thread_roots +=
                 scheduler_stack::write_roots(self.world, &owner, m, heap, self.sink, gaps)?;
         }
@@ -421,9 +422,8 @@ impl Walk<'_, '_> {
                 return Ok(());
             }
         };
-        let memory = &self.world.memory;
-        let model = self.world.model;
-        let mut unwinder = Unwinder::new(memory, model, self.sites, g.stack, g.top, (at.pc, at.sp));
+        let (memory, arch) = (&self.world.memory, self.world.arch);
+        let mut unwinder = Unwinder::new(memory, arch, self.sites, g.stack, g.top, at);
         self.frame_writer.reset();
         loop {
             let frame = match unwinder.next() {

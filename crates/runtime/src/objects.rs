@@ -242,10 +242,11 @@ impl Objects<'_, '_> {
         let tail = contents
             .len()
             .saturating_sub(bits::tail_len(self.world, span) as usize);
+        let tail = bits::ascending_tail(self.world.model, contents.get(tail..).unwrap_or_default());
         let span_bits = SpanBits {
             span,
             words: self.words(span),
-            tail: &contents[tail..],
+            tail: &tail,
             bitmap: &pass.bitmap,
             no_more: &pass.no_more,
         };

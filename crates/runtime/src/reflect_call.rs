@@ -11,7 +11,7 @@ const MOST_WORDS: u64 = 1 << 24;
 
 /// The call that a frame of `reflect.makeFuncStub` or `reflect.methodValueCall` stands for. The stubs
 /// stand for functions of any type; what they were called with is told by the context that they save
-/// at `sp` (runtime/stkframe.go: `argMapInternal` and `reflectMethodValue`; go1.19: traceback.go,
+/// first thing in their frame (runtime/stkframe.go: `argMapInternal` and `reflectMethodValue`; go1.19: traceback.go,
 /// `getArgInfo`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ReflectCall {
@@ -30,7 +30,8 @@ impl ReflectCall {
         (pc, sp, fp): (Addr, Addr, Addr),
     ) -> Result<Option<ReflectCall>, UnwindError> {
         let word = world.model.word_size();
-        if sp >= fp.before(word) {
+        let sp = sp.offset(world.arch.min_frame_size);
+        if sp >= fp.before(world.arch.pushed_by_call()) {
             return match pc == site.step.entry {
                 true => Ok(None),
                 false => Err(UnwindError::ReflectMismatch { pc }),

@@ -65,7 +65,8 @@ impl Site {
     /// These are the calls that are no calls to the compiler, and those of write barriers; nobody
     /// is preempted there (cmd/compile/internal/liveness/plive.go: `hasStackMap`, with
     /// `typedmemmove` and `typedmemclr` in go1.19, `wbMove` and `wbZero` since go1.21;
-    /// cmd/compile/internal/ssa/_gen/AMD64Ops.go: `LoweredWB`, `DUFFZERO`, `DUFFCOPY`).
+    /// cmd/compile/internal/ssa/_gen/AMD64Ops.go: `LoweredWB`, `DUFFZERO`, `DUFFCOPY`; ARMOps.go:
+    /// `CALLudiv`).
     pub(crate) fn called_without_map(&self) -> bool {
         let name = self.name.strip_prefix(b"runtime.").unwrap_or(&self.name);
         name.starts_with(b"gcWriteBarrier")
@@ -77,6 +78,7 @@ impl Site {
                     | b"wbMove"
                     | b"typedmemmove"
                     | b"typedmemclr"
+                    | b"udiv"
             )
     }
 }
@@ -168,6 +170,10 @@ impl<'w> Sites<'w> {
                 // cgocallback goes from one stack to the other, but has frames on both.
                 sp_write: func.flag() & SP_WRITE != 0 && id != FuncId::cgocallback,
                 sigpanic: id == FuncId::sigpanic,
+                injected: matches!(
+                    id,
+                    FuncId::sigpanic | FuncId::asyncPreempt | FuncId::debugCallV2
+                ),
                 deferreturn: match func.deferreturn() {
                     0 => None,
                     offset => Some(found.entry().offset(u64::from(offset))),

@@ -30,12 +30,13 @@ pub(crate) struct FrameWriter<'w> {
 }
 
 /// What a frame passes on to its caller's frame, in which its arguments lie
-/// (runtime/heapdump.go: `childInfo`). They begin at the caller's `sp`: on amd64 nothing lies in
-/// between.
+/// (runtime/heapdump.go: `childInfo`).
 #[derive(Debug, Default)]
 struct Child {
     /// Its function; `None` if the frame is the innermost.
     site: Option<Rc<Site>>,
+    /// Where they begin, from the caller's `sp`.
+    args_offset: u64,
     args_len: u64,
     sp: Addr,
     depth: u64,
@@ -66,6 +67,7 @@ impl<'w> FrameWriter<'w> {
         self.list_pointers(frame)?;
         let next = Child {
             site: Some(Rc::clone(&frame.site)),
+            args_offset: frame.argp.get().wrapping_sub(frame.fp.get()),
             args_len: self.args_len(frame)?,
             sp: frame.sp,
             depth: self.child.depth + 1,
@@ -104,7 +106,7 @@ impl<'w> FrameWriter<'w> {
         list_offsets(
             &mut self.offsets,
             args,
-            args_len,
+            (self.child.args_offset, args_len),
             &maps.locals,
             locals_end,
             word,
@@ -166,19 +168,26 @@ pub(crate) fn read_contents(
     Ok(())
 }
 
-/// Offsets of pointers from `sp`: those in the arguments of the callee, then those in the locals,
-/// which end at `locals_end`. Where there is no map, each word may be one.
+/// Offsets of pointers from `sp`: those in the arguments of the callee, which begin at an offset and
+/// have a length, then those in the locals, which end at `locals_end`. Where there is no map, each
+/// word may be one.
 fn list_offsets(
     offsets: &mut Vec<u64>,
     args: Option<&Bits>,
-    args_len: u64,
+    (args_offset, args_len): (u64, u64),
     locals: &PointerMap,
     locals_end: u64,
     word: u64,
 ) {
     match args {
-        Some(bits) => offsets.extend(bits.pointers.iter().map(|i| u64::from(*i) * word)),
-        None => offsets.extend((0..args_len).step_by(word as usize)),
+        Some(bits) => {
+            let offset = |i: &u32| args_offset + u64::from(*i) * word;
+            offsets.extend(bits.pointers.iter().map(offset));
+        }
+        None => {
+            let end = args_offset.saturating_add(args_len);
+            offsets.extend((args_offset..end).step_by(word as usize));
+        }
     }
     match locals {
         PointerMap::Missing => offsets.extend((args_len..locals_end).step_by(word as usize)),

@@ -140,7 +140,7 @@ impl StackObjects {
             if object.alive.is_some() {
                 continue;
             }
-            let mask = mask(masks, &object.record);
+            let mask = mask(masks, &object.record, word);
             // Without a mask each word may be a pointer.
             let known = match &mask {
                 Ok(_) => known,
@@ -183,7 +183,7 @@ impl StackObjects {
             let Some(known) = object.alive else {
                 continue;
             };
-            let mask = mask(masks, &object.record).unwrap_or_else(|(_, all)| all);
+            let mask = mask(masks, &object.record, word).unwrap_or_else(|(_, all)| all);
             let skipped = from.since(object.at).unwrap_or(0).div_ceil(word);
             for index in mask.words_from(skipped) {
                 let at = object.at.offset(index * word);
@@ -206,10 +206,11 @@ impl StackObjects {
 fn mask(
     masks: &dyn Masks,
     record: &ObjectRecord,
+    word: u64,
 ) -> Result<Rc<ObjectMask>, (TypeError, Rc<ObjectMask>)> {
     masks
         .get(record)
-        .map_err(|error| (error, Rc::new(ObjectMask::all(record))))
+        .map_err(|error| (error, Rc::new(ObjectMask::all(record, word))))
 }
 
 /// Reads words that lie near each other.

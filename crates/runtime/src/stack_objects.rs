@@ -141,9 +141,9 @@ fn decode(
 pub(crate) struct ObjectMask(pub(crate) Box<[u8]>);
 
 impl ObjectMask {
-    /// That of an object of which each word may be a pointer.
-    pub(crate) fn all(record: &ObjectRecord) -> ObjectMask {
-        let words = record.pointer_bytes / 8;
+    /// That of an object of which each word (of `word` bytes) may be a pointer.
+    pub(crate) fn all(record: &ObjectRecord, word: u64) -> ObjectMask {
+        let words = u64::from(record.pointer_bytes) / word.max(1);
         let mut bits = vec![0xff; words.div_ceil(8) as usize];
         if let (Some(last), used @ 1..) = (bits.last_mut(), words % 8) {
             *last = (1 << used) - 1;

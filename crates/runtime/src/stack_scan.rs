@@ -14,7 +14,7 @@ use goheap_format::{Fields, StackFrame};
 use goheap_memory::{Addr, PageCache, Target};
 
 use crate::World;
-use crate::frame_walk::{FrameWalk, Scan, ScanFrame, Searches, Start};
+use crate::frame_walk::{FrameWalk, Scan, ScanFrame, Searches, Start, has_locals};
 use crate::reflect_call::ReflectCall;
 use crate::stack::{ArgsLen, Site, Sites};
 use crate::stack_frame::read_contents;
@@ -107,9 +107,10 @@ impl<'a, 'w> StackScanner<'a, 'w> {
         problem: &mut dyn FnMut(ScanProblem),
     ) -> StackScan<'s, 'w> {
         let (memory, model) = (&self.world.memory, self.world.model);
+        let arch = self.world.arch;
         let mut objects = StackObjects::new(start.stack);
         let mut words = Words::new(memory, model);
-        let mut walk = FrameWalk::new(memory, model, self.sites, &self.limits.searches, start);
+        let mut walk = FrameWalk::new(memory, arch, self.sites, &self.limits.searches, start);
         while let Some(frame) = walk.next() {
             // Whoever writes the frames tells where they are too many.
             let room = self.limits.room.get();
@@ -149,7 +150,7 @@ impl<'a, 'w> StackScanner<'a, 'w> {
             scanner: self,
             start,
             objects,
-            walk: FrameWalk::new(memory, model, self.sites, &self.limits.searches, start),
+            walk: FrameWalk::new(memory, arch, self.sites, &self.limits.searches, start),
             passed_on: Vec::new(),
             contents: Vec::new(),
             offsets: Vec::new(),
@@ -173,7 +174,7 @@ impl<'a, 'w> StackScanner<'a, 'w> {
             let offset = i64::from(record.offset).cast_unsigned();
             let base = match record.offset < 0 {
                 true => frame.varp,
-                false => frame.fp,
+                false => frame.argp,
             };
             let at = base.offset(offset);
             // Below the stack pointer: the frame does not have it yet.
@@ -206,8 +207,7 @@ impl<'a, 'w> StackScanner<'a, 'w> {
         ReflectCall::read(self.world, site, (frame.pc, frame.sp, frame.fp))
     }
 
-    /// Tells `each` where `frame` may have pointers: in its locals, and in its arguments, which
-    /// begin at its `fp` (on amd64 nothing lies in between).
+    /// Tells `each` where `frame` may have pointers: in its locals, and in its arguments.
     fn slots(
         &self,
         frame: &ScanFrame,
@@ -232,21 +232,24 @@ impl<'a, 'w> StackScanner<'a, 'w> {
                         .map(|call| call.map_or(0, |call| call.words.saturating_mul(word))),
                 };
                 // The top of the stack is the end of all.
-                let room = start.stack.hi.since(frame.fp).unwrap_or(0);
-                each(len.map(|len| Slots::Words(frame.fp, frame.fp.offset(len.min(room)))));
+                let args = frame.argp;
+                let room = start.stack.hi.since(args).unwrap_or(0);
+                each(len.map(|len| Slots::Words(args, args.offset(len.min(room)))));
             }
             Scan::Maps(site) => {
                 let Ok(maps) = &site.maps else {
                     return;
                 };
                 if let PointerMap::Bits(bits) = &maps.locals
-                    && frame.varp > frame.sp
+                    && has_locals(self.world.arch, frame.sp, frame.varp)
                 {
                     pointers(frame.varp.before(bits.words * word), bits, each);
                 }
                 match (site.args_len, &maps.args) {
-                    (ArgsLen::Fixed(0..8), _) | (ArgsLen::Fixed(_), None) => {}
-                    (ArgsLen::Fixed(_), Some(bits)) => pointers(frame.fp, bits, each),
+                    (ArgsLen::Fixed(len), Some(bits)) if len >= word => {
+                        pointers(frame.argp, bits, each);
+                    }
+                    (ArgsLen::Fixed(_), _) => {}
                     (ArgsLen::Reflect, _) => {
                         let call = self.reflect_call(site, frame).and_then(|call| {
                             call.map_or(Ok(Vec::new()), |call| call.pointers(self.world, frame.pc))
@@ -254,7 +257,7 @@ impl<'a, 'w> StackScanner<'a, 'w> {
                         match call {
                             Ok(indexes) => {
                                 for index in indexes {
-                                    each(Ok(Slots::Pointer(frame.fp.offset(index * word))));
+                                    each(Ok(Slots::Pointer(frame.argp.offset(index * word))));
                                 }
                             }
                             Err(error) => each(Err(error)),

@@ -7,12 +7,14 @@
 //! It knows nothing of processes: memory comes in as a [`Memory`], functions as a [`Code`], so that
 //! a test unwinds an array of words.
 //!
-//! BUG: amd64 only. Processors with a link register need three more rules (`usesLR`).
+//! On processors with a link register a function saves it at the bottom of its frame, and only if it
+//! has one: the return address of the innermost frame may be in the register alone.
 
 use std::rc::Rc;
 
+use goheap_golang::Arch;
 use goheap_image::pclntab::PclntabError;
-use goheap_memory::{Addr, DataModel, Fault, Memory};
+use goheap_memory::{Addr, Fault, Machine, Memory};
 
 /// The most frames that are believed of one stack: as many as the runtime's default limit for a
 /// stack (runtime/proc.go: `maxstacksize`, 1 GB) has room for.
@@ -33,6 +35,8 @@ pub(crate) struct Step {
     pub(crate) sp_write: bool,
     /// It is `runtime.sigpanic`: its caller did not call it, but was trapped.
     pub(crate) sigpanic: bool,
+    /// A signal handler pretended that it was called (runtime/traceback.go: `isInjectedCall`).
+    pub(crate) injected: bool,
     /// Where the function goes on after a recovered panic; `None` if it defers nothing.
     pub(crate) deferreturn: Option<Addr>,
 }
@@ -44,6 +48,27 @@ pub(crate) trait Code {
 
     /// The function at `pc`; `None` outside of Go code.
     fn site(&self, pc: Addr) -> Result<Option<Rc<Self::Site>>, UnwindError>;
+}
+
+/// A place in code, the stack pointer there, and the link register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Saved {
+    pub(crate) pc: Addr,
+    pub(crate) sp: Addr,
+    /// Where the function returns to, if it has no frame; nil if the stack tells, and on processors
+    /// without such a register.
+    pub(crate) lr: Addr,
+}
+
+impl Saved {
+    /// Where the stack tells the return address.
+    pub(crate) fn on_stack(pc: Addr, sp: Addr) -> Saved {
+        Saved {
+            pc,
+            sp,
+            lr: Addr::NIL,
+        }
+    }
 }
 
 /// Bounds of a stack (runtime/runtime2.go: `stack`).
@@ -72,8 +97,10 @@ pub(crate) struct Frame<S> {
     pub(crate) continue_pc: Addr,
     /// Stack pointer at `pc`.
     pub(crate) sp: Addr,
-    /// The caller's stack pointer. On amd64 the arguments begin here too (`argp`).
+    /// The caller's stack pointer.
     pub(crate) fp: Addr,
+    /// Where the arguments begin.
+    pub(crate) argp: Addr,
     /// First address above the local variables.
     pub(crate) varp: Addr,
 }
@@ -124,7 +151,7 @@ pub(crate) enum UnwindError {
 /// Walks one stack.
 pub(crate) struct Unwinder<'a, M: ?Sized, C: Code> {
     memory: &'a M,
-    model: DataModel,
+    arch: Arch,
     code: &'a C,
     stack: Stack,
     /// Where the topmost frame must be (`g.stktopsp`).
@@ -135,10 +162,9 @@ pub(crate) struct Unwinder<'a, M: ?Sized, C: Code> {
 
 /// Where a walk is.
 enum At<S> {
-    /// Before the innermost frame, whose pc and sp are these.
+    /// Before the innermost frame, which is here.
     Start {
-        pc: Addr,
-        sp: Addr,
+        at: Saved,
         innermost: bool,
     },
     /// Behind a frame.
@@ -153,25 +179,24 @@ enum At<S> {
 }
 
 impl<'a, M: Memory + ?Sized, C: Code> Unwinder<'a, M, C> {
-    /// Begins at `pc` and `sp` (`unwinder.initAt`).
+    /// Begins at `at` (`unwinder.initAt`).
     pub(crate) fn new(
         memory: &'a M,
-        model: DataModel,
+        arch: Arch,
         code: &'a C,
         stack: Stack,
         top: Addr,
-        (pc, sp): (Addr, Addr),
+        at: Saved,
     ) -> Self {
         Unwinder {
             memory,
-            model,
+            arch,
             code,
             stack,
             top,
             frames: 0,
             at: At::Start {
-                pc,
-                sp,
+                at,
                 innermost: true,
             },
         }
@@ -180,8 +205,7 @@ impl<'a, M: Memory + ?Sized, C: Code> Unwinder<'a, M, C> {
     /// Goes on at the frame of `pc` and `sp` behind code that cannot be unwound.
     pub(crate) fn go_on(&mut self, pc: Addr, sp: Addr) {
         self.at = At::Start {
-            pc,
-            sp,
+            at: Saved::on_stack(pc, sp),
             innermost: false,
         };
     }
@@ -190,7 +214,7 @@ impl<'a, M: Memory + ?Sized, C: Code> Unwinder<'a, M, C> {
     pub(crate) fn next(&mut self) -> Result<Option<Frame<C::Site>>, UnwindError> {
         match std::mem::replace(&mut self.at, At::End) {
             At::End => Ok(None),
-            At::Start { pc, sp, innermost } => self.start(pc, sp, innermost),
+            At::Start { at, innermost } => self.start(at, innermost),
             At::Frame {
                 site,
                 pc,
@@ -203,19 +227,30 @@ impl<'a, M: Memory + ?Sized, C: Code> Unwinder<'a, M, C> {
 
     fn start(
         &mut self,
-        pc: Addr,
-        sp: Addr,
+        Saved { pc, sp, lr }: Saved,
         innermost: bool,
     ) -> Result<Option<Frame<C::Site>>, UnwindError> {
-        let (pc, sp) = match pc.is_nil() {
-            // A call of a nil function: only the return address was pushed.
-            true => (self.read(pc, sp)?, sp.offset(self.model.word_size())),
-            false => (pc, sp),
+        /// Where the kernel has helper functions without frames for old processors
+        /// (internal/runtime/atomic/sys_linux_arm.s).
+        const ARM_HELPERS: u64 = 0xffff_0000;
+        let at = match pc.get() {
+            // A call of a nil function: all that happened is what a call does.
+            0 => {
+                let sp_then = sp.offset(self.arch.pushed_by_call());
+                Saved::on_stack(self.read(pc, sp)?, sp_then)
+            }
+            ARM_HELPERS.. if self.arch.machine == Machine::Arm => Saved::on_stack(lr, sp),
+            _ => Saved { pc, sp, lr },
         };
-        let site = self.code.site(pc)?.ok_or(UnwindError::UnknownPc { pc })?;
-        self.resolve(site, pc, sp, innermost, false)
+        let site = self.site(at.pc)?;
+        self.resolve(site, at, innermost, false)
     }
 
+    fn site(&self, pc: Addr) -> Result<Rc<C::Site>, UnwindError> {
+        self.code.site(pc)?.ok_or(UnwindError::UnknownPc { pc })
+    }
+
+    /// `unwinder.next`.
     fn caller(
         &mut self,
         callee: &Rc<C::Site>,
@@ -231,8 +266,21 @@ impl<'a, M: Memory + ?Sized, C: Code> Unwinder<'a, M, C> {
             .code
             .site(lr)?
             .ok_or(UnwindError::UnknownCaller { pc, lr })?;
-        let sigpanic = (**callee).as_ref().sigpanic;
-        self.resolve(site, lr, fp, false, sigpanic)
+        // It would go on like this for ever.
+        if pc == lr && sp == fp {
+            return Err(UnwindError::Endless { pc });
+        }
+        let callee = (**callee).as_ref();
+        let mut at = Saved::on_stack(lr, fp);
+        if callee.injected && self.arch.uses_link_register() {
+            // The handler has saved the link register on the stack of whom it made the caller.
+            let saved = self.read(lr, fp)?;
+            at.sp = fp.offset(self.arch.injected_frame());
+            if (*site).as_ref().sp_delta == Some(0) {
+                at.lr = saved;
+            }
+        }
+        self.resolve(site, at, false, callee.sigpanic)
     }
 
     /// `unwinder.resolveInternal`. That `sp_write` does not count for the innermost frame is its
@@ -240,20 +288,20 @@ impl<'a, M: Memory + ?Sized, C: Code> Unwinder<'a, M, C> {
     fn resolve(
         &mut self,
         site: Rc<C::Site>,
-        pc: Addr,
-        sp: Addr,
+        Saved { pc, sp, lr }: Saved,
         innermost: bool,
         trapped: bool,
     ) -> Result<Option<Frame<C::Site>>, UnwindError> {
-        let word = self.model.word_size();
+        let word = self.arch.word_size();
         let step = (*site).as_ref();
         let Some(sp_delta) = step.sp_delta else {
             return self.finish(pc, sp);
         };
-        // A call pushes the return address, which belongs to the frame of the callee.
-        let fp = sp.offset(sp_delta).offset(word);
-        let holds_return_address = fp.since(sp).is_some_and(|len| len >= word);
-        if sp < self.stack.lo || !holds_return_address || fp > self.stack.hi {
+        // Where a call pushes the return address, that belongs to the frame of the callee.
+        let pushed = self.arch.pushed_by_call();
+        let fp = sp.offset(sp_delta).offset(pushed);
+        let holds_what_is_pushed = fp.since(sp).is_some_and(|len| len >= pushed);
+        if sp < self.stack.lo || !holds_what_is_pushed || fp > self.stack.hi {
             return Err(UnwindError::OutsideOfStack {
                 pc,
                 sp,
@@ -268,11 +316,14 @@ impl<'a, M: Memory + ?Sized, C: Code> Unwinder<'a, M, C> {
         let lr = match (step.top_frame, step.sp_write && !innermost) {
             (true, _) => Addr::NIL,
             (false, true) => return Err(UnwindError::SpWrite { pc }),
-            (false, false) => self.read(pc, fp.before(word))?,
+            (false, false) if !self.arch.uses_link_register() => self.read(pc, fp.before(word))?,
+            // A function with a frame has saved it there.
+            (false, false) if innermost && sp < fp || lr.is_nil() => self.read(pc, sp)?,
+            (false, false) => lr,
         };
-        // Below the return address lies the caller's frame pointer, unless the frame is empty.
-        let mut varp = fp.before(word);
-        if varp > sp {
+        // Next to the variables lies the caller's frame pointer, unless the frame is empty.
+        let mut varp = fp.before(pushed);
+        if varp > sp && self.arch.frame_pointers {
             varp = varp.before(word);
         }
         let continue_pc = match trapped {
@@ -294,6 +345,7 @@ impl<'a, M: Memory + ?Sized, C: Code> Unwinder<'a, M, C> {
             continue_pc,
             sp,
             fp,
+            argp: fp.offset(self.arch.min_frame_size),
             varp,
         }))
     }
@@ -312,7 +364,8 @@ impl<'a, M: Memory + ?Sized, C: Code> Unwinder<'a, M, C> {
 
     fn read(&self, pc: Addr, at: Addr) -> Result<Addr, UnwindError> {
         let what = "return address";
-        self.model
+        self.arch
+            .model
             .read_ptr(self.memory, at)
             .map_err(|fault| UnwindError::Unreadable { pc, what, fault })
     }

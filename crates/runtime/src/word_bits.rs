@@ -1,5 +1,7 @@
 //! Strings of bits, one for each word of an object.
 
+use goheap_memory::DataModel;
+
 /// A string of bits, one a word, as [`goheap_format::Fields::Bits`] takes it.
 #[derive(Debug, Default)]
 pub(crate) struct WordBits {
@@ -33,6 +35,16 @@ impl WordBits {
             bits: &self.bytes,
             len: self.len,
             word,
+        }
+    }
+}
+
+/// Makes of words whose bits ascend from the least significant one bytes that do so. Where the least
+/// significant byte comes first they do so already.
+pub(crate) fn by_ascending_bits(model: DataModel, bytes: &mut [u8]) {
+    if !model.is_little() {
+        for word in bytes.chunks_exact_mut(usize::from(model.word)) {
+            word.reverse();
         }
     }
 }

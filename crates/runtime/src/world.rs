@@ -1,6 +1,6 @@
 //! A stopped Go program, and how to read its runtime.
 
-use goheap_golang::{Features, GoVersion, Place, Program, Structs};
+use goheap_golang::{Arch, Features, GoVersion, Place, Program, Structs};
 use goheap_memory::{Addr, DataModel, Memory, PageCache, Target};
 
 use crate::error::Doing;
@@ -30,7 +30,7 @@ pub mod limit {
     pub const ITABS: u64 = 1 << 26;
     /// Entries of `allp`: GOMAXPROCS.
     pub const PROCS: u64 = 1 << 16;
-    /// Pages of an arena (8192 on amd64).
+    /// Pages of an arena (8192 where words have 64 bits).
     pub const ARENA_PAGES: u64 = 1 << 20;
     /// Classes of spans (136 in all versions; the number fits into a byte).
     pub const SPAN_CLASSES: u64 = 256;
@@ -46,6 +46,8 @@ pub struct World<'t> {
     pub memory: PageCache<&'t dyn Target>,
     /// Byte order and word size.
     pub model: DataModel,
+    /// How Go uses the processor.
+    pub arch: Arch,
     /// Its symbols.
     pub program: &'t dyn Program,
     /// Its struct layouts.
@@ -68,7 +70,8 @@ impl<'t> World<'t> {
         program: &'t P,
     ) -> Result<World<'t>, WalkError> {
         let memory = PageCache::new(target);
-        let model = target.machine().data_model();
+        let arch = Arch::of(target.machine());
+        let model = arch.model;
         let build_version = program
             .address("runtime.buildVersion")
             .ok_or(WalkError::NoSymbol("runtime.buildVersion"))?;
@@ -79,6 +82,7 @@ impl<'t> World<'t> {
             target,
             memory,
             model,
+            arch,
             program,
             structs: Structs::new(program),
             version,
@@ -103,6 +107,7 @@ impl<'t> World<'t> {
             target,
             memory: self.memory.over(target),
             model: self.model,
+            arch: self.arch,
             program: self.program,
             structs: self.structs,
             version: self.version,

@@ -7,11 +7,7 @@ use super::fields::{Leaf, walk};
 use super::piece::Piece;
 use super::value;
 use crate::dump::{Dump, ObjectId};
-use crate::types::{Class, MapPart, Types, What};
-
-/// Objects up to that many bytes have no header, and nor have those beyond the largest size class
-/// (runtime/mbitmap.go, go1.22: `heapBitsInSpan`, with `minSizeForMallocHeader`).
-const HEADER_FROM: u64 = 512;
+use crate::types::{Class, HEADER, MapPart, Types, What, largest_without_header};
 
 /// Slots of a bucket or group (internal/abi/map.go: `MapBucketCount`, `MapGroupSlots`; all versions).
 const SLOTS: u64 = 8;
@@ -69,14 +65,15 @@ impl<'a> Steps<'a> {
 
     /// How far into an object its value begins: behind the header that the allocator wrote.
     pub(super) fn base(&self, object: ObjectId) -> u64 {
-        if self.dump.size(object) <= HEADER_FROM {
+        let without_header = largest_without_header(self.dump.params().model.word);
+        if self.dump.size(object) <= without_header {
             return 0;
         }
         let header = self.dump.word(self.dump.address(object));
         match header.and_then(|word| self.catalogue().at(word)) {
             // The first word of a value is never a type's address where that type has the value's
             // size, for the runtime's own types are not on the heap.
-            Some(_) => self.word_size(),
+            Some(_) => HEADER,
             None => 0,
         }
     }

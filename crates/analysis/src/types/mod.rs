@@ -37,6 +37,8 @@ mod strays;
 mod testimony;
 mod walk;
 
+pub(crate) use sizes::{HEADER, largest_without_header};
+
 use classes::Classes;
 use know::Know;
 use walk::Walk;

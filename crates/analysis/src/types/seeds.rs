@@ -9,7 +9,7 @@ use super::How;
 use super::body::{Body, body};
 use super::codes::Of;
 use super::know::is_closure;
-use super::sizes::{HEADER, LARGEST_CLASS, LARGEST_WITHOUT_HEADER};
+use super::sizes::{HEADER, LARGEST_CLASS, largest_without_header};
 use super::walk::{Claim, Walk, level};
 use crate::dump::{Frame, ObjectId, word_at};
 use crate::{Interrupted, Watch};
@@ -34,7 +34,7 @@ impl<'d> Walk<'d, '_> {
                 watch.step(PHASE, object.0.into(), total.into())?;
             }
             let size = self.dump.size(object);
-            if size > LARGEST_WITHOUT_HEADER && size <= LARGEST_CLASS {
+            if size > largest_without_header(self.know.model.word) && size <= LARGEST_CLASS {
                 self.header(object);
             }
         }

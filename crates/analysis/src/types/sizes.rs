@@ -16,12 +16,15 @@ pub(super) const LARGEST_CLASS: u64 = 32768;
 /// Bytes of a page (runtime/malloc.go: `pageSize`).
 const PAGE: u64 = 8192;
 
-/// The largest object whose pointers are told by bits of its span (runtime/mbitmap.go, go1.22:
-/// `minSizeForMallocHeader`, on 64-bit machines); larger ones have a header.
-pub(super) const LARGEST_WITHOUT_HEADER: u64 = 512;
+/// The largest object whose pointers are told by bits of its span, where words have so many bytes
+/// (runtime/mbitmap.go, go1.22: `minSizeForMallocHeader`); larger ones have a header.
+pub(crate) const fn largest_without_header(word: u8) -> u64 {
+    let word = word as u64;
+    word * word * 8
+}
 
-/// Bytes of such a header (runtime/mbitmap.go, go1.22: `mallocHeaderSize`).
-pub(super) const HEADER: u64 = 8;
+/// Bytes of such a header, on all processors (runtime/mbitmap.go, go1.22: `mallocHeaderSize`).
+pub(crate) const HEADER: u64 = 8;
 
 /// Bytes of a block of tiny objects (runtime/malloc.go: `maxTinySize`).
 pub(super) const TINY: u64 = 16;

@@ -10,7 +10,7 @@ use super::body::body;
 use super::codes::{Code, Kinds, Of};
 use super::know::Know;
 use super::program::{Act, Op, Program};
-use super::sizes::{HEADER, LARGEST_CLASS, LARGEST_WITHOUT_HEADER};
+use super::sizes::{HEADER, LARGEST_CLASS, largest_without_header};
 use crate::dump::{Dump, ObjectId, word_at};
 use crate::{Interrupted, Watch};
 
@@ -144,7 +144,8 @@ impl<'d, 'k> Walk<'d, 'k> {
             size,
             tiled: false,
         };
-        if !self.know.headers || size <= LARGEST_WITHOUT_HEADER {
+        let without_header = largest_without_header(self.know.model.word);
+        if !self.know.headers || size <= without_header {
             return plain;
         }
         if size > LARGEST_CLASS {

@@ -11,14 +11,12 @@ pub(super) const OUTPUT: &str = "the dump is written where goheap runs, not in t
 /// Whether an error is about what the program is, not about what may be done to it.
 pub(super) fn is_about_the_program(error: &CommandError) -> bool {
     match error {
-        CommandError::Process(error) => matches!(
-            error,
-            ProcessError::Bits32 { .. } | ProcessError::OtherMachine { .. }
-        ),
+        CommandError::Process(error) => matches!(error, ProcessError::OtherMachine { .. }),
         CommandError::NotGo { .. }
         | CommandError::Image { .. }
         | CommandError::Program { .. }
         | CommandError::OtherBuild { .. }
+        | CommandError::OtherProcessor { .. }
         | CommandError::Open { .. }
         | CommandError::Walk { .. } => true,
         _ => false,

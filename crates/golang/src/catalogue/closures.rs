@@ -6,9 +6,6 @@ use std::collections::HashMap;
 use super::{Catalogue, GoType, TypeField, TypeId, TypeOrigin};
 use crate::Kind;
 
-/// Bytes of a word.
-const WORD: u64 = 8;
-
 /// How the wrapper of a method value is called, `x.Method` (cmd/compile/internal/typecheck/dcl.go:
 /// `MethodSymSuffix`).
 const METHOD_VALUE: &str = "-fm";
@@ -43,6 +40,7 @@ impl Catalogue {
         let Some(code) = self.named("uintptr") else {
             return;
         };
+        let word = self.word();
         let wrappers: Vec<(usize, String)> = (0..)
             .zip(&self.functions)
             .filter(|(_, function)| function.closure.is_none())
@@ -55,7 +53,7 @@ impl Catalogue {
             };
             let receiver = TypeField {
                 name: "R".to_owned(),
-                offset: WORD,
+                offset: word,
                 ty,
                 embedded: false,
             };
@@ -76,7 +74,8 @@ impl Catalogue {
         fields.sort_by(|a, b| (a.offset, &a.name).cmp(&(b.offset, &b.name)));
         // A variable is told of once for each block of the function that it is seen in.
         fields.dedup_by(|next, kept| next.offset == kept.offset);
-        let mut end = WORD;
+        let word = self.word();
+        let mut end = word;
         for field in &fields {
             if field.offset < end {
                 return None;
@@ -97,7 +96,7 @@ impl Catalogue {
             address: 0,
             origin: TypeOrigin::Dwarf,
             kind: Kind::Struct,
-            size: end.checked_next_multiple_of(WORD)?,
+            size: end.checked_next_multiple_of(word)?,
             name: format!("closure of {function}"),
             package: String::new(),
             elem: None,

@@ -118,7 +118,7 @@ impl Catalogue {
             address: 0,
             origin: TypeOrigin::Dwarf,
             kind: Kind::Pointer,
-            size: 8,
+            size: self.word(),
             name,
             package: String::new(),
             elem: Some(ty),
@@ -168,12 +168,13 @@ impl<'i> Merge<'i> {
     }
 
     fn merge(mut self, catalogue: &mut Catalogue) -> Ids {
+        let word = catalogue.word();
         let mut added: Vec<(TypeId, &DebugType)> = Vec::new();
         for ty in &self.info.types {
             let Some(kind) = kind_of(ty) else { continue };
             // What stands before types that cannot be compared is not in the names of descriptors.
             let name = unescape(ty.name.strip_prefix("noalg.").unwrap_or(&ty.name));
-            let size = size_of(ty, kind, self.at(ty.target.unwrap_or(0)));
+            let size = size_of(ty, kind, self.at(ty.target.unwrap_or(0)), word);
             let same = |catalogue: &Catalogue, id: &TypeId| {
                 let known = catalogue.get(*id);
                 known.is_some_and(|known| known.kind == kind && known.size == size)
@@ -282,20 +283,19 @@ fn kind_of(ty: &DebugType) -> Option<Kind> {
     }
 }
 
-/// Bytes of a value.
-fn size_of(ty: &DebugType, kind: Kind, target: Option<&DebugType>) -> u64 {
-    const WORD: u64 = 8;
+/// Bytes of a value, where a word has `word`.
+fn size_of(ty: &DebugType, kind: Kind, target: Option<&DebugType>, word: u64) -> u64 {
     match (ty.size, kind) {
         (Some(size), _) => size,
         // An interface is another name of the runtime's struct of two words.
         (None, Kind::Interface) => target
             .and_then(|target| target.size)
-            .filter(|&size| size == 2 * WORD)
-            .unwrap_or(2 * WORD),
+            .filter(|&size| size == 2 * word)
+            .unwrap_or(2 * word),
         (None, Kind::Struct | Kind::Array) => 0,
-        (None, Kind::String) => 2 * WORD,
-        (None, Kind::Slice) => 3 * WORD,
-        (None, _) => WORD,
+        (None, Kind::String) => 2 * word,
+        (None, Kind::Slice) => 3 * word,
+        (None, _) => word,
     }
 }
 

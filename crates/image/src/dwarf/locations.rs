@@ -64,13 +64,15 @@ impl<'e> Locations<'e> {
 
     /// The address that `bytes` are.
     pub(super) fn word(&self, bytes: &[u8]) -> Option<u64> {
-        self.order.u64(bytes, 0).filter(|_| bytes.len() == 8)
+        let address = self.order.address(bytes, 0);
+        address.filter(|_| bytes.len() == self.order.word_size())
     }
 
     /// An entry of `.debug_addr`, in the part of a unit that begins at `base`.
     pub(super) fn address(&self, base: u64, index: u64) -> Option<u64> {
-        let at = index.checked_mul(8)?.checked_add(base)?;
-        self.order.u64(&self.addr, usize::try_from(at).ok()?)
+        let at = index.checked_mul(u64::from(self.order.word))?;
+        let at = usize::try_from(at.checked_add(base)?).ok()?;
+        self.order.address(&self.addr, at)
     }
 
     /// Shows each entry of the list at `at`: its program counters and its expression.
@@ -110,9 +112,8 @@ impl<'e> Locations<'e> {
     /// An entry of `.debug_loc`: two addresses, counted from the base; a length of two bytes, and as
     /// many. Two zeros are the end; an address of all ones sets the base.
     fn entry4<'b>(&self, bytes: &'b [u8], base: &mut u64) -> Option<Shown<'b>> {
-        let (from, to) = (self.order.u64(bytes, 0)?, self.order.u64(bytes, 8)?);
-        let rest = bytes.get(16..)?;
-        if from == u64::MAX {
+        let (from, to, rest) = self.pair(bytes)?;
+        if from == self.order.last_address() {
             *base = to;
             return Some((None, rest));
         }
@@ -127,6 +128,16 @@ impl<'e> Locations<'e> {
         let (expression, after) = rest.get(2..)?.split_at_checked(usize::from(len))?;
         let (from, to) = (base.wrapping_add(from), base.wrapping_add(to));
         Some((Some((from, to, expression)), after))
+    }
+
+    /// Two addresses, and what follows.
+    fn pair<'b>(&self, bytes: &'b [u8]) -> Option<(u64, u64, &'b [u8])> {
+        let word = self.order.word_size();
+        let (from, to) = (
+            self.order.address(bytes, 0)?,
+            self.order.address(bytes, word)?,
+        );
+        Some((from, to, bytes.get(2 * word..)?))
     }
 
     /// An entry of `.debug_loclists`.
@@ -146,8 +157,8 @@ impl<'e> Locations<'e> {
                 return Some((None, rest));
             }
             lle::BASE_ADDRESS => {
-                *base = self.order.u64(rest, 0)?;
-                return Some((None, rest.get(8..)?));
+                *base = self.order.address(rest, 0)?;
+                return Some((None, rest.get(self.order.word_size()..)?));
             }
             lle::STARTX_ENDX => {
                 let (from, rest) = uvarint(rest)?;
@@ -168,12 +179,12 @@ impl<'e> Locations<'e> {
             }
             lle::DEFAULT => (None, rest),
             lle::START_END => {
-                let (from, to) = (self.order.u64(rest, 0)?, self.order.u64(rest, 8)?);
-                (Some((from, to)), rest.get(16..)?)
+                let (from, to, rest) = self.pair(rest)?;
+                (Some((from, to)), rest)
             }
             lle::START_LENGTH => {
-                let from = self.order.u64(rest, 0)?;
-                let (len, rest) = uvarint(rest.get(8..)?)?;
+                let from = self.order.address(rest, 0)?;
+                let (len, rest) = uvarint(rest.get(self.order.word_size()..)?)?;
                 (Some((from, from.wrapping_add(len))), rest)
             }
             _ => return None,

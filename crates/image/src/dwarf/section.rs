@@ -167,7 +167,7 @@ impl<'e> SectionReader<'e> {
     }
 }
 
-/// Elf64_Chdr: type u32, reserved u32, size u64, alignment u64.
+/// elf.h: Elf64_Chdr: type u32, reserved u32, size u64, alignment u64; Elf32_Chdr: three words.
 fn compressed<'e>(
     order: Order,
     name: &'static str,
@@ -181,10 +181,10 @@ fn compressed<'e>(
         .u32(bytes, 0)
         .ok_or(fail("its compression header is cut off"))?;
     let len = order
-        .u64(bytes, 8)
+        .address(bytes, order.word_size())
         .ok_or(fail("its compression header is cut off"))?;
     let body = bytes
-        .get(24..)
+        .get(3 * order.word_size()..)
         .ok_or(fail("its compression header is cut off"))?;
     let reader: Box<dyn Read + 'e> = match kind {
         elf::ELFCOMPRESS_ZLIB => Box::new(flate2::read::ZlibDecoder::new(body)),
@@ -209,7 +209,7 @@ fn old_compressed<'e>(
     if !bytes.starts_with(b"ZLIB") {
         return Err(fail("a .zdebug section that does not begin with ZLIB"));
     }
-    let big = Order { little: false };
+    let big = Order::fixed(false);
     let len = big
         .u64(bytes, 4)
         .ok_or(fail("its compression header is cut off"))?;

@@ -39,7 +39,7 @@ impl Header {
             size,
             len: bytes.len() as u64,
         };
-        let (little, big) = (Order { little: true }, Order { little: false });
+        let (little, big) = (Order::fixed(true), Order::fixed(false));
         let magic = little.u32(bytes, 0).ok_or(truncated(8))?;
         let swapped = magic.swap_bytes();
         let (order, magic) = match (magic, swapped) {

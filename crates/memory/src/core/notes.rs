@@ -2,13 +2,12 @@
 
 use std::path::PathBuf;
 
-use object::Endian;
 use object::Endianness;
-use object::elf::{self, FileHeader64, ProgramHeader64};
-use object::read::elf::{Note, ProgramHeader};
+use object::elf;
+use object::read::elf::{FileHeader, Note, ProgramHeader};
 
 use super::CoreError;
-use crate::{Registers, Thread};
+use crate::{Machine, Registers, Thread};
 
 /// The process that a core is of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +21,9 @@ pub struct ProcessInfo {
 }
 
 /// What the notes say.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Notes {
+    machine: Machine,
     pub(super) threads: Vec<Thread>,
     pub(super) auxv: Vec<(u64, u64)>,
     pub(super) files: Vec<MappedFile>,
@@ -41,13 +41,27 @@ pub(super) struct MappedFile {
 }
 
 impl Notes {
+    /// None yet, of a core of `machine`.
+    pub(super) fn new(machine: Machine) -> Notes {
+        Notes {
+            machine,
+            threads: Vec::new(),
+            auxv: Vec::new(),
+            files: Vec::new(),
+            process: None,
+        }
+    }
+
     /// Reads one segment of notes.
-    pub(super) fn read(
+    pub(super) fn read<P>(
         &mut self,
-        header: &ProgramHeader64<Endianness>,
+        header: &P,
         endian: Endianness,
         bytes: &[u8],
-    ) -> Result<(), CoreError> {
+    ) -> Result<(), CoreError>
+    where
+        P: ProgramHeader<Endian = Endianness>,
+    {
         let (start, size) = header.file_range(endian);
         let malformed = |what| CoreError::Malformed {
             offset: start,
@@ -78,108 +92,144 @@ impl Notes {
         Ok(())
     }
 
-    fn read_note(
-        &mut self,
-        note: &Note<'_, FileHeader64<Endianness>>,
-        endian: Endianness,
-    ) -> Result<(), &'static str> {
+    fn read_note<E>(&mut self, note: &Note<'_, E>, endian: Endianness) -> Result<(), &'static str>
+    where
+        E: FileHeader<Endian = Endianness>,
+    {
         // Others (VMware, FreeBSD, LINUX for vector registers) use the same numbers.
         if note.name() != b"CORE" {
             return Ok(());
         }
-        let desc = note.desc();
+        let desc = Desc {
+            bytes: note.desc(),
+            machine: self.machine,
+        };
         match note.n_type(endian) {
-            elf::NT_PRSTATUS => self.threads.push(thread(desc, endian)?),
-            elf::NT_AUXV => self.auxv = auxv(desc, endian),
-            elf::NT_FILE => self.files = files(desc, endian)?,
-            elf::NT_PRPSINFO => self.process = Some(process(desc, endian)?),
+            elf::NT_PRSTATUS => self.threads.push(desc.thread()?),
+            elf::NT_AUXV => self.auxv = desc.auxv(),
+            elf::NT_FILE => self.files = desc.files()?,
+            elf::NT_PRPSINFO => self.process = Some(desc.process()?),
             _ => {}
         }
         Ok(())
     }
 }
 
-fn u32_at(bytes: &[u8], at: usize, endian: Endianness) -> Option<u32> {
-    let bytes = bytes.get(at..)?.first_chunk()?;
-    Some(endian.read_u32_bytes(*bytes))
+/// The contents of a note.
+struct Desc<'d> {
+    bytes: &'d [u8],
+    machine: Machine,
 }
 
-fn u64_at(bytes: &[u8], at: usize, endian: Endianness) -> Option<u64> {
-    let bytes = bytes.get(at..)?.first_chunk()?;
-    Some(endian.read_u64_bytes(*bytes))
-}
-
-/// include/linux/elfcore.h: struct elf_prstatus, of a 64-bit kernel: the thread's id stands behind
-/// the signal's facts, the registers behind four times of 16 bytes.
-fn thread(desc: &[u8], endian: Endianness) -> Result<Thread, &'static str> {
-    const PID: usize = 32;
-    const REGISTERS: usize = 112;
-    let short = "an NT_PRSTATUS note is too short";
-    let mut words = [0; 27];
-    for (i, word) in words.iter_mut().enumerate() {
-        *word = u64_at(desc, REGISTERS + 8 * i, endian).ok_or(short)?;
+impl Desc<'_> {
+    fn uint(&self, at: usize, size: usize) -> Option<u64> {
+        let bytes = self.bytes.get(at..at.checked_add(size)?)?;
+        Some(self.machine.data_model().uint(bytes))
     }
-    Ok(Thread {
-        tid: u32_at(desc, PID, endian).ok_or(short)?,
-        registers: Registers::amd64(&words),
-    })
-}
 
-fn auxv(desc: &[u8], endian: Endianness) -> Vec<(u64, u64)> {
-    let pairs = desc.chunks_exact(16);
-    let pairs = pairs.filter_map(|pair| Some((u64_at(pair, 0, endian)?, u64_at(pair, 8, endian)?)));
-    pairs.take_while(|&(kind, _)| kind != 0).collect()
-}
+    /// A number of 4 bytes.
+    fn int(&self, at: usize) -> Option<u32> {
+        Some(self.uint(at, 4)? as u32)
+    }
 
-/// fs/binfmt_elf.c, fill_files_note: a count and a unit, for each file start, end and offset in
-/// units, then the names, each with a zero byte behind it.
-fn files(desc: &[u8], endian: Endianness) -> Result<Vec<MappedFile>, &'static str> {
-    const HEAD: usize = 16;
-    const ENTRY: usize = 24;
-    let short = "the NT_FILE note is too short for its count";
-    let count = u64_at(desc, 0, endian).ok_or(short)?;
-    let unit = u64_at(desc, 8, endian).ok_or(short)?;
-    let entries = usize::try_from(count)
-        .ok()
-        .and_then(|count| count.checked_mul(ENTRY));
-    let (entries, names) = entries
-        .and_then(|len| desc.get(HEAD..)?.split_at_checked(len))
-        .ok_or(short)?;
-    let mut names = names.split(|&b| b == 0);
-    let mut files = Vec::with_capacity(entries.len() / ENTRY);
-    for entry in entries.chunks_exact(ENTRY) {
-        let word = |at| u64_at(entry, at, endian).ok_or(short);
-        let (start, end, offset) = (word(0)?, word(8)?, word(16)?);
-        let name = names.next().ok_or("the NT_FILE note has too few names")?;
-        if start < end {
-            files.push(MappedFile {
-                start,
-                end,
-                offset: offset.saturating_mul(unit),
-                // The kernel marks files that were deleted.
-                name: path(name.strip_suffix(b" (deleted)").unwrap_or(name)),
-            });
+    fn word(&self, at: usize) -> Option<u64> {
+        self.uint(at, self.word_size())
+    }
+
+    fn word_size(&self) -> usize {
+        usize::from(self.machine.data_model().word)
+    }
+
+    /// include/linux/elfcore.h: `struct elf_prstatus`: the signal's facts (16 bytes with padding),
+    /// two words of signals, four ids of which the first is the thread's, four times of two words,
+    /// the registers.
+    fn thread(&self) -> Result<Thread, &'static str> {
+        let short = "an NT_PRSTATUS note is too short";
+        let word = self.word_size();
+        let ids = 16 + 2 * word;
+        let set = self.machine.register_set();
+        let first = ids + 16 + 8 * word + set.skipped * word;
+        let words: Option<Vec<u64>> = (0..set.names.len())
+            .map(|i| self.word(first + word * i))
+            .collect();
+        let registers = words.and_then(|words| Registers::new(self.machine, &words));
+        Ok(Thread {
+            tid: self.int(ids).ok_or(short)?,
+            registers: registers.ok_or(short)?,
+        })
+    }
+
+    fn auxv(&self) -> Vec<(u64, u64)> {
+        let word = self.word_size();
+        let model = self.machine.data_model();
+        let pairs = self.bytes.chunks_exact(2 * word).map(|pair| {
+            let (kind, value) = pair.split_at(word);
+            (model.uint(kind), model.uint(value))
+        });
+        pairs.take_while(|&(kind, _)| kind != 0).collect()
+    }
+
+    /// fs/binfmt_elf.c, fill_files_note: a count and a unit, for each file start, end and offset in
+    /// units, then the names, each with a zero byte behind it.
+    fn files(&self) -> Result<Vec<MappedFile>, &'static str> {
+        let word = self.word_size();
+        let (head, entry) = (2 * word, 3 * word);
+        let short = "the NT_FILE note is too short for its count";
+        let count = self.word(0).ok_or(short)?;
+        let unit = self.word(word).ok_or(short)?;
+        let entries = usize::try_from(count)
+            .ok()
+            .and_then(|count| count.checked_mul(entry));
+        let (entries, names) = entries
+            .and_then(|len| self.bytes.get(head..)?.split_at_checked(len))
+            .ok_or(short)?;
+        let mut names = names.split(|&b| b == 0);
+        let mut files = Vec::with_capacity(entries.len() / entry);
+        for entry in entries.chunks_exact(entry) {
+            let entry = Desc {
+                bytes: entry,
+                machine: self.machine,
+            };
+            let word = |index| entry.word(index * word).ok_or(short);
+            let (start, end, offset) = (word(0)?, word(1)?, word(2)?);
+            let name = names.next().ok_or("the NT_FILE note has too few names")?;
+            if start < end {
+                files.push(MappedFile {
+                    start,
+                    end,
+                    offset: offset.saturating_mul(unit),
+                    // The kernel marks files that were deleted.
+                    name: path(name.strip_suffix(b" (deleted)").unwrap_or(name)),
+                });
+            }
         }
+        Ok(files)
     }
-    Ok(files)
-}
 
-/// include/linux/elfcore.h: struct elf_prpsinfo, of a 64-bit kernel.
-fn process(desc: &[u8], endian: Endianness) -> Result<ProcessInfo, &'static str> {
-    const PID: usize = 24;
-    const NAME: usize = 40;
-    const ARGUMENTS: usize = 56;
-    const END: usize = 136;
-    let short = "the NT_PRPSINFO note is too short";
-    let text = |from: usize, to: usize| {
-        let text = desc.get(from..to)?.split(|&b| b == 0).next()?;
-        Some(String::from_utf8_lossy(text).trim_end().to_owned())
-    };
-    Ok(ProcessInfo {
-        pid: u32_at(desc, PID, endian).ok_or(short)?,
-        name: text(NAME, ARGUMENTS).ok_or(short)?,
-        arguments: text(ARGUMENTS, END).ok_or(short)?,
-    })
+    /// include/linux/elfcore.h: `struct elf_prpsinfo`: four bytes and a word of state, the user's
+    /// and the group's number, four ids of which the first is the process's, 16 bytes of its name,
+    /// 80 of its arguments. The two numbers have 16 bits each on some 32-bit processors, which
+    /// shows in the length.
+    fn process(&self) -> Result<ProcessInfo, &'static str> {
+        /// Bytes from the process's id on.
+        const FROM_PID: usize = 16 + 16 + 80;
+        let short = "the NT_PRPSINFO note is too short";
+        let pid = match (self.word_size(), self.bytes.len()) {
+            (8, _) => 24,
+            (_, 124) => 12,
+            _ => 16,
+        };
+        let (name, arguments) = (pid + 16, pid + 32);
+        let text = |from: usize, to: usize| {
+            let text = self.bytes.get(from..to)?.split(|&b| b == 0).next()?;
+            Some(String::from_utf8_lossy(text).trim_end().to_owned())
+        };
+        Ok(ProcessInfo {
+            pid: self.int(pid).ok_or(short)?,
+            name: text(name, arguments).ok_or(short)?,
+            arguments: text(arguments, pid + FROM_PID).ok_or(short)?,
+        })
+    }
 }
 
 /// A path from its bytes, as exact as the system that runs this can have it.

@@ -33,5 +33,5 @@ fn stat_is_counted_from_the_last_parenthesis() {
 fn auxv_ends_at_null() {
     let words = [9u64, 0x401000, 0, 0, 3, 4];
     let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
-    assert_eq!(parse_auxv(&bytes), [(9, 0x401000)]);
+    assert_eq!(parse_auxv(DataModel::LITTLE64, &bytes), [(9, 0x401000)]);
 }

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use goheap_memory::Addr;
+use goheap_memory::{Addr, Machine};
 
 use super::{Failed, Method, SnapshotOptions, fork, room};
 use crate::proc::Status;
@@ -63,6 +63,10 @@ fn room_for_an_image(process: &Process, options: &SnapshotOptions) -> Result<(),
 
 /// Where system calls may be made in the process, or why none may.
 pub(super) fn hosts(process: &Process, options: &SnapshotOptions) -> Result<Hosts, String> {
+    if process.machine() != Machine::Amd64 {
+        // Its way into the kernel is another one, and so is its way out of a wait.
+        return Err("it is a 32-bit program, in which goheap makes no system calls".to_owned());
+    }
     if options.sites.is_empty() {
         return Err(
             "no place in the program is known where a system call could be made".to_owned(),

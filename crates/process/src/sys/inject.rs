@@ -28,7 +28,8 @@ pub(crate) enum Stop {
     Ended,
 }
 
-/// The general registers of a stopped thread, as words.
+/// The general registers of a stopped thread, as words. Those of a 32-bit thread are the first of them,
+/// in the order of its own `user_regs_struct`.
 pub(crate) fn register_words(tid: u32) -> Result<Words, Errno> {
     let mut words: Words = [0; 27];
     let mut iov = libc::iovec {
@@ -37,12 +38,26 @@ pub(crate) fn register_words(tid: u32) -> Result<Words, Errno> {
     };
     let place = &raw mut iov as usize;
     ptrace(libc::PTRACE_GETREGSET, tid, NT_PRSTATUS, place)?;
-    match iov.iov_len == size_of_val(&words) {
-        true => Ok(words),
-        // A 32-bit thread has fewer.
-        false => Err(libc::EINVAL),
+    match iov.iov_len {
+        len if len == size_of_val(&words) => Ok(words),
+        // A 32-bit thread has fewer, and narrower ones (arch/x86/include/asm/user_32.h).
+        BYTES_386 => {
+            let narrow = words;
+            let halves = narrow
+                .iter()
+                .flat_map(|word| [*word as u32, (*word >> 32) as u32]);
+            let mut words: Words = [0; 27];
+            for (word, half) in words.iter_mut().zip(halves.take(BYTES_386 / 4)) {
+                *word = half.into();
+            }
+            Ok(words)
+        }
+        _ => Err(libc::EINVAL),
     }
 }
+
+/// Bytes of the general registers of a 32-bit thread: 17 words of 4 bytes.
+const BYTES_386: usize = 68;
 
 /// Sets the general registers of a stopped thread.
 pub(crate) fn set_register_words(tid: u32, words: &Words) -> Result<(), Errno> {

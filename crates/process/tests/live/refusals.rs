@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
+use goheap_memory::{Addr, Machine, Target as _};
 use goheap_process::{Denied, Process, ProcessError, StopOptions};
 
 use crate::target::{Target, command_of, eventually, status};
@@ -145,10 +146,23 @@ fn a_32_bit_program() {
             return;
         }
     };
-    let error = refusal(child.id());
+    eventually("it waits", || {
+        status(&format!("/proc/{}/status", child.id()), "State").starts_with('S')
+    });
+    let process = Process::find(child.id()).expect("a process");
+    let entry = process.auxv().iter().find(|(kind, _)| *kind == 9);
+    let stopped = process.stop(&StopOptions::default()).expect("it stops");
+    let registers = stopped.threads()[0].registers.clone();
+    let machine = stopped.machine();
+    drop(stopped);
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(matches!(error, ProcessError::Bits32 { .. }), "{error}");
+    assert_eq!((process.machine(), machine), (Machine::X86, Machine::X86));
+    assert_eq!(entry, Some(&(9, 0x0804_8054)));
+    // It waits in its second instruction, for call 29.
+    assert_eq!(registers.pc, Addr::new(0x0804_8054 + 7));
+    assert_eq!(registers.get("orig_eax"), Some(29));
+    assert!(registers.sp > Addr::new(0x1000) && registers.sp < Addr::new(1 << 32));
 }
 
 /// The smallest 32-bit ELF executable that waits for ever: one segment, two instructions.

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use goheap_memory::{Fault, FaultKind};
+use goheap_memory::{Fault, FaultKind, Machine};
 
 use super::*;
 use crate::stack_map::{Bits, FrameMaps};
@@ -51,6 +51,7 @@ fn function(pc: u64, sp_delta: u64) -> (u64, Rc<Site>) {
             top_frame: pc == TOP,
             sp_write: false,
             sigpanic: false,
+            injected: false,
             deferreturn: None,
         },
         name: format!("f{pc:x}").into_bytes().into(),
@@ -87,8 +88,7 @@ fn four() -> (Stackful, Functions) {
 fn start(memory: &Stackful) -> Start {
     let end = BASE + 8 * memory.0.len() as u64;
     Start {
-        pc: Addr::new(LEAF),
-        sp: Addr::new(BASE),
+        at: Saved::on_stack(Addr::new(LEAF), Addr::new(BASE)),
         at_call: true,
         lost: false,
         stack: Stack {
@@ -104,7 +104,8 @@ type Seen = (u64, u64, u64, char);
 
 fn walk(memory: &Stackful, code: &Functions, start: Start) -> (Vec<Seen>, Vec<UnwindError>) {
     let searches = Searches::new();
-    let mut walk = FrameWalk::new(memory, DataModel::LITTLE64, code, &searches, start);
+    let arch = Arch::of(Machine::Amd64);
+    let mut walk = FrameWalk::new(memory, arch, code, &searches, start);
     let mut seen = Vec::new();
     while let Some(frame) = walk.next() {
         let word = |at: Addr| (at.get() - BASE) / 8;
@@ -207,7 +208,7 @@ fn a_stack_goes_on_behind_what_cannot_be_unwound() {
     // Unknown code at the beginning, as far as the first return address that leads to the top.
     let (memory, code) = four();
     let unknown = Start {
-        pc: Addr::new(0x9999),
+        at: Saved::on_stack(Addr::new(0x9999), Addr::new(BASE)),
         ..start(&memory)
     };
     let (seen, problems) = walk(&memory, &code, unknown);

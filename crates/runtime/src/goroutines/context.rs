@@ -17,19 +17,22 @@
 //!   is must be learnt from `m.vdsoSP`, from R12 or from the borrowed stack.
 //! - Its thread in a signal handler: the same, by the registers that the kernel saved.
 //! - Not on a processor: `sched`, or `syscallpc` on its way back from a system call.
+//!
+//! On other processors (of which only cores are read) the same rules hold, but for those that name a
+//! register of amd64: where these would tell, that is a gap there.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use goheap_memory::Addr;
+use goheap_memory::{Addr, Machine, Registers};
 
 use super::GoroutineState;
-use super::layout::{G, Saved};
+use super::layout::G;
 use super::machine::M;
 use super::threads::{ThreadState, Threads};
 use crate::World;
 use crate::stack::Sites;
-use crate::unwind::{Code, Unwinder};
+use crate::unwind::{Code, Saved, Unwinder};
 
 /// Where the frames of a goroutine begin: a program counter and a stack pointer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -244,10 +247,7 @@ impl<'s> Contexts<'s> {
     /// The thread is on the goroutine's stack.
     fn on_own_stack(&self, g: &G, m: &M, thread: &ThreadState) -> Result<Context, Lost> {
         let code = thread.code();
-        let at = Saved {
-            pc: code.pc,
-            sp: code.sp,
-        };
+        let at = self.registers(code);
         let lost = Lost::OwnStack {
             tid: thread.tid,
             pc: at.pc,
@@ -277,6 +277,7 @@ impl<'s> Contexts<'s> {
             let at = Saved {
                 pc: g.sched.pc,
                 sp: at.sp,
+                lr: g.sched.lr,
             };
             return Ok(self.tell(Rule::Gogo, Context::Registers(at)));
         }
@@ -287,9 +288,12 @@ impl<'s> Contexts<'s> {
         let step = &(*site).as_ref();
         // It keeps its return address in a register while the child of vfork shares its stack
         // (syscall/asm_linux_amd64.s).
-        if name == b"syscall.rawVforkSyscall" && step.sp_delta == Some(8_u64.wrapping_neg()) {
-            let pc = Addr::new(code.get("r12").unwrap_or(0));
-            let at = Saved { pc, sp: at.sp };
+        let popped = self.world.arch.pushed_by_call().wrapping_neg();
+        if name == b"syscall.rawVforkSyscall"
+            && step.sp_delta == Some(popped)
+            && let Some(register) = self.kept_in(code, ("r12", "esi"))
+        {
+            let at = Saved::on_stack(register, at.sp);
             return Ok(self.tell(Rule::Vfork, Context::Saved(at)));
         }
         if step.sp_write && !is_switching(name) {
@@ -311,9 +315,35 @@ impl<'s> Contexts<'s> {
         };
         let caller = delta.and_then(|delta| {
             let top = at.sp.offset(delta);
-            Some((self.read(top)?, top.offset(word)))
+            match (self.world.arch.uses_link_register(), delta) {
+                (false, _) => Some((self.read(top)?, top.offset(word))),
+                // None of them has a frame, where it would have to save it.
+                (true, 0) => Some((at.lr, top)),
+                (true, _) => None,
+            }
         });
-        caller.map_or(at, |(pc, sp)| Saved { pc, sp })
+        caller.map_or(at, |(pc, sp)| Saved::on_stack(pc, sp))
+    }
+
+    /// Where the code of these registers is.
+    fn registers(&self, registers: &Registers) -> Saved {
+        let link = self.world.arch.machine.link_register();
+        let lr = link.and_then(|name| registers.get(name));
+        Saved {
+            pc: registers.pc,
+            sp: registers.sp,
+            lr: Addr::new(lr.unwrap_or(0)),
+        }
+    }
+
+    /// The register in which assembly keeps something: of amd64, or else of 386; `None` on others.
+    fn kept_in(&self, registers: &Registers, (amd64, x86): (&str, &str)) -> Option<Addr> {
+        let name = match self.world.arch.machine {
+            Machine::Amd64 => amd64,
+            Machine::X86 => x86,
+            _ => return None,
+        };
+        registers.get(name).map(Addr::new)
     }
 
     /// A function that moves its stack pointer on its own (assembly that aligns its locals). If the
@@ -328,10 +358,7 @@ impl<'s> Contexts<'s> {
             return None;
         }
         let pc = self.read(bp.offset(word))?;
-        let at = Saved {
-            pc,
-            sp: bp.offset(2 * word),
-        };
+        let at = Saved::on_stack(pc, bp.offset(2 * word));
         self.unwinds(g, at)
             .then(|| self.tell(Rule::FramePointer, Context::Registers(at)))
     }
@@ -345,7 +372,8 @@ impl<'s> Contexts<'s> {
         let name = self.function(code.pc);
         let own = thread.g(m).or_else(|| {
             // Go code keeps it in a register.
-            let g = Addr::new(code.get("r14")?);
+            let register = self.world.arch.goroutine_register?;
+            let g = Addr::new(code.get(register)?);
             (name.is_some() && (g == m.g0 || g == m.curg)).then_some(g)
         });
         let switched = match own {
@@ -388,10 +416,14 @@ impl<'s> Contexts<'s> {
         if let Some(vdso) = m.vdso.filter(|vdso| g.stack.contains(vdso.sp)) {
             return Some(self.tell(Rule::Vdso, Context::Saved(vdso)));
         }
+        // The assembly of other processors has other ways, and no test here.
+        if self.world.arch.machine != Machine::Amd64 {
+            return None;
+        }
         let code = thread.code();
         let r12 = Addr::new(code.get("r12")?);
         let fits = |pc: Addr, sp: Addr| {
-            let at = Saved { pc, sp };
+            let at = Saved::on_stack(pc, sp);
             (g.stack.contains(sp) && self.unwinds(g, at))
                 .then(|| self.tell(Rule::Borrowed, Context::Saved(at)))
         };
@@ -416,9 +448,8 @@ impl<'s> Contexts<'s> {
     /// Whether the frames from `at` on end at the top of the stack. If too many have been asked
     /// for, that is not known, and is taken for no.
     fn unwinds(&self, g: &G, at: Saved) -> bool {
-        let (memory, model) = (&self.world.memory, self.world.model);
-        let start = (at.pc, at.sp);
-        let mut unwinder = Unwinder::new(memory, model, self.sites, g.stack, g.top, start);
+        let (memory, arch) = (&self.world.memory, self.world.arch);
+        let mut unwinder = Unwinder::new(memory, arch, self.sites, g.stack, g.top, at);
         while let Some(left) = self.frames_left.get().checked_sub(1) {
             self.frames_left.set(left);
             match unwinder.next() {

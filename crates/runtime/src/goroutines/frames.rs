@@ -13,6 +13,7 @@ use crate::error::Doing;
 use crate::frame_walk::Start;
 use crate::stack_objects::WorldMasks;
 use crate::stack_scan::{ScanLimits, ScanProblem, StackRoots, StackScanner};
+use crate::unwind::Saved;
 use crate::{WalkError, World};
 
 /// What gaps say that they are about.
@@ -43,7 +44,8 @@ impl<'s, 't> Mended<'s, 't> {
         heap: &'s HeapWords<'s, 't>,
         room: u64,
     ) -> Result<Mended<'s, 't>, WalkError> {
-        let extended = match world.features.extended_registers_scanned {
+        let kept = world.arch.keeps_extended_registers();
+        let extended = match world.features.extended_registers_scanned && kept {
             true => Some(ExtendedRegisters {
                 state: world.structs.place("runtime.g", "xRegs.state")?,
                 offset: world.structs.offset("runtime.xRegState", "regs")?,
@@ -91,8 +93,7 @@ impl Walk<'_, '_> {
                 let at_call = context.at_call();
                 self.summary.from_registers += u64::from(!at_call);
                 Start {
-                    pc: context.place().pc,
-                    sp: context.place().sp,
+                    at: context.place(),
                     at_call,
                     lost: false,
                     stack: g.stack,
@@ -102,8 +103,7 @@ impl Walk<'_, '_> {
             Err(lost) => {
                 self.gap(g, FRAMES, lost);
                 Start {
-                    pc: Addr::NIL,
-                    sp: g.stack.lo,
+                    at: Saved::on_stack(Addr::NIL, g.stack.lo),
                     at_call: false,
                     lost: true,
                     stack: g.stack,

@@ -1,18 +1,11 @@
 //! Where the fields of `g`, `_defer` and `_panic` are, and what they say.
 
 use goheap_format::{Defer, Panic, Record};
-use goheap_golang::{Place, Structs};
+use goheap_golang::{Arch, Place, Structs};
 use goheap_memory::Addr;
 
-use crate::unwind::Stack;
+use crate::unwind::{Saved, Stack};
 use crate::{WalkError, World};
-
-/// A place in code and the stack pointer there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Saved {
-    pub(super) pc: Addr,
-    pub(super) sp: Addr,
-}
 
 /// Where the fields are (runtime/runtime2.go: `g`, `gobuf`, `_defer`, `_panic`), looked up once.
 #[derive(Debug)]
@@ -27,6 +20,7 @@ pub(super) struct Layout {
     waitreason: Place,
     sched_pc: Place,
     sched_sp: Place,
+    sched_lr: Place,
     sched_ctxt: Place,
     syscallpc: Place,
     syscallsp: Place,
@@ -72,6 +66,7 @@ impl Layout {
             waitreason: g("waitreason")?,
             sched_pc: g("sched.pc")?,
             sched_sp: g("sched.sp")?,
+            sched_lr: g("sched.lr")?,
             sched_ctxt: g("sched.ctxt")?,
             syscallpc: g("syscallpc")?,
             syscallsp: g("syscallsp")?,
@@ -167,17 +162,13 @@ pub(super) struct G {
     pub(super) moving: bool,
 }
 
-/// Bytes from the topmost frame to the end of a goroutine's stack (runtime/proc.go: `newproc1` and
-/// `oneNewExtraM`, in all of go1.19 to go1.27 on amd64).
-const ABOVE_TOP: u64 = 32;
-
 impl G {
     /// Completes what is torn while its stack is moved: the bounds are those of the new one already,
     /// and the stack pointer and the top, which are set after them, may be those of the old one
     /// (runtime/stack.go: `copystack`). What lies on the new one is complete by then. Whether there
     /// was something to do.
-    pub(super) fn untear(&mut self) -> bool {
-        let top = self.stack.hi.before(ABOVE_TOP);
+    pub(super) fn untear(&mut self, arch: &Arch) -> bool {
+        let top = self.stack.hi.before(arch.above_top());
         if self.stack.contains(self.top) || !self.stack.contains(top) {
             return false;
         }
@@ -205,12 +196,14 @@ impl G {
             sched: Saved {
                 pc: pointer(layout.sched_pc)?,
                 sp: pointer(layout.sched_sp)?,
+                // Where nothing uses it, it says nothing.
+                lr: match world.arch.uses_link_register() {
+                    true => pointer(layout.sched_lr)?,
+                    false => Addr::NIL,
+                },
             },
             ctxt: field(layout.sched_ctxt)?,
-            syscall: Saved {
-                pc: pointer(layout.syscallpc)?,
-                sp: pointer(layout.syscallsp)?,
-            },
+            syscall: Saved::on_stack(pointer(layout.syscallpc)?, pointer(layout.syscallsp)?),
             stack: Stack {
                 lo: pointer(layout.stack_lo)?,
                 hi: pointer(layout.stack_hi)?,

@@ -3,10 +3,9 @@
 use goheap_golang::{Place, Structs};
 use goheap_memory::Addr;
 
-use super::layout::Saved;
 use crate::chain::Chain;
 use crate::gap::Gaps;
-use crate::unwind::Stack;
+use crate::unwind::{Saved, Stack};
 use crate::{WalkError, World, limit};
 
 /// What errors say that they are about.
@@ -101,10 +100,7 @@ impl MLayout {
             locks: field(self.locks)?,
             procid: field(self.procid)?,
             vdso: match self.vdso {
-                Some((pc, sp)) => Some(Saved {
-                    pc: pointer(pc)?,
-                    sp: pointer(sp)?,
-                }),
+                Some((pc, sp)) => Some(Saved::on_stack(pointer(pc)?, pointer(sp)?)),
                 None => None,
             },
         })

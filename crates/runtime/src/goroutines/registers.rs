@@ -10,7 +10,8 @@ use std::cell::Cell;
 
 use goheap_format::annex::{Note, Register};
 use goheap_format::{OtherRoot, Record};
-use goheap_memory::{Addr, Registers};
+use goheap_golang::Arch;
+use goheap_memory::{Addr, Machine, Registers};
 
 use super::heap_words::HeapWords;
 use super::machine::M;
@@ -18,13 +19,6 @@ use super::threads::ThreadState;
 use crate::gap::Gaps;
 use crate::stack::Sites;
 use crate::{Sink, WalkError};
-
-/// The registers that may hold pointers. The stack pointer leads to no object, nor does the program
-/// counter.
-const POINTERS: [&str; 15] = [
-    "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
-    "r15",
-];
 
 /// Bytes that `memmove` holds in registers at once (runtime/memmove_amd64.s: `move_129through256`,
 /// and four vectors of 32 or 64 bytes in its loops).
@@ -42,9 +36,12 @@ pub(super) struct Owner<'a> {
 }
 
 /// Writes the notes of all registers of a thread.
-pub(super) fn note(owner: &Owner<'_>, sink: &mut dyn Sink) -> Result<(), WalkError> {
-    for (name, value) in &owner.thread.registers.general {
-        if POINTERS.contains(name) || matches!(*name, "rip" | "rsp") {
+pub(super) fn note(arch: &Arch, owner: &Owner<'_>, sink: &mut dyn Sink) -> Result<(), WalkError> {
+    let pointers: Vec<&str> = arch.pointer_registers().collect();
+    let registers = &owner.thread.registers;
+    let places = [registers.pc.get(), registers.sp.get()];
+    for (name, value) in &registers.general {
+        if pointers.contains(name) || is_place(name) && places.contains(value) {
             sink.note(&Note::Register(Register {
                 thread: u64::from(owner.thread.tid),
                 g: owner.g.map_or(0, |(g, _)| g.get()),
@@ -56,8 +53,18 @@ pub(super) fn note(owner: &Owner<'_>, sink: &mut dyn Sink) -> Result<(), WalkErr
     Ok(())
 }
 
+/// Whether a register is the program counter or the stack pointer of some processor.
+fn is_place(name: &str) -> bool {
+    const PLACES: [&str; 14] = [
+        "rip", "rsp", "eip", "esp", "pc", "sp", "era", "r3", "epc", "r29", "nip", "r1", "psw_addr",
+        "r15",
+    ];
+    PLACES.contains(&name)
+}
+
 /// Writes a root for each register of a busy thread that leads to an object.
 pub(super) fn write_roots(
+    arch: &Arch,
     owner: &Owner<'_>,
     heap: &HeapWords<'_, '_>,
     sink: &mut dyn Sink,
@@ -67,9 +74,10 @@ pub(super) fn write_roots(
         Some((_, id)) => format!(" (goroutine {id})"),
         None => String::new(),
     };
-    let mut count = roots(thread.tid, thread.code(), &goroutine, heap, sink)?;
+    let mut count = roots(arch, thread.tid, thread.code(), &goroutine, heap, sink)?;
     if thread.interrupted.is_some() {
         count += roots(
+            arch,
             thread.tid,
             &thread.registers,
             " (signal handler)",
@@ -81,6 +89,7 @@ pub(super) fn write_roots(
 }
 
 fn roots(
+    arch: &Arch,
     tid: u32,
     registers: &Registers,
     whose: &str,
@@ -88,7 +97,7 @@ fn roots(
     sink: &mut dyn Sink,
 ) -> Result<u64, WalkError> {
     let mut count = 0;
-    for name in POINTERS {
+    for name in arch.pointer_registers() {
         let Some(value) = registers.get(name) else {
             continue;
         };
@@ -106,6 +115,7 @@ fn roots(
 
 /// Adds a gap if the thread is in the middle of a move of overlapping memory.
 pub(super) fn check_move(
+    arch: &Arch,
     owner: &Owner<'_>,
     sites: &Sites<'_>,
     heap: &HeapWords<'_, '_>,
@@ -115,6 +125,14 @@ pub(super) fn check_move(
     let Some((_, b"runtime.memmove")) = sites.function(code.pc) else {
         return;
     };
+    if arch.machine != Machine::Amd64 {
+        let why = format_args!(
+            "thread {} moves memory, and it is not known whether a part of that is in vector registers alone",
+            owner.thread.tid
+        );
+        gaps.add("pointers in vector registers", code.pc, why);
+        return;
+    }
     let (Some(to), Some(from)) = (code.get("rdi"), code.get("rsi")) else {
         return;
     };

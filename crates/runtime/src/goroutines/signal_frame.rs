@@ -1,14 +1,16 @@
 //! What a signal handler interrupted: the kernel's frame on the signal stack.
 //!
-//! The kernel puts a `struct rt_sigframe` (arch/x86/include/asm/sigframe.h) on the signal stack and
+//! On amd64 the kernel puts a `struct rt_sigframe` (arch/x86/include/asm/sigframe.h) on the signal stack and
 //! lets the handler begin there: the address that the handler returns to, a `ucontext` with the
 //! registers of the interrupted code, and a `siginfo`. Go's handler runs on the stack of `m.gsignal`
 //! and leaves that frame where it is (runtime/sys_linux_amd64.s: `sigtramp`).
 
-use goheap_memory::{Addr, Memory, Registers};
+use goheap_memory::{Addr, Machine, Memory, Registers};
 
 use crate::World;
 use crate::unwind::Stack;
+
+mod others;
 
 /// Words of the frame up to `fpstate`: the return address, `uc_flags`, `uc_link`, three of
 /// `uc_stack`, and the first 24 of `uc_mcontext`.
@@ -46,6 +48,9 @@ impl SignalFrame {
     /// The frame on the signal stack `stack` of a thread whose stack pointer is `sp`. If there are
     /// several, a handler was interrupted too, and the outermost tells what the program did.
     pub(super) fn find(world: &World<'_>, stack: Stack, sp: Addr) -> Option<SignalFrame> {
+        if world.arch.machine != Machine::Amd64 {
+            return others::find(world, stack, sp);
+        }
         let word = world.model.word_size();
         // While the handler returns the return address has been taken off already.
         let from = sp.before(word).max(stack.lo);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use goheap_memory::{Addr, Registers, Thread};
+use goheap_memory::{Addr, Machine, Registers, Thread};
 
 use super::layout::G;
 use super::machine::M;
@@ -69,10 +69,11 @@ impl Threads {
             running.entry(m.curg).or_default().push(i);
         }
         let own = OwnG::find(world, threads, &ms);
+        let code = |pc: Addr| world.find_func(pc).is_ok_and(|found| found.is_some());
         let mut list: Vec<ThreadState> = Vec::with_capacity(threads.len());
         let mut of_m = HashMap::new();
         for thread in threads {
-            let g = own.g(world, thread);
+            let g = own.g(world, thread, &code);
             let m = g.and_then(|g| own.ms.get(&g).copied());
             if let Some(m) = m {
                 of_m.entry(m).or_insert(list.len());
@@ -146,8 +147,11 @@ fn by_number(ms: &[M], list: &mut [ThreadState], of_m: &mut HashMap<usize, usize
     }
 }
 
-/// Where each thread keeps the goroutine that it takes for its own.
+/// Where each thread keeps the goroutine that it takes for its own: on amd64 in its thread-local
+/// storage, on others in a register, as long as it runs Go code. On 386 it is in such a storage too,
+/// but no core tells where that is.
 struct OwnG {
+    register: Option<&'static str>,
     /// Words below the thread's base.
     below: Option<u64>,
     /// The `m`s by the goroutines that they can have there.
@@ -183,12 +187,26 @@ impl OwnG {
         let best = scores.iter().max().copied().unwrap_or(0);
         let first = scores.iter().position(|score| *score > best / 2);
         OwnG {
+            register: match world.arch.machine {
+                Machine::Amd64 => None,
+                _ => world.arch.goroutine_register,
+            },
             below: first.map(|i| (i as u64 + 1) * word),
             ms: known,
         }
     }
 
-    fn g(&self, world: &World<'_>, thread: &Thread) -> Option<Addr> {
+    fn g(
+        &self,
+        world: &World<'_>,
+        thread: &Thread,
+        is_code: &dyn Fn(Addr) -> bool,
+    ) -> Option<Addr> {
+        if let Some(register) = self.register {
+            let g = Addr::new(thread.registers.get(register)?);
+            let known = self.ms.contains_key(&g) && is_code(thread.registers.pc);
+            return known.then_some(g);
+        }
         let at = base(thread)?.before(self.below?);
         world.model.read_ptr(&world.memory, at).ok()
     }

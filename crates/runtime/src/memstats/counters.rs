@@ -1,5 +1,6 @@
 //! A copy of the runtime's counters.
 
+use goheap_golang::{Elements, Place};
 use goheap_memory::Addr;
 
 use crate::{WalkError, World};
@@ -186,10 +187,13 @@ fn classes<'w, 't: 'w>(
             };
             for i in 0..deltas {
                 let delta = delta(i);
-                let word = |at: u64| world.word(delta.address.offset(at), delta.what);
-                let (a, f) = (allocs.stride * class, frees.stride * class);
-                counters.allocs = counters.allocs.wrapping_add(word(allocs.offset + a)?);
-                counters.frees = counters.frees.wrapping_add(word(frees.offset + f)?);
+                let element = |list: Elements| {
+                    let offset = list.offset + list.stride * class;
+                    let size = list.stride;
+                    world.field(delta.address, Place { offset, size }, delta.what)
+                };
+                counters.allocs = counters.allocs.wrapping_add(element(allocs)?);
+                counters.frees = counters.frees.wrapping_add(element(frees)?);
             }
             Ok(counters)
         })
@@ -215,10 +219,11 @@ impl Cycles {
         let ring = world.structs.elements("runtime.mstats", "pause_ns")?;
         let mut pause_ns = [0; 256];
         for (slot, i) in pause_ns.iter_mut().zip(0..ring.count) {
-            *slot = world.word(
-                stats.address.offset(ring.offset + i * ring.stride),
-                stats.what,
-            )?;
+            let place = Place {
+                offset: ring.offset + i * ring.stride,
+                size: ring.stride,
+            };
+            *slot = world.field(stats.address, place, stats.what)?;
         }
         Ok(Cycles {
             last_gc: stats.get("last_gc_unix")?,

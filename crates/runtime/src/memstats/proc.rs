@@ -45,6 +45,8 @@ pub(super) fn all_procs(world: &World<'_>) -> Result<Vec<Addr>, WalkError> {
 /// by the spans that one P still had room to keep, and `GCSys` and `OtherSys` by a block.
 pub(super) struct Flusher<'w, 't> {
     p: Option<At<'w, 't>>,
+    /// Bytes of a word.
+    word: u64,
     /// Spans that it keeps for itself, and how many it has room for.
     kept_spans: (u64, u64),
     /// Next free byte of its chunk for permanent structs, `None` if it has no chunk.
@@ -71,6 +73,7 @@ impl<'w, 't> Flusher<'w, 't> {
         }
         let mut flusher = Flusher {
             p: chosen,
+            word: world.model.word_size(),
             kept_spans: (0, 0),
             chunk_used: None,
             cleanup_slots: 0,
@@ -118,7 +121,8 @@ impl<'w, 't> Flusher<'w, 't> {
                 counters.other_sys = counters.other_sys.wrapping_add(PERSISTENT_CHUNK);
                 counters.mapped_ready = counters.mapped_ready.wrapping_add(PERSISTENT_CHUNK);
                 // A chunk begins with a link to the one before it.
-                8_u64.checked_next_multiple_of(align.max(1)).unwrap_or(8)
+                let link = self.word;
+                link.checked_next_multiple_of(align.max(1)).unwrap_or(link)
             }
         };
         self.chunk_used = Some(start.saturating_add(size));

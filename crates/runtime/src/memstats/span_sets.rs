@@ -17,9 +17,6 @@ const BLOCK_SPANS: u64 = 512;
 /// Blocks in the first spine of a list (`spanSetInitSpineCap`, go1.19 to go1.27).
 const FIRST_SPINE: u64 = 256;
 
-/// What the lists are aligned to on amd64 (internal/cpu: `CacheLineSize`).
-const CACHE_LINE: u64 = 64;
-
 /// Which of a class's lists of swept spans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Swept {
@@ -103,14 +100,15 @@ impl<'w, 't> SpanSets<'w, 't> {
                     room => room.saturating_mul(2),
                 };
                 let bytes = set.room.saturating_mul(self.world.model.word_size());
-                flusher.alloc_persistent(bytes, CACHE_LINE, counters);
+                flusher.alloc_persistent(bytes, self.world.arch.cache_line, counters);
             }
             let pool = match self.pool {
                 Some(pool) => pool,
                 None => self.count_pool()?,
             };
             if pool == 0 {
-                let align = CACHE_LINE.max(self.world.features.tagged_pointers.align);
+                let line = self.world.arch.cache_line;
+                let align = line.max(self.world.features.tagged_pointers.align);
                 flusher.alloc_persistent(self.block_size, align, counters);
             }
             self.pool = Some(pool.saturating_sub(1));
@@ -144,8 +142,11 @@ impl<'w, 't> SpanSets<'w, 't> {
         const WHAT: &str = "runtime.spanSetBlockPool";
         let world = self.world;
         let next = world.structs.place("runtime.lfnode", "next")?;
-        let untag = |word| Addr::new(world.features.tagged_pointers.untag(word));
-        let head = world.word(world.global("runtime.spanSetBlockPool")?, WHAT)?;
+        let tagged = world.features.tagged_pointers;
+        let untag = |word| Addr::new(tagged.untag(&world.arch, word));
+        // A uint64 on all processors.
+        let head = world.global("runtime.spanSetBlockPool")?;
+        let head = world.field(head, Place { offset: 0, size: 8 }, WHAT)?;
         let mut chain = Chain::new(untag(head));
         let mut count = 0;
         while let Some(block) = chain.at() {

@@ -80,7 +80,14 @@ impl StackCopiers {
                 return Some(registers.sp.offset(offset));
             }
         }
-        let mut frame = Addr::new(registers.get("rbp")?);
+        // A live process has the registers of amd64 or of 386, and on the latter no frame pointers:
+        // there any word may be a return address.
+        let Some(frame) = registers.get("rbp") else {
+            let mut words = (0..len / word).map(|i| i * word);
+            let found = words.find(|offset| at(*offset).is_some_and(copies));
+            return found.map(|offset| registers.sp.offset(offset));
+        };
+        let mut frame = Addr::new(frame);
         for _ in 0..FRAMES {
             // Outside of what was read: the end of the chain, or of the window.
             let offset = frame.since(registers.sp)?;

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use goheap_golang::{Features, GoVersion, Layouts, Program, Structs};
+use goheap_golang::{Arch, Features, GoVersion, Layouts, Program, Structs};
 use goheap_image::layout::{Member, Shape, TypeLayout};
 use goheap_memory::{Machine, PageCache, Recorded, Registers, Thread};
 
@@ -151,6 +151,7 @@ fn check(version: &str, functions: &[(u64, u64)]) -> MomentCheck {
         target: &empty,
         memory: PageCache::new(&empty),
         model: DataModel::LITTLE64,
+        arch: Arch::of(Machine::Amd64),
         program: &ByHand,
         structs: Structs::new(&ByHand),
         features: Features::of(&version).unwrap(),

@@ -9,7 +9,7 @@ fn bits(words: u64, pointers: &[u32]) -> Bits {
 
 fn offsets(args: Option<&Bits>, args_len: u64, locals: &PointerMap, end: u64) -> Vec<u64> {
     let mut offsets = Vec::new();
-    list_offsets(&mut offsets, args, args_len, locals, end, 8);
+    list_offsets(&mut offsets, args, (0, args_len), locals, end, 8);
     offsets
 }
 

@@ -49,6 +49,7 @@ fn function(pc: u64, sp_delta: u64) -> (u64, Step) {
         top_frame: false,
         sp_write: false,
         sigpanic: false,
+        injected: false,
         deferreturn: None,
     };
     (pc, step)
@@ -72,8 +73,9 @@ fn unwind(memory: &Words, code: &Functions, pc: u64) -> (Vec<Frame<Site>>, Optio
         hi: Addr::new(end),
     };
     let top = Addr::new(end - 8);
-    let start = (Addr::new(pc), Addr::new(BASE));
-    let mut unwinder = Unwinder::new(memory, DataModel::LITTLE64, code, stack, top, start);
+    let start = Saved::on_stack(Addr::new(pc), Addr::new(BASE));
+    let arch = Arch::of(Machine::Amd64);
+    let mut unwinder = Unwinder::new(memory, arch, code, stack, top, start);
     let mut frames = Vec::new();
     loop {
         match unwinder.next() {
@@ -208,4 +210,113 @@ fn code_without_a_frame_table_ends_the_walk() {
     code.0.get_mut(&0x3001).unwrap().sp_delta = None;
     let (frames, error) = unwind(&memory, &code, 0x1010);
     assert_eq!((frames.len(), error), (2, None));
+}
+
+/// The same three functions on a processor with a link register: each saves it at the bottom of its
+/// frame, and `leaf` has none.
+fn with_link_register() -> (Words, Functions) {
+    // `caller` (32 bytes): its return address, two words, the caller's frame pointer. `goexit`.
+    let words = vec![0x3001, 0xbb, 0xcc, 0xdd, 0xee, 0xff];
+    let (goexit, mut top) = function(0x3001, 0);
+    top.top_frame = true;
+    let functions = [function(0x1010, 0), function(0x2010, 32), (goexit, top)];
+    (Words { base: BASE, words }, Functions(functions.into()))
+}
+
+fn unwind_on(
+    machine: Machine,
+    memory: &Words,
+    code: &Functions,
+    at: Saved,
+) -> (Vec<Frame<Site>>, Option<UnwindError>) {
+    let end = Addr::new(BASE + 8 * memory.words.len() as u64);
+    let stack = Stack {
+        lo: Addr::new(BASE),
+        hi: end,
+    };
+    let arch = Arch::of(machine);
+    let mut unwinder = Unwinder::new(memory, arch, code, stack, end.before(16), at);
+    let mut frames = Vec::new();
+    loop {
+        match unwinder.next() {
+            Ok(Some(frame)) => frames.push(frame),
+            Ok(None) => return (frames, None),
+            Err(error) => return (frames, Some(error)),
+        }
+    }
+}
+
+#[test]
+fn a_leaf_returns_to_where_the_link_register_says() {
+    let (memory, code) = with_link_register();
+    let at = Saved {
+        pc: Addr::new(0x1010),
+        sp: Addr::new(BASE),
+        lr: Addr::new(0x2010),
+    };
+    let (frames, error) = unwind_on(Machine::Arm64, &memory, &code, at);
+    assert_eq!(error, None);
+    // The frame pointer of the caller's caller is below its frame's end.
+    assert_eq!(
+        shape(&frames),
+        [(0x1010, 0, 0, 0), (0x2010, 0, 32, 24), (0x3001, 32, 32, 32)]
+    );
+    let arguments = |frames: &[Frame<Site>]| -> Vec<u64> {
+        frames.iter().map(|f| f.argp.get() - BASE).collect()
+    };
+    assert_eq!(arguments(&frames), [8, 8, 40]);
+    // Frame pointers are for two processors; of ppc64, four words belong to the callee.
+    let (frames, error) = unwind_on(Machine::Ppc64le, &memory, &code, at);
+    assert_eq!(error, None);
+    assert_eq!(shape(&frames)[1], (0x2010, 0, 32, 32));
+    assert_eq!(arguments(&frames), [32, 32, 64]);
+}
+
+#[test]
+fn a_function_with_a_frame_has_saved_the_link_register() {
+    let (memory, code) = with_link_register();
+    // What is in the register is of an earlier call.
+    let at = Saved {
+        pc: Addr::new(0x2010),
+        sp: Addr::new(BASE),
+        lr: Addr::new(0x9999),
+    };
+    let (frames, error) = unwind_on(Machine::S390x, &memory, &code, at);
+    assert_eq!((frames.len(), error), (2, None));
+}
+
+#[test]
+fn who_was_interrupted_has_its_link_register_below_its_frame() {
+    // A handler has put it there, and pretends that `sigpanic` was called at 0x1010, which has no
+    // frame: that returns to 0x2010 therefore.
+    let (_, mut code) = with_link_register();
+    let (pc, mut sigpanic) = function(0x4000, 16);
+    (sigpanic.sigpanic, sigpanic.injected) = (true, true);
+    code.0.insert(pc, sigpanic);
+    let mut words = vec![0x1010, 0xaa, 0x2010, 0xab];
+    words.extend([0x3001, 0xbb, 0xcc, 0xdd, 0xee, 0xff]);
+    let memory = Words { base: BASE, words };
+    let at = Saved::on_stack(Addr::new(pc), Addr::new(BASE));
+    let (frames, error) = unwind_on(Machine::Arm64, &memory, &code, at);
+    assert_eq!(error, None);
+    assert_eq!(
+        shape(&frames),
+        [
+            (0x4000, 0, 16, 8),
+            (0x1010, 32, 32, 32),
+            (0x2010, 32, 64, 56),
+            (0x3001, 64, 64, 64)
+        ]
+    );
+    assert_eq!(frames[1].continue_pc, Addr::NIL, "it was trapped");
+}
+
+#[test]
+fn a_circle_without_frames_ends() {
+    let (memory, _) = with_link_register();
+    let functions = [function(0x3001, 0)];
+    let at = Saved::on_stack(Addr::new(0x3001), Addr::new(BASE));
+    let (frames, error) = unwind_on(Machine::Riscv64, &memory, &Functions(functions.into()), at);
+    assert!(frames.len() <= 2, "{}", frames.len());
+    assert!(error.is_some());
 }

@@ -67,7 +67,7 @@ fn lists_of_both_versions() {
     ]
     .concat();
     let addr = [word(0), word(0xa000), word(0xb000)].concat();
-    let order = Order { little: true };
+    let order = Order::fixed(true);
     let locations = Locations::new(order, loc.into(), loclists.into(), addr.into());
     assert_eq!(
         listed(&locations, 4, 0),
