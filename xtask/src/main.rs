@@ -16,6 +16,8 @@ mod measure;
 #[cfg(target_os = "linux")]
 mod moments;
 #[cfg(target_os = "linux")]
+mod oracle_pairs;
+#[cfg(target_os = "linux")]
 mod real;
 mod repository;
 #[cfg(target_os = "linux")]
@@ -95,6 +97,9 @@ enum Task {
     /// happens to the captured service
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
     Kills(kills::Args),
+    /// Compare dumps of the runtime with cores of the same programs, for other processors too
+    #[cfg(target_os = "linux")]
+    OraclePairs(oracle_pairs::Args),
     /// What share of the bytes of programs gets a type, and whether the collector contradicts
     #[cfg(target_os = "linux")]
     TypesShare(types_share::Args),
@@ -155,6 +160,8 @@ fn run(task: Task) -> Result<bool> {
         Task::Moments(args) => moments::run(&args),
         #[cfg(target_os = "linux")]
         Task::Real(args) => real::run(&args),
+        #[cfg(target_os = "linux")]
+        Task::OraclePairs(args) => oracle_pairs::run(&args),
         #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
         Task::Kills(args) => kills::run(&args),
         #[cfg(target_os = "linux")]

@@ -13,6 +13,7 @@
 //! - [`entry`]: a program stopped at the entry of `runtime.readmemstats_m`, its collector on.
 //! - [`obedient`]: a program that runs on, for measuring.
 //! - [`service`]: an HTTP service under a load that checks its answers.
+//! - [`pairs`]: dumps and cores of nearly one moment, for other processors too.
 //! - [`kills`]: captures of it in which goheap is killed at one system call after the other ([`blow`]),
 //!   and the [`traces`] that this leaves.
 //! - [`soak`]: many captures of it in a row.
@@ -61,6 +62,7 @@ pub mod kills;
 #[cfg(target_os = "linux")]
 pub mod obedient;
 pub mod others;
+pub mod pairs;
 #[cfg(target_os = "linux")]
 pub mod procfs;
 pub mod program;

@@ -49,6 +49,19 @@ pub struct Program {
 /// # Errors
 /// What [`toolchains::goroot`] says, or what the compiler said.
 pub fn build(version: &str, name: &str, options: &BuildOptions) -> Result<Program> {
+    build_for(None, version, name, options)
+}
+
+/// The same for another processor than this one, by Go's name for it.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_for(
+    goarch: Option<&str>,
+    version: &str,
+    name: &str,
+    options: &BuildOptions,
+) -> Result<Program> {
     let version = toolchains::version(version)?;
     let goroot = toolchains::goroot(version.number)?;
     let mut sources = BTreeMap::new();
@@ -57,6 +70,9 @@ pub fn build(version: &str, name: &str, options: &BuildOptions) -> Result<Progra
     }
     let mut hasher = std::hash::DefaultHasher::new();
     (version.number, name, options, &sources).hash(&mut hasher);
+    if let Some(goarch) = goarch {
+        goarch.hash(&mut hasher);
+    }
     let key = format!("{name}-{}-{:016x}", version.number, hasher.finish());
     let folder = toolchains::cache()?.join("programs");
     let executable = folder.join(&key).join(name);
@@ -107,6 +123,9 @@ pub fn build(version: &str, name: &str, options: &BuildOptions) -> Result<Progra
     }
     if let Some(experiment) = options.goexperiment {
         go.env("GOEXPERIMENT", experiment);
+    }
+    if let Some(goarch) = goarch {
+        go.env("GOARCH", goarch);
     }
     go.env(
         "CGO_ENABLED",
