@@ -8,6 +8,7 @@ mod bench_pause;
 mod bench_top;
 #[cfg(target_os = "linux")]
 mod cgroup;
+mod globals;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod kills;
 mod matrix;
@@ -25,6 +26,7 @@ mod soak;
 #[cfg(target_os = "linux")]
 mod standing;
 mod static_build;
+mod streams;
 #[cfg(target_os = "linux")]
 mod twin;
 #[cfg(target_os = "linux")]
@@ -103,6 +105,10 @@ enum Task {
     /// What share of the bytes of programs gets a type, and whether the collector contradicts
     #[cfg(target_os = "linux")]
     TypesShare(types_share::Args),
+    /// Build programs in all ways, and see whether what goheap says of the stripped ones is true
+    Globals(globals::Args),
+    /// Learn from toolchains where the runtime's functions refer to its variables
+    Streams(streams::Args),
     /// Build goheap as one static file, check that it needs nothing else, and print where it is
     Static,
     /// Run a command and print what it took as JSON (a helper of the benches)
@@ -142,6 +148,8 @@ fn run(task: Task) -> Result<bool> {
         }
         Task::Matrix { versions, method } => matrix::run(&versions, method.as_deref()),
         Task::Static => static_build::run(),
+        Task::Globals(args) => globals::run(&args),
+        Task::Streams(args) => streams::run(&args),
         #[cfg(target_os = "linux")]
         Task::Twin(args) => twin::run(&args),
         #[cfg(target_os = "linux")]

@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     };
     let variant = variant::named(&args.variant)?;
     let program = build(&args.version, &args.program, &variant.options)?;
-    let symbols = Symbols::of(&program)?;
+    let symbols = variant.symbols(&program)?;
     fs::create_dir_all(&args.keep).with_context(|| format!("create {}", args.keep.display()))?;
     let other = args.keep.join("goheap.heapdump");
     let mut allowed = Allowed::default();

@@ -19,5 +19,5 @@ fn twin(version: &str, variant: &str) {
 for_every_version!(
     crate::twin,
     every: [plain],
-    whole: [pie, unoptimised, race, cgo, arenas, profile, one_processor]
+    whole: [pie, unoptimised, race, cgo, arenas, profile, one_processor, stripped, stripped_pie]
 );

@@ -79,6 +79,7 @@
 mod arch;
 pub mod catalogue;
 mod features;
+pub mod globals;
 mod layout;
 mod map;
 mod program;

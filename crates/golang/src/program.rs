@@ -8,21 +8,38 @@ use goheap_image::layout::TypeLayout;
 use goheap_image::{Dwarf, Executable, ImageError};
 use goheap_memory::{Addr, Target};
 
-use crate::Layouts;
+use crate::globals::{Globals, GlobalsError};
+use crate::{GoVersion, Layouts};
 
 /// `AT_ENTRY` of the auxiliary vector (elf.h).
 const AT_ENTRY: u64 = 9;
+
+/// Symbols that each Go program has: where one is missing, others are.
+const SYMBOLS: [&str; 4] = [
+    "runtime.firstmoduledata",
+    "runtime.buildVersion",
+    "runtime.mheap_",
+    "runtime.allgs",
+];
 
 /// What is known of a program besides its memory: symbols and layouts.
 pub trait Program: Layouts {
     /// The live address of the global or function called `name`.
     fn address(&self, name: &str) -> Option<Addr>;
+
+    /// The version that the executable tells, if addresses are told by its code and not by symbols:
+    /// then its memory is to bear them out before they are believed.
+    fn inferred(&self) -> Option<&GoVersion> {
+        None
+    }
 }
 
 /// A program as its own executable describes it: symbol table and DWARF.
 pub struct ElfProgram<'e, D> {
     executable: &'e Executable<D>,
     dwarf: Dwarf<'e>,
+    /// Where variables and functions are, if the symbols do not tell.
+    inferred: Option<Globals>,
     bias: u64,
     layouts: RefCell<HashMap<String, Option<TypeLayout>>>,
     damage: RefCell<Option<ImageError>>,
@@ -40,6 +57,9 @@ pub enum ProgramError {
          strip with --exe PATH, or build without -ldflags=\"-s -w\""
     )]
     Stripped(&'static str),
+    /// It has no symbols, and its code does not tell where the runtime's variables are.
+    #[error(transparent)]
+    Globals(#[from] GlobalsError),
 }
 
 impl<'e, D: Deref<Target = [u8]>> ElfProgram<'e, D> {
@@ -59,13 +79,17 @@ impl<'e, D: Deref<Target = [u8]>> ElfProgram<'e, D> {
     /// # Errors
     /// The executable is damaged, or lacks symbols or DWARF.
     pub fn at(executable: &'e Executable<D>, bias: u64) -> Result<ElfProgram<'e, D>, ProgramError> {
-        if !executable.has_symbols() {
-            return Err(ProgramError::Stripped("symbol table"));
-        }
+        // Programs that were linked for plugins keep some in a dynamic symbol table.
+        let has_symbols = SYMBOLS.iter().all(|name| executable.symbol(name).is_some());
+        let inferred = match has_symbols {
+            true => None,
+            false => Some(Globals::of(executable)?),
+        };
         let dwarf = executable.dwarf()?.ok_or(ProgramError::Stripped("DWARF"))?;
         Ok(ElfProgram {
             executable,
             dwarf,
+            inferred,
             bias,
             layouts: RefCell::new(HashMap::new()),
             damage: RefCell::new(None),
@@ -118,7 +142,13 @@ impl<D: Deref<Target = [u8]>> Layouts for ElfProgram<'_, D> {
 
 impl<D: Deref<Target = [u8]>> Program for ElfProgram<'_, D> {
     fn address(&self, name: &str) -> Option<Addr> {
-        let symbol = self.executable.symbol(name)?;
-        Some(Addr::new(symbol.addr.get().wrapping_add(self.bias)))
+        let symbol = self.executable.symbol(name).map(|symbol| symbol.addr);
+        let inferred = || self.inferred.as_ref()?.address(name);
+        let at = symbol.or_else(inferred)?;
+        Some(Addr::new(at.get().wrapping_add(self.bias)))
+    }
+
+    fn inferred(&self) -> Option<&GoVersion> {
+        self.inferred.as_ref().map(Globals::version)
     }
 }

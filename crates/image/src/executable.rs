@@ -143,6 +143,10 @@ impl<D: Deref<Target = [u8]>> Executable<D> {
         self.segments.clone()
     }
 
+    pub(crate) fn order(&self) -> Order {
+        self.order
+    }
+
     /// The whole file.
     pub fn data(&self) -> &[u8] {
         &self.data

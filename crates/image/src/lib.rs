@@ -56,6 +56,7 @@ mod dwarf;
 mod error;
 mod executable;
 pub mod layout;
+mod module_data;
 pub mod pclntab;
 mod symbols;
 
@@ -66,4 +67,5 @@ pub use dwarf::{
 };
 pub use error::ImageError;
 pub use executable::{Executable, Segment};
+pub use module_data::{FileWords, ModuleData, ModuleError};
 pub use symbols::Symbol;

@@ -22,6 +22,19 @@ pub enum WalkError {
     /// A global of the runtime is not in the symbol table.
     #[error("the executable has no symbol {0}")]
     NoSymbol(&'static str),
+    /// A variable of a program without symbols is not what it was taken for.
+    #[error(
+        "{name} should be at {at}, by the executable's code, but {why}; give the file from before \
+         strip with --exe PATH"
+    )]
+    NotBorneOut {
+        /// The variable.
+        name: &'static str,
+        /// Where it should be.
+        at: Addr,
+        /// What is there.
+        why: String,
+    },
     /// The program's Go version is not one that is known.
     #[error(transparent)]
     Version(#[from] VersionError),
@@ -65,6 +78,7 @@ impl WalkError {
             | WalkError::Pclntab { .. } => true,
             WalkError::Layout(_)
             | WalkError::NoSymbol(_)
+            | WalkError::NotBorneOut { .. }
             | WalkError::Version(_)
             | WalkError::Sink(_) => false,
         }

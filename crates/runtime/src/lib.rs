@@ -80,6 +80,7 @@
 
 mod arena;
 mod bits;
+mod borne_out;
 mod chain;
 mod checks;
 mod cleanup;

@@ -3,6 +3,7 @@
 use goheap_golang::{Arch, Features, GoVersion, Place, Program, Structs};
 use goheap_memory::{Addr, DataModel, Memory, PageCache, Target};
 
+use crate::borne_out;
 use crate::error::Doing;
 use crate::{Module, WalkError};
 
@@ -90,6 +91,9 @@ impl<'t> World<'t> {
             modules: Vec::new(),
         };
         world.modules = Module::read_all(&world)?;
+        if let Some(told) = program.inferred() {
+            borne_out::check(&world, told)?;
+        }
         Ok(world)
     }
 

@@ -101,6 +101,15 @@ pub enum Error {
         /// The symbol.
         name: String,
     },
+    /// Two builds that should differ by their symbols alone do not have their segments at the same
+    /// places.
+    #[error("{} and {} are not laid out alike", stripped.display(), with_symbols.display())]
+    NotTwins {
+        /// The one without symbols.
+        stripped: PathBuf,
+        /// The other.
+        with_symbols: PathBuf,
+    },
     /// The kernel refused something about a thread.
     #[error("{action} thread {tid}: {source}")]
     Thread {

@@ -76,24 +76,51 @@ impl Symbols {
     }
 }
 
-/// Where the first loadable segment of a position-independent executable was linked for. The offsets
-/// are those of elf.h: Elf64_Ehdr and Elf64_Phdr.
+/// Where the first loadable segment of a position-independent executable was linked for.
 fn linked_for(file: &[u8]) -> Option<u64> {
     const ET_DYN: u64 = 3;
+    let first = segments(file)?.first().map(|segment| segment.address);
+    first.filter(|_| number(file, 16, 2) == Some(ET_DYN))
+}
+
+/// A loadable segment: where it was linked for, and its bytes in the file and in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Segment {
+    address: u64,
+    file_size: u64,
+    memory_size: u64,
+}
+
+/// The loadable segments of a program.
+pub(crate) fn segments_of(program: &Program) -> Result<Vec<Segment>> {
+    let path = &program.executable;
+    let file = fs::read(path).map_err(Error::io("read", path))?;
+    Ok(segments(&file).unwrap_or_default())
+}
+
+/// The loadable segments of an executable. The offsets are those of elf.h: Elf64_Ehdr and Elf64_Phdr.
+fn segments(file: &[u8]) -> Option<Vec<Segment>> {
     const PT_LOAD: u64 = 1;
-    let number = |at: usize, length: usize| -> Option<u64> {
-        let bytes = file.get(at..at.checked_add(length)?)?;
-        Some(bytes.iter().rev().fold(0, |n, b| n << 8 | u64::from(*b)))
-    };
-    if number(16, 2)? != ET_DYN {
-        return None;
-    }
-    let headers = usize::try_from(number(32, 8)?).ok()?;
-    let size = usize::try_from(number(54, 2)?).ok()?;
-    let count = usize::try_from(number(56, 2)?).ok()?;
-    (0..count)
-        .filter_map(|i| headers.checked_add(i * size))
-        .find_map(|at| (number(at, 4)? == PT_LOAD).then(|| number(at + 16, 8))?)
+    let headers = usize::try_from(number(file, 32, 8)?).ok()?;
+    let size = usize::try_from(number(file, 54, 2)?).ok()?;
+    let count = usize::try_from(number(file, 56, 2)?).ok()?;
+    let all = (0..count).filter_map(|i| headers.checked_add(i * size));
+    let loaded = all.filter(|at| number(file, *at, 4) == Some(PT_LOAD));
+    loaded
+        .map(|at| {
+            Some(Segment {
+                address: number(file, at + 16, 8)?,
+                file_size: number(file, at + 32, 8)?,
+                memory_size: number(file, at + 40, 8)?,
+            })
+        })
+        .collect()
+}
+
+/// The little-endian number of `length` bytes at `at`.
+fn number(file: &[u8], at: usize, length: usize) -> Option<u64> {
+    let bytes = file.get(at..at.checked_add(length)?)?;
+    Some(bytes.iter().rev().fold(0, |n, b| n << 8 | u64::from(*b)))
 }
 
 /// A line is `address size kind name`; undefined symbols have no address.

@@ -1,6 +1,7 @@
 //! The ways in which the twins' program is built and run, by name.
 
-use crate::program::BuildOptions;
+use crate::program::{BuildOptions, Program, build};
+use crate::symbols::{Symbols, segments_of};
 use crate::{Error, Result};
 
 /// A way to build and run a program.
@@ -24,7 +25,14 @@ pub const NAMES: &[&str] = &[
     "arenas",
     "profile",
     "one_processor",
+    "stripped",
+    "stripped_pie",
 ];
+
+/// What removes symbols and DWARF, and what removes neither and is as long: it is kept in the program
+/// (cmd/go/internal/load/pkg.go, go1.18: `setBuildInfo`), where a longer one would move what is behind.
+const STRIP: &str = "-s -w";
+const NO_STRIP: &str = " -s=0";
 
 /// The variant of this name.
 ///
@@ -79,6 +87,23 @@ pub fn named(name: &str) -> Result<Variant> {
         "profile" => ("profile", default(), &[("EVERYTHING_PROFILE", "1")]),
         // Goroutines that were started last have not run when the world stops.
         "one_processor" => ("one_processor", default(), &[("GOMAXPROCS", "1")]),
+        "stripped" => (
+            "stripped",
+            BuildOptions {
+                ldflags: Some(STRIP),
+                ..default()
+            },
+            &[],
+        ),
+        "stripped_pie" => (
+            "stripped_pie",
+            BuildOptions {
+                pie: true,
+                ldflags: Some(STRIP),
+                ..default()
+            },
+            &[],
+        ),
         other => {
             return Err(Error::UnknownVariant {
                 name: other.to_owned(),
@@ -96,5 +121,28 @@ impl Variant {
     /// Whether a version of Go has what it needs: user arenas came with go1.20.
     pub fn exists_in(&self, version: &str) -> bool {
         self.name != "arenas" || version != "1.19.8"
+    }
+
+    /// The symbols of a program of this variant: of one that has none, those of its twin that has
+    /// them, whose code and data are at the same places.
+    ///
+    /// # Errors
+    /// The twin cannot be built or told of its symbols, or has something elsewhere.
+    pub fn symbols(&self, program: &Program) -> Result<Symbols> {
+        if self.options.ldflags != Some(STRIP) {
+            return Symbols::of(program);
+        }
+        let options = BuildOptions {
+            ldflags: Some(NO_STRIP),
+            ..self.options.clone()
+        };
+        let twin = build(program.version, &program.name, &options)?;
+        match segments_of(program)? == segments_of(&twin)? {
+            true => Symbols::of(&twin),
+            false => Err(Error::NotTwins {
+                stripped: program.executable.clone(),
+                with_symbols: twin.executable,
+            }),
+        }
     }
 }

@@ -107,7 +107,7 @@ pub(crate) fn assert_equal(name: &str, runtime: &[u8], goheap: &[u8], difference
 /// A quiescent twin: goheap's dump and the runtime's, compared.
 pub(crate) fn quiescent_twin(version: &str, variant_name: &str) {
     let (program, variant) = program(version, variant_name, "everything");
-    let symbols = Symbols::of(&program).expect("symbols");
+    let symbols = variant.symbols(&program).expect("symbols");
     let twin = Quiescent::start(&program, variant.environment).expect("a program at a standstill");
     let load_bias = twin.load_bias(&symbols).expect("its load bias");
     let goheap = goheap_dump(&twin.pid().to_string(), None, &method_for(version));

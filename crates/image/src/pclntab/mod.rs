@@ -240,6 +240,19 @@ impl<'d> FuncTable<'d> {
         (self.header.base != 0).then_some(self.header.base)
     }
 
+    /// Where the parts of the table begin, in bytes from its header: names of functions, compilation
+    /// units, files, pc-value tables, functions.
+    pub(crate) fn part_offsets(&self) -> [u64; 5] {
+        let header = &self.header;
+        [
+            header.names,
+            header.cutab,
+            header.files,
+            header.pctab,
+            header.funcs,
+        ]
+    }
+
     /// The file called `offset` in the table of files.
     fn file_name(&self, offset: u32) -> Option<&'d [u8]> {
         c_string(self.files, offset as usize)

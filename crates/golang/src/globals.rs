@@ -1,0 +1,298 @@
+//! Where the runtime's variables are in an executable without symbols.
+//!
+//! Functions are found by name in the function table, which no `-s -w` and no strip(1) removes. What
+//! a function refers to, instruction by instruction, is its *stream*: `load8` of some variable, `lea`
+//! of another, a call of a function by name. From real toolchains it is known which variable stands
+//! where in the streams of some sixty short functions ([`Streams`], which `cargo xtask streams` makes).
+//! Such a stream is [aligned](align) with that of the same function of the executable, and the address
+//! at the place of a variable is the variable's.
+//!
+//! Every function that tells of a variable has to tell the same. One that stands in two places, or
+//! that no function tells of clearly, is refused by name; an answer is never a guess. Whether what
+//! lies there is what it should be, whoever reads the program's memory checks again
+//! (`goheap_runtime::World::open`).
+
+mod align;
+mod amd64;
+mod arm64;
+mod code;
+mod needed;
+mod streams;
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Deref;
+
+use goheap_image::{Executable, FileAddr, ModuleError};
+
+pub use align::{Alignment, align};
+pub use code::{Code, Named, Refers, Step};
+pub use needed::VARIABLES;
+pub use streams::{Learnt, LearntStep, LearntTarget, Streams, StreamsError};
+
+use crate::GoVersion;
+
+/// Why variables of the runtime were not found in an executable without symbols.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GlobalsError {
+    /// It has no function table, or none that can be told from others.
+    #[error("the executable has no symbols, and {0}; {GIVE_UNSTRIPPED}")]
+    Module(#[from] ModuleError),
+    /// For its machine nothing was learnt.
+    #[error(
+        "the executable has no symbols, and goheap cannot do without them on {0}; {GIVE_UNSTRIPPED}"
+    )]
+    Machine(&'static str),
+    /// For its version of Go nothing was learnt.
+    #[error(
+        "the executable has no symbols, and goheap has not learnt where {0} keeps the runtime's \
+         variables; {GIVE_UNSTRIPPED}"
+    )]
+    Version(String),
+    /// It does not tell its version, and its code does not either.
+    #[error(
+        "the executable has no symbols, and does not tell which version of Go built it; \
+         {GIVE_UNSTRIPPED}"
+    )]
+    NoVersion,
+    /// A variable was not found.
+    #[error(
+        "the executable has no symbols, and where {name} is cannot be told from its code: {why}; \
+         {GIVE_UNSTRIPPED}"
+    )]
+    Unclear {
+        /// The variable.
+        name: &'static str,
+        /// What was seen.
+        why: Doubt,
+    },
+    /// Goheap's own table is damaged.
+    #[error(transparent)]
+    Streams(#[from] StreamsError),
+}
+
+/// What to do about all of these.
+const GIVE_UNSTRIPPED: &str =
+    "give the file from before strip with --exe PATH, or build without -ldflags=\"-s -w\"";
+
+/// What is in the way of an answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Doubt {
+    /// Two functions say different things.
+    #[error("{0} says {1}, {2} says {3}")]
+    Disagreement(String, FileAddr, String, FileAddr),
+    /// The functions that use it look like none that is known.
+    #[error("{0} is not as known toolchains compile it")]
+    Unlike(String),
+    /// It lies where another variable does.
+    #[error("{0} would be there as well")]
+    Shared(&'static str),
+    /// It does not lie where a program has variables.
+    #[error("{0} is no place of a variable")]
+    Outside(FileAddr),
+}
+
+/// Where the runtime's variables and functions are in an executable, told by its code.
+#[derive(Debug, Clone)]
+pub struct Globals {
+    version: GoVersion,
+    variables: HashMap<&'static str, FileAddr>,
+    functions: HashMap<String, FileAddr>,
+    /// How many functions told of each.
+    witnesses: BTreeMap<&'static str, usize>,
+}
+
+/// What one function says of a variable.
+struct Vote {
+    function: String,
+    at: FileAddr,
+    /// Whether the function is exactly as it was learnt.
+    exact: bool,
+}
+
+impl Globals {
+    /// Finds them.
+    ///
+    /// # Errors
+    /// Any of them is not clear.
+    pub fn of<D: Deref<Target = [u8]>>(
+        executable: &Executable<D>,
+    ) -> Result<Globals, GlobalsError> {
+        let streams = Streams::of_machine(executable.goarch())?
+            .ok_or(GlobalsError::Machine(executable.goarch()))?;
+        let code = Code::new(executable)?;
+        let told = executable.build_info();
+        let told = told.and_then(|info| info.go_version.parse::<GoVersion>().ok());
+        let Some(version) = told else {
+            return Globals::of_unknown_version(&code, &streams);
+        };
+        if !streams.minors().contains(&version.minor) {
+            return Err(GlobalsError::Version(version.to_string()));
+        }
+        Globals::by(&code, &streams, version)
+    }
+
+    /// Those of a program that does not tell its version: by each that is known, and what its
+    /// `buildVersion` then says must be that very version.
+    fn of_unknown_version<D: Deref<Target = [u8]>>(
+        code: &Code<'_, D>,
+        streams: &Streams,
+    ) -> Result<Globals, GlobalsError> {
+        let mut found: Option<Globals> = None;
+        for minor in streams.minors() {
+            let Ok(guess) = format!("go1.{minor}").parse::<GoVersion>() else {
+                continue;
+            };
+            let Ok(mut globals) = Globals::by(code, streams, guess) else {
+                continue;
+            };
+            let text = globals
+                .address("runtime.buildVersion")
+                .and_then(|at| code.string(at, 256));
+            let text = text.map(|text| String::from_utf8_lossy(text).into_owned());
+            match text.and_then(|text| text.parse::<GoVersion>().ok()) {
+                Some(version) if version.minor == minor && found.is_none() => {
+                    globals.version = version;
+                    found = Some(globals);
+                }
+                Some(version) if version.minor == minor => return Err(GlobalsError::NoVersion),
+                _ => {}
+            }
+        }
+        found.ok_or(GlobalsError::NoVersion)
+    }
+
+    /// Those of a program of this version.
+    fn by<D: Deref<Target = [u8]>>(
+        code: &Code<'_, D>,
+        streams: &Streams,
+        version: GoVersion,
+    ) -> Result<Globals, GlobalsError> {
+        let named = code.functions();
+        let mut votes: BTreeMap<&'static str, Vec<Vote>> = BTreeMap::new();
+        // Variables that a function of the program is known to use: they must be told.
+        let mut used: BTreeMap<&'static str, &str> = BTreeMap::new();
+        for function in streams.functions() {
+            let Some(Named::One(place)) = named.get(function) else {
+                continue;
+            };
+            let learnt = streams.of(function, &version);
+            for name in learnt.iter().flat_map(|learnt| learnt.variables()) {
+                used.entry(name).or_insert(function);
+            }
+            let Some(steps) = code.steps(place.clone()) else {
+                continue;
+            };
+            // The nearest version first: of equals, it is believed.
+            let aligned = learnt
+                .iter()
+                .map(|learnt| (*learnt, align(&learnt.steps, &steps)))
+                .filter(|(_, alignment)| alignment.is_close())
+                .reduce(|best, next| match next.1.likeness() > best.1.likeness() {
+                    true => next,
+                    false => best,
+                });
+            let Some((learnt, alignment)) = aligned else {
+                continue;
+            };
+            for &(known, found) in &alignment.pairs {
+                let (Some(known), Some(found)) = (learnt.steps.get(known), steps.get(found)) else {
+                    continue;
+                };
+                let (LearntTarget::Variable(name, inside), Refers::Data(to)) =
+                    (&known.target, &found.to)
+                else {
+                    continue;
+                };
+                votes.entry(name).or_default().push(Vote {
+                    function: function.to_owned(),
+                    at: FileAddr::new(to.get().wrapping_sub(*inside)),
+                    exact: alignment.exact,
+                });
+            }
+        }
+        let mut variables: HashMap<&'static str, FileAddr> = HashMap::new();
+        let mut witnesses = BTreeMap::new();
+        let mut places: BTreeMap<FileAddr, &'static str> = BTreeMap::new();
+        for (name, user) in used {
+            let votes = votes.remove(name).unwrap_or_default();
+            let unclear = |why| GlobalsError::Unclear { name, why };
+            let (at, count) = judge(&votes, user).map_err(unclear)?;
+            if !code.is_variable(at) {
+                return Err(unclear(Doubt::Outside(at)));
+            }
+            if let Some(other) = places.insert(at, name) {
+                return Err(unclear(Doubt::Shared(other)));
+            }
+            // Some symbols may be there yet, of a dynamic symbol table.
+            if let Some(symbol) = code.symbol(name)
+                && symbol != at
+            {
+                let (code, symbols) = ("its code".to_owned(), "its symbol".to_owned());
+                return Err(unclear(Doubt::Disagreement(code, at, symbols, symbol)));
+            }
+            variables.insert(name, at);
+            witnesses.insert(name, count);
+        }
+        // The one that was found by what it is.
+        const FIRST: &str = "runtime.firstmoduledata";
+        let module = code.module().at;
+        if let Some(at) = variables.insert(FIRST, module)
+            && at != module
+        {
+            let why = Doubt::Disagreement("its code".into(), at, "its contents".into(), module);
+            return Err(GlobalsError::Unclear { name: FIRST, why });
+        }
+        let functions = named.into_iter().filter_map(|(name, found)| match found {
+            Named::One(place) => Some((name, place.start)),
+            Named::Several => None,
+        });
+        Ok(Globals {
+            version,
+            variables,
+            functions: functions.collect(),
+            witnesses,
+        })
+    }
+
+    /// Where the variable or function called `name` is; `None` if the program has none, or if it is a
+    /// variable that goheap has no use for.
+    pub fn address(&self, name: &str) -> Option<FileAddr> {
+        let variable = self.variables.get(name);
+        // The symbol table tells assembly's calling convention, the function table does not.
+        let function = || {
+            self.functions
+                .get(name.strip_suffix(".abi0").unwrap_or(name))
+        };
+        variable.or_else(function).copied()
+    }
+
+    /// The version of Go that built the program.
+    pub fn version(&self) -> &GoVersion {
+        &self.version
+    }
+
+    /// How many functions told of each variable.
+    pub fn witnesses(&self) -> &BTreeMap<&'static str, usize> {
+        &self.witnesses
+    }
+}
+
+/// Where a variable is by what the functions say that use it, of which `user` is one; and how many of
+/// them say so.
+fn judge(votes: &[Vote], user: &str) -> Result<(FileAddr, usize), Doubt> {
+    let first = votes.first();
+    let first = first.ok_or_else(|| Doubt::Unlike(user.to_owned()))?;
+    if let Some(other) = votes.iter().find(|vote| vote.at != first.at) {
+        let (a, b) = (first.function.clone(), other.function.clone());
+        return Err(Doubt::Disagreement(a, first.at, b, other.at));
+    }
+    let mut functions: Vec<&str> = votes.iter().map(|vote| vote.function.as_str()).collect();
+    functions.dedup();
+    // One that is only similar to what was learnt needs another one's word.
+    match functions.len() {
+        1 if !first.exact => Err(Doubt::Unlike(first.function.clone())),
+        count => Ok((first.at, count)),
+    }
+}

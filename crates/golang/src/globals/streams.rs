@@ -1,0 +1,283 @@
+//! The streams that were learnt from toolchains, and the text that they are kept in.
+//!
+//! `cargo xtask streams` writes it, a file for each machine. A function, then for each form that its
+//! stream has had the versions that have it so, and the steps:
+//!
+//! ```text
+//! func allgadd
+//! go 1.22.10 1.23.9
+//!   lea allglock; call lock2; load8 allgs+8; ...
+//! ```
+//!
+//! Names are those of package runtime; others have their whole name behind a `/`. `_` is data that
+//! goheap has no name for. `+8` is how far inside of the variable it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::VARIABLES;
+use crate::GoVersion;
+
+/// A function's streams by the versions that were learnt from, for one machine.
+#[derive(Debug, Clone, Default)]
+pub struct Streams {
+    functions: BTreeMap<String, Vec<Learnt>>,
+}
+
+/// One form of a function's stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Learnt {
+    /// The versions that have it so: minor and patch.
+    pub versions: Vec<(u32, u32)>,
+    /// Its steps.
+    pub steps: Vec<LearntStep>,
+}
+
+/// One instruction that refers to something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LearntStep {
+    /// What it does with it.
+    pub op: String,
+    /// What it refers to.
+    pub target: LearntTarget,
+}
+
+/// What an instruction of a toolchain's function refers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LearntTarget {
+    /// A variable of [`VARIABLES`], and how far inside, in bytes.
+    Variable(&'static str, u64),
+    /// The function of this name.
+    Function(String),
+    /// Other data.
+    Other,
+}
+
+/// What is wrong with the text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line} of goheap's streams of {machine} is damaged: {what}")]
+pub struct StreamsError {
+    /// The machine.
+    pub machine: &'static str,
+    /// The line.
+    pub line: usize,
+    /// What is wrong.
+    pub what: &'static str,
+}
+
+/// The name of package runtime's, without that.
+const RUNTIME: &str = "runtime.";
+
+impl Learnt {
+    /// The variables that it tells of.
+    pub fn variables(&self) -> impl Iterator<Item = &'static str> {
+        self.steps.iter().filter_map(|step| match step.target {
+            LearntTarget::Variable(name, _) => Some(name),
+            _ => None,
+        })
+    }
+
+    /// How far its nearest version is from the patch release `patch` of `minor`.
+    fn distance(&self, minor: u32, patch: u32) -> Option<u32> {
+        let same = self.versions.iter().filter(|version| version.0 == minor);
+        same.map(|version| version.1.abs_diff(patch)).min()
+    }
+}
+
+impl Streams {
+    /// Those of a machine, by its GOARCH; `None` if nothing was learnt for it.
+    ///
+    /// # Errors
+    /// goheap's text is damaged, which its tests would have seen.
+    pub fn of_machine(goarch: &str) -> Result<Option<Streams>, StreamsError> {
+        let (machine, text) = match goarch {
+            "amd64" => ("amd64", include_str!("../../streams/amd64.txt")),
+            "arm64" => ("arm64", include_str!("../../streams/arm64.txt")),
+            _ => return Ok(None),
+        };
+        Streams::parse(machine, text).map(Some)
+    }
+
+    /// Reads the text.
+    ///
+    /// # Errors
+    /// It is damaged.
+    pub fn parse(machine: &'static str, text: &str) -> Result<Streams, StreamsError> {
+        let mut streams = Streams::default();
+        let mut forms: Option<&mut Vec<Learnt>> = None;
+        for (line, text) in (1..).zip(text.lines()) {
+            let error = |what| StreamsError {
+                machine,
+                line,
+                what,
+            };
+            if let Some(name) = text.strip_prefix("func ") {
+                let name = long_name(name);
+                forms = Some(streams.functions.entry(name).or_default());
+            } else if let Some(versions) = text.strip_prefix("go ") {
+                let versions = versions.split(' ').map(parse_version);
+                let versions = versions.collect::<Option<_>>();
+                let versions = versions.ok_or(error("a version"))?;
+                let steps = Vec::new();
+                let forms = forms.as_mut().ok_or(error("no function"))?;
+                forms.push(Learnt { versions, steps });
+            } else if let Some(steps) = text.strip_prefix("  ") {
+                let last = forms.as_mut().and_then(|forms| forms.last_mut());
+                let last = last.ok_or(error("no version"))?;
+                for step in steps.trim_end_matches(';').split("; ") {
+                    last.steps.push(parse_step(step).ok_or(error("a step"))?);
+                }
+            } else if !text.is_empty() && !text.starts_with('#') {
+                return Err(error("no such line"));
+            }
+        }
+        Ok(streams)
+    }
+
+    /// Adds a form of a function's stream, of one version.
+    pub fn add(&mut self, function: &str, version: (u32, u32), steps: Vec<LearntStep>) {
+        let forms = self.functions.entry(function.to_owned()).or_default();
+        match forms.iter_mut().find(|form| form.steps == steps) {
+            Some(form) => form.versions.push(version),
+            None => forms.push(Learnt {
+                versions: vec![version],
+                steps,
+            }),
+        }
+    }
+
+    /// The text, without a heading.
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        for (function, forms) in &self.functions {
+            text.push_str(&format!("\nfunc {}\n", short_name(function)));
+            for form in forms {
+                let versions: Vec<String> = form
+                    .versions
+                    .iter()
+                    .map(|(minor, patch)| format!("1.{minor}.{patch}"))
+                    .collect();
+                text.push_str(&format!("go {}\n", versions.join(" ")));
+                let mut line = String::from(" ");
+                for step in &form.steps {
+                    let step = step_text(step);
+                    if line.len() + step.len() > 100 {
+                        text.push_str(&line);
+                        text.push('\n');
+                        line = String::from(" ");
+                    }
+                    line.push_str(&format!(" {step};"));
+                }
+                text.push_str(&line);
+                text.push('\n');
+            }
+        }
+        text
+    }
+
+    /// The functions, by name.
+    pub fn functions(&self) -> impl Iterator<Item = &str> {
+        self.functions.keys().map(String::as_str)
+    }
+
+    /// The minor versions that were learnt from.
+    pub fn minors(&self) -> BTreeSet<u32> {
+        let forms = self.functions.values().flatten();
+        let versions = forms.flat_map(|form| form.versions.iter());
+        versions.map(|version| version.0).collect()
+    }
+
+    /// The forms of a function in the minor version of `version`, the nearest first.
+    pub(super) fn of(&self, function: &str, version: &GoVersion) -> Vec<&Learnt> {
+        let forms = self.functions.get(function).into_iter().flatten();
+        let mut near: Vec<(u32, &Learnt)> = forms
+            .filter_map(|form| Some((form.distance(version.minor, version.patch)?, form)))
+            .collect();
+        near.sort_by_key(|(distance, _)| *distance);
+        near.into_iter().map(|(_, form)| form).collect()
+    }
+}
+
+fn short_name(name: &str) -> String {
+    match name.strip_prefix(RUNTIME) {
+        Some(short) => short.to_owned(),
+        None => format!("/{name}"),
+    }
+}
+
+fn long_name(name: &str) -> String {
+    match name.strip_prefix('/') {
+        Some(long) => long.to_owned(),
+        None => format!("{RUNTIME}{name}"),
+    }
+}
+
+/// `1.24.3`
+fn parse_version(text: &str) -> Option<(u32, u32)> {
+    let (minor, patch) = text.strip_prefix("1.")?.split_once('.')?;
+    Some((minor.parse().ok()?, patch.parse().ok()?))
+}
+
+fn step_text(step: &LearntStep) -> String {
+    let op = &step.op;
+    match &step.target {
+        LearntTarget::Other => format!("{op} _"),
+        LearntTarget::Function(name) => format!("{op} {}", short_name(name)),
+        LearntTarget::Variable(name, 0) => format!("{op} {}", short_name(name)),
+        LearntTarget::Variable(name, inside) => format!("{op} {}+{inside}", short_name(name)),
+    }
+}
+
+fn parse_step(text: &str) -> Option<LearntStep> {
+    let (op, target) = text.split_once(' ')?;
+    let target = match (op, target) {
+        (_, "_") => LearntTarget::Other,
+        ("call" | "jump", name) => LearntTarget::Function(long_name(name)),
+        (_, name) => {
+            let (name, inside) = match name.split_once('+') {
+                Some((name, inside)) => (name, inside.parse().ok()?),
+                None => (name, 0),
+            };
+            let name = long_name(name);
+            let known = VARIABLES.iter().find(|known| **known == name)?;
+            LearntTarget::Variable(known, inside)
+        }
+    };
+    Some(LearntStep {
+        op: op.to_owned(),
+        target,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn written_and_read_again_it_is_the_same() {
+        let text = "\nfunc (*mheap).alloc\ngo 1.22.10 1.23.9\n  lea mheap_+8; call /sync.f; cmp4= _; \
+                    load8 /internal/runtime/gc.SizeClassToSize;\n";
+        let streams = Streams::parse("amd64", text).unwrap();
+        assert_eq!(streams.to_text(), text);
+        assert_eq!(streams.minors(), BTreeSet::from([22, 23]));
+    }
+
+    #[test]
+    fn the_tables_of_this_build_are_whole() {
+        for machine in ["amd64", "arm64"] {
+            let streams = Streams::of_machine(machine).unwrap().expect("a table");
+            assert!(streams.functions().count() > 20, "{machine}");
+        }
+    }
+
+    #[test]
+    fn damage_has_its_line() {
+        for (text, line) in [
+            ("go 1.2.3", 1),
+            ("func f\ngo 1.x", 2),
+            ("func f\ngo 1.2.3\n  load8 nothing", 3),
+            ("what", 1),
+        ] {
+            assert_eq!(Streams::parse("amd64", text).unwrap_err().line, line);
+        }
+    }
+}
