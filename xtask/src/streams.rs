@@ -33,7 +33,7 @@ const MACHINES: [&str; 2] = ["amd64", "arm64"];
 const WITNESSES: usize = 3;
 
 /// Steps of a function that is kept: with fewer it could be mistaken, and more take room.
-const LENGTHS: std::ops::RangeInclusive<usize> = 2..=64;
+const LENGTHS: std::ops::RangeInclusive<usize> = 2..=192;
 
 /// A program that has what every program has, and one that writes heap dumps and profiles.
 const PROGRAMS: [(&str, &str); 2] = [

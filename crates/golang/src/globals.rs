@@ -130,7 +130,7 @@ impl Globals {
         if !streams.minors().contains(&version.minor) {
             return Err(GlobalsError::Version(version.to_string()));
         }
-        Globals::by(&code, &streams, version)
+        Globals::by(&code, &streams, version, true)
     }
 
     /// Those of a program that does not tell its version: by each that is known, and what its
@@ -144,11 +144,11 @@ impl Globals {
             let Ok(guess) = format!("go1.{minor}").parse::<GoVersion>() else {
                 continue;
             };
-            let Ok(mut globals) = Globals::by(code, streams, guess) else {
+            let Ok(mut globals) = Globals::by(code, streams, guess, false) else {
                 continue;
             };
             let text = globals
-                .address("runtime.buildVersion")
+                .address(BUILD_VERSION)
                 .and_then(|at| code.string(at, 256));
             let text = text.map(|text| String::from_utf8_lossy(text).into_owned());
             match text.and_then(|text| text.parse::<GoVersion>().ok()) {
@@ -163,11 +163,12 @@ impl Globals {
         found.ok_or(GlobalsError::NoVersion)
     }
 
-    /// Those of a program of this version.
+    /// Those of a program of this version, which is a guess unless it has `told` so.
     fn by<D: Deref<Target = [u8]>>(
         code: &Code<'_, D>,
         streams: &Streams,
         version: GoVersion,
+        told: bool,
     ) -> Result<Globals, GlobalsError> {
         let named = code.functions();
         let mut votes: BTreeMap<&'static str, Vec<Vote>> = BTreeMap::new();
@@ -218,7 +219,11 @@ impl Globals {
         for (name, user) in used {
             let votes = votes.remove(name).unwrap_or_default();
             let unclear = |why| GlobalsError::Unclear { name, why };
-            let (at, count) = judge(&votes, user).map_err(unclear)?;
+            let mut judged = judge(&votes, user);
+            if name == BUILD_VERSION && told {
+                judged = by_contents(judged, &code.strings(version.to_string().as_bytes()));
+            }
+            let (at, count) = judged.map_err(unclear)?;
             if !code.is_variable(at) {
                 return Err(unclear(Doubt::Outside(at)));
             }
@@ -276,6 +281,23 @@ impl Globals {
     /// How many functions told of each variable.
     pub fn witnesses(&self) -> &BTreeMap<&'static str, usize> {
         &self.witnesses
+    }
+}
+
+/// Its contents are known, and set by the linker: so it can be told by them as well.
+const BUILD_VERSION: &str = "runtime.buildVersion";
+
+/// Where `buildVersion` is: where the functions say, if its contents are there; or where these are, if
+/// that is one place and no function said anything.
+fn by_contents(
+    judged: Result<(FileAddr, usize), Doubt>,
+    places: &[FileAddr],
+) -> Result<(FileAddr, usize), Doubt> {
+    match (judged, places) {
+        (Ok((at, count)), places) if places.contains(&at) => Ok((at, count + 1)),
+        (Err(Doubt::Unlike(_)), [only]) => Ok((*only, 1)),
+        (Ok((at, _)), _) => Err(Doubt::Outside(at)),
+        (Err(doubt), _) => Err(doubt),
     }
 }
 

@@ -109,6 +109,11 @@ impl<'d, D: Deref<Target = [u8]>> FileWords<'d, D> {
         {
             return self.relocated.get(found).map(|(_, to)| to.get());
         }
+        self.raw(at)
+    }
+
+    /// The word at `at` as it stands in the file: for numbers, which nobody relocates.
+    pub fn raw(&self, at: FileAddr) -> Option<u64> {
         let size = self.executable.word_size();
         let bytes = self.executable.bytes_at(at, u64::from(size)).ok()?;
         self.executable.order().word(bytes, 0, size)

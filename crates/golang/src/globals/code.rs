@@ -171,6 +171,31 @@ impl<'e, D: Deref<Target = [u8]>> Code<'e, D> {
         })
     }
 
+    /// Where variables are that hold this string from the beginning.
+    pub(super) fn strings(&self, text: &[u8]) -> Vec<FileAddr> {
+        let word = u64::from(self.executable.word_size());
+        let size = text.len() as u64;
+        let mut found = Vec::new();
+        // In a hostile file thousands of segments could show the same bytes.
+        let mut room = self.executable.data().len();
+        for segment in self.executable.segments() {
+            let Some(left) = room.checked_sub(segment.file_range.len()) else {
+                break;
+            };
+            room = left;
+            if !segment.write {
+                continue;
+            }
+            let words = segment.file_range.len() as u64 / word;
+            let lengths = (1..words).map(|index| segment.addr.offset(index * word));
+            let headers = lengths
+                .filter(|at| self.words.raw(*at) == Some(size))
+                .map(|at| FileAddr::new(at.get().wrapping_sub(word)));
+            found.extend(headers.filter(|at| self.string(*at, size) == Some(text)));
+        }
+        found
+    }
+
     /// Where the symbol called `name` is, if there is one.
     pub(super) fn symbol(&self, name: &str) -> Option<FileAddr> {
         self.executable.symbol(name).map(|symbol| symbol.addr)

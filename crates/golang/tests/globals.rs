@@ -1,0 +1,128 @@
+//! Where the runtime's variables are in programs without symbols, against `go tool nm` of the same
+//! programs with symbols; and what is said of programs that do not tell.
+//!
+//! `cargo xtask globals` does the same for every version and way to build.
+
+use goheap_golang::ElfProgram;
+use goheap_golang::globals::{Code, Globals, GlobalsError, Named, VARIABLES};
+use goheap_image::{Executable, FileAddr};
+use goheap_testkit::{build, toolchains, variant};
+
+/// Functions that goheap asks for by name; the symbol table has some with assembly's calling
+/// convention.
+const FUNCTIONS: [&str; 5] = [
+    "runtime.futex",
+    "runtime.usleep",
+    "runtime.copystack",
+    "runtime.shrinkstack",
+    "runtime.recovery",
+];
+
+fn check(version: &str, variant_name: &str) {
+    let variant = variant::named(variant_name).expect("a variant");
+    let program = build(version, "everything", &variant.options).expect("a program");
+    let truth = variant.symbols(&program).expect("its twin's symbols");
+    let data = std::fs::read(&program.executable).expect("a file");
+    let executable = Executable::parse(data).expect("an executable");
+    assert!(
+        executable.symbol("runtime.allgs").is_none(),
+        "it has symbols"
+    );
+
+    let globals = Globals::of(&executable).unwrap_or_else(|error| panic!("go{version}: {error}"));
+    let mut told = 0;
+    for &name in VARIABLES.iter().chain(&["runtime.firstmoduledata"]) {
+        let found = globals.address(name).map(FileAddr::get);
+        let real = truth.named(name).map(|symbol| symbol.address);
+        assert_eq!(found, real, "go{version} {variant_name}: {name}");
+        told += usize::from(found.is_some());
+    }
+    assert!(
+        told > 25,
+        "go{version} {variant_name}: only {told} variables"
+    );
+    for name in FUNCTIONS {
+        let real = truth
+            .named(&format!("{name}.abi0"))
+            .or_else(|| truth.named(name));
+        let real = real.map(|symbol| symbol.address);
+        let found = globals.address(name).map(FileAddr::get);
+        assert_eq!(found, real, "go{version} {variant_name}: {name}");
+    }
+    assert_eq!(globals.version().to_string(), format!("go{version}"));
+}
+
+/// All claimed versions, plain.
+#[test]
+fn variables_of_stripped_programs() {
+    for version in toolchains::CLAIMED {
+        check(version.number, "stripped");
+    }
+}
+
+/// Position-independent ones, whose words are written by the dynamic linker.
+#[test]
+fn variables_of_stripped_position_independent_programs() {
+    for version in toolchains::CLAIMED.iter().filter(|version| version.whole) {
+        check(version.number, "stripped_pie");
+    }
+}
+
+/// Of a program with symbols, these are what is asked: nothing is inferred.
+#[test]
+fn symbols_come_first() {
+    use goheap_golang::Program;
+    let variant = variant::named("plain").expect("a variant");
+    let program = build("1.24.3", "everything", &variant.options).expect("a program");
+    let data = std::fs::read(&program.executable).expect("a file");
+    let executable = Executable::parse(data).expect("an executable");
+    let program = ElfProgram::at(&executable, 0).expect("a program with symbols");
+    assert!(program.inferred().is_none());
+}
+
+/// Where two functions say different things, the variable is refused by name.
+#[test]
+fn disagreement_is_refused() {
+    const VARIABLE: &str = "runtime.itabTable";
+    let variant = variant::named("stripped").expect("a variant");
+    let program = build("1.24.3", "everything", &variant.options).expect("a program");
+    let mut data = std::fs::read(&program.executable).expect("a file");
+    let executable = Executable::parse(data.clone()).expect("an executable");
+    let clear = Globals::of(&executable).expect("clear");
+    let variable = clear.address(VARIABLE).expect("a variable").get();
+    let code = Code::new(&executable).expect("code");
+    let functions = code.functions();
+    let Some(Named::One(place)) = functions.get("runtime.getitab") else {
+        panic!("no runtime.getitab")
+    };
+    // In this function alone, it lies 8 bytes further on.
+    let text = executable
+        .segments()
+        .into_iter()
+        .find(|part| part.execute)
+        .expect("text");
+    let inside = place.start.since(text.addr).expect("within the text") as usize;
+    let size = place.end.since(place.start).expect("a size") as usize;
+    let start = text.file_range.start + inside;
+    let mut changed = 0;
+    for at in 0..size - 7 {
+        let behind = place.start.offset(at as u64 + 7).get();
+        // mov r64, [rip+away]
+        let [0x48, 0x8b, _, away @ ..] = &data[start + at..start + at + 7] else {
+            continue;
+        };
+        let away = i32::from_le_bytes(away.try_into().expect("four bytes"));
+        if behind.wrapping_add_signed(away.into()) == variable {
+            data[start + at + 3..start + at + 7].copy_from_slice(&(away + 8).to_le_bytes());
+            changed += 1;
+        }
+    }
+    assert!(changed > 0, "runtime.getitab does not load {VARIABLE}");
+    let changed = Executable::parse(data).expect("an executable");
+    match Globals::of(&changed) {
+        Err(error @ GlobalsError::Unclear { name: VARIABLE, .. }) => {
+            assert!(error.to_string().contains("--exe"), "{error}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
