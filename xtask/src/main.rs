@@ -22,6 +22,8 @@ mod oracle_pairs;
 mod real;
 mod repository;
 #[cfg(target_os = "linux")]
+mod shipped;
+#[cfg(target_os = "linux")]
 mod soak;
 #[cfg(target_os = "linux")]
 mod standing;
@@ -95,6 +97,9 @@ enum Task {
     /// Capture programs of others at work many times: etcd under a load, the Go compiler
     #[cfg(target_os = "linux")]
     Real(real::Args),
+    /// Capture programs as others ship them, stripped: Debian's, npm's, PyPI's, each under a load
+    #[cfg(target_os = "linux")]
+    Shipped(shipped::Args),
     /// Kill and stop goheap and its supervisor at each system call of a capture, and see that nothing
     /// happens to the captured service
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -170,6 +175,8 @@ fn run(task: Task) -> Result<bool> {
         Task::Real(args) => real::run(&args),
         #[cfg(target_os = "linux")]
         Task::OraclePairs(args) => oracle_pairs::run(&args),
+        #[cfg(target_os = "linux")]
+        Task::Shipped(args) => shipped::run(&args),
         #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
         Task::Kills(args) => kills::run(&args),
         #[cfg(target_os = "linux")]

@@ -1,7 +1,7 @@
 //! `real`: many captures of programs of others at work, live and from cores: is each dump sound, does
 //! every goroutine unwind to its root, and what did goheap tell of them.
 
-mod judge;
+pub(crate) mod judge;
 pub(crate) mod programs;
 mod table;
 
@@ -69,7 +69,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
                 .prefix("real-")
                 .tempdir_in(&args.folder)?;
             eprintln!("{name} by Go {version}: building and loading it");
-            let mut subject = Subject::start(name, version, args.keys, folder.path())?;
+            let mut subject = Subject::start(name, version, false, args.keys, folder.path())?;
             for (from, count) in [(From::Process, args.captures), (From::Core, args.cores)] {
                 if count == 0 {
                     continue;

@@ -110,11 +110,18 @@ pub(crate) struct DumpArgs {
     pub(crate) json: bool,
 }
 
-#[derive(Debug, Args)]
+/// Which Go program is meant, and where its file is.
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct ExeArg {
-    /// The program's executable, if it is not where the process or the core says it is
+    /// The program's executable (or the library with the Go code), if it is not where the process or
+    /// the core says it is
     #[arg(long, value_name = "PATH")]
     pub(crate) exe: Option<PathBuf>,
+
+    /// Which Go program, if a process has more than one: the executable or a library that it has
+    /// loaded, by its path or the end of that
+    #[arg(long, value_name = "FILE")]
+    pub(crate) module: Option<PathBuf>,
 }
 
 /// How often a process is stopped if nobody says: 99 of 100 captures of a program that allocates

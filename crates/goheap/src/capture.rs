@@ -5,11 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use goheap_golang::catalogue::Catalogue;
-use goheap_golang::{ElfProgram, Features, load_bias};
-use goheap_image::Executable;
-use goheap_memory::{
-    BuildIds, Core, DataModel, Layer, Memory, PageCache, Spliced, Target, loaded_notes,
-};
+use goheap_golang::{ElfProgram, Features};
+use goheap_memory::{Core, DataModel, Memory, PageCache, Spliced, Target};
 use goheap_process::{Mapped, map_file};
 use goheap_runtime::{
     Fidelity, Gaps, Moment, MomentCheck, QuietCheck, Sink, Summary, WalkError, World, dump,
@@ -19,18 +16,19 @@ use goheap_runtime::{
 #[cfg(target_os = "linux")]
 use goheap_runtime::{VitalSigns, Vitals};
 
-use crate::args::HowArgs;
+use crate::args::{ExeArg, HowArgs};
 use crate::error::CommandError;
 use crate::learn::learn_catalogue;
 use crate::live::{Live, LiveMemory, Stopped, Watch, monotonic_ns};
 use crate::source::{Source, begins_like_a_dump};
 use crate::standstill::Standstill;
+use crate::which::{self, Found, Host};
 
 /// A program that is about to be walked: its source and its executable are open, and nothing is
 /// stopped yet.
 pub(crate) struct Subject {
     from: From,
-    executable: Executable<Mapped>,
+    found: Found,
     /// What is known of the program before the walk.
     pub(crate) facts: Facts,
 }
@@ -191,27 +189,20 @@ impl Walked {
 }
 
 impl Subject {
-    /// Opens a process or a core, and its executable: `exe`, or what the source says.
+    /// Opens a process or a core, and the file of the Go program that runs in it: the one that `exe`
+    /// says, or what the source has.
     ///
     /// # Errors
     /// Whatever shows before anything is stopped; a dump is neither of the two.
-    pub(crate) fn open(source: &Source, exe: Option<&Path>) -> Result<Subject, CommandError> {
+    pub(crate) fn open(source: &Source, exe: &ExeArg) -> Result<Subject, CommandError> {
         match source {
             Source::Process(pid) => {
                 let live = Live::find(*pid)?;
-                let data = match exe {
-                    Some(path) => map_exe(path)?,
-                    None => live.map_executable()?,
-                };
-                let read_from = exe.map_or_else(|| live.executable_link(), Path::to_owned);
-                let executable = parse_exe(data, &read_from, live.name())?;
-                let mut facts = Facts::of(live.name(), live.executable(), &executable);
-                if exe.is_some() {
-                    facts.caveat = check_build(&executable, &live, &read_from, live.name())?;
-                }
+                let found = which::find(&Host::Process(&live), exe)?;
+                let facts = Facts::of(live.name(), &found, None);
                 Ok(Subject {
                     from: From::Process(live),
-                    executable,
+                    found,
                     facts,
                 })
             }
@@ -225,36 +216,24 @@ impl Subject {
                     source,
                 })?;
                 let name = crate::error::Shown(path).to_string();
-                let told = core.executable();
-                let read_from = match (exe, &told) {
-                    (Some(exe), _) => exe.to_owned(),
-                    (None, Some(told)) => told.clone(),
-                    (None, None) => return Err(CommandError::NoExe { path: path.clone() }),
-                };
-                let data = match exe {
-                    Some(exe) => map_exe(exe)?,
-                    None => map_file(&read_from).map_err(|source| CommandError::ExeOfCore {
-                        path: path.clone(),
-                        exe: read_from.clone(),
-                        source,
-                    })?,
-                };
-                let executable = parse_exe(data, &read_from, &name)?;
-                let unsure = check_build(&executable, &core, &read_from, &name)?;
+                let found = which::find(
+                    &Host::Core {
+                        core: &core,
+                        path,
+                        name: &name,
+                    },
+                    exe,
+                )?;
                 let cut_off = core.cut_off().map(|cut| {
                     format!(
                         "the core is cut off: it has {} of the {} bytes that its headers promise",
                         cut.len, cut.promised
                     )
                 });
-                let mut facts = Facts::of(&name, told.as_deref(), &executable);
-                facts.caveat = match (cut_off, unsure) {
-                    (Some(cut_off), Some(unsure)) => Some(format!("{cut_off}; {unsure}")),
-                    (cut_off, unsure) => cut_off.or(unsure),
-                };
+                let facts = Facts::of(&name, &found, cut_off);
                 Ok(Subject {
                     from: From::Core(core),
-                    executable,
+                    found,
                     facts,
                 })
             }
@@ -309,7 +288,7 @@ impl Subject {
             From::Process(live) => live,
             From::Core(core) => core,
         };
-        let program = self.program(target)?;
+        let program = self.program()?;
         let failed = |source| self.walk_error(source, &program);
         let world = World::open(target, &program).map_err(failed)?;
         VitalSigns::prepare(&world).map_err(failed)
@@ -353,7 +332,7 @@ impl Subject {
         let From::Process(live) = &self.from else {
             return Ok(Vec::new());
         };
-        let program = self.program(live)?;
+        let program = self.program()?;
         let failed = |source| self.walk_error(source, &program);
         let world = World::open(live, &program).map_err(failed)?;
         MomentCheck::prepare(&world).map_err(failed)?;
@@ -378,7 +357,7 @@ impl Subject {
     ) -> Result<Walked, CommandError> {
         match &self.from {
             From::Process(live) => {
-                let program = self.program(live)?;
+                let program = self.program()?;
                 let failed = |source| self.walk_error(source, &program);
                 // All that can be looked up while it still runs.
                 let world = World::open(live, &program).map_err(failed)?;
@@ -420,8 +399,8 @@ impl Subject {
                 })
             }
             From::Core(core) => {
-                let spliced = Spliced::new(core, self.read_only_layers(core));
-                let program = self.program(&spliced)?;
+                let spliced = Spliced::new(core, self.found.read_only_layers());
+                let program = self.program()?;
                 let failed = |source| self.walk_error(source, &program);
                 let at = SystemTime::now();
                 let world = World::open(&spliced, &program).map_err(failed)?;
@@ -451,7 +430,7 @@ impl Subject {
     ) -> Catalogue {
         let functions = (learn.functions)();
         learn_catalogue(
-            &self.executable,
+            &self.found.executable,
             program,
             features,
             model,
@@ -460,30 +439,14 @@ impl Subject {
         )
     }
 
-    fn program(&self, target: &dyn Target) -> Result<ElfProgram<'_, Mapped>, CommandError> {
-        ElfProgram::new(&self.executable, target).map_err(|source| CommandError::Program {
+    fn program(&self) -> Result<ElfProgram<'_, Mapped>, CommandError> {
+        let Found {
+            executable, bias, ..
+        } = &self.found;
+        ElfProgram::at(executable, *bias).map_err(|source| CommandError::Program {
             of: self.facts.name.clone(),
             source,
         })
-    }
-
-    /// What the program cannot have changed, so that the file has it as the core would.
-    fn read_only_layers(&self, target: &dyn Target) -> Vec<Layer<&[u8]>> {
-        let bias = load_bias(&self.executable, target);
-        let data = self.executable.data();
-        self.executable
-            .segments()
-            .into_iter()
-            .filter(|segment| !segment.write)
-            .filter_map(|segment| {
-                let start = segment.addr.get().wrapping_add(bias);
-                let bytes = data.get(segment.file_range)?;
-                Some(Layer {
-                    start: goheap_memory::Addr::new(start),
-                    bytes,
-                })
-            })
-            .collect()
     }
 
     fn walk_error(&self, source: WalkError, program: &ElfProgram<'_, Mapped>) -> CommandError {
@@ -499,73 +462,9 @@ impl Subject {
     }
 }
 
-/// Opens an executable that messages call `of`.
-///
-/// # Errors
-/// There is none, or it is none of Go's.
-pub(crate) fn open_exe(path: &Path, of: &str) -> Result<Executable<Mapped>, CommandError> {
-    parse_exe(map_exe(path)?, path, of)
-}
-
-fn map_exe(path: &Path) -> Result<Mapped, CommandError> {
-    map_file(path).map_err(|source| CommandError::Open {
-        path: path.to_owned(),
-        source,
-    })
-}
-
-/// Makes sure that it is a Go program, as far as the executable tells.
-fn parse_exe(data: Mapped, path: &Path, of: &str) -> Result<Executable<Mapped>, CommandError> {
-    let executable = Executable::parse(data).map_err(|source| CommandError::Image {
-        path: path.to_owned(),
-        source,
-    })?;
-    if executable.build_info().is_none() && executable.symbol("runtime.buildVersion").is_none() {
-        return Err(CommandError::NotGo { of: of.to_owned() });
-    }
-    Ok(executable)
-}
-
-/// Makes sure that the file is of the build that runs in `target`, or says that nobody can tell.
-fn check_build<T: Target + ?Sized>(
-    executable: &Executable<Mapped>,
-    target: &T,
-    path: &Path,
-    of: &str,
-) -> Result<Option<String>, CommandError> {
-    let (file, program) = (executable.goarch(), target.machine().goarch());
-    if file != program {
-        return Err(CommandError::OtherProcessor {
-            path: path.to_owned(),
-            of: of.to_owned(),
-            file,
-            program,
-        });
-    }
-    let file = BuildIds {
-        gnu: executable.gnu_build_id().map(<[u8]>::to_vec),
-        go: executable.go_build_id().map(|id| id.as_bytes().to_vec()),
-    };
-    // A core without the executable's first page has no ids, and a program may be linked without.
-    let same = match loaded_notes(target) {
-        Ok(notes) => BuildIds::of(&notes).same_build(&file),
-        Err(_) => None,
-    };
-    match same {
-        Some(true) => Ok(None),
-        Some(false) => Err(CommandError::OtherBuild {
-            path: path.to_owned(),
-            of: of.to_owned(),
-        }),
-        None => Ok(Some(format!(
-            "{of} does not tell which build it runs, so {} is believed to be that one",
-            crate::error::Shown(path)
-        ))),
-    }
-}
-
 impl Facts {
-    fn of(name: &str, told: Option<&Path>, executable: &Executable<Mapped>) -> Facts {
+    fn of(name: &str, found: &Found, caveat: Option<String>) -> Facts {
+        let executable = &found.executable;
         let info = executable.build_info().and_then(|info| info.module_info);
         // runtime/debug/mod.go, go1.24: lines of "path\tPATH" and "mod\tPATH\tVERSION\tSUM".
         let field = |key: &str, at: usize| {
@@ -577,13 +476,16 @@ impl Facts {
         };
         Facts {
             name: name.to_owned(),
-            executable: told.map(Path::to_owned),
+            executable: found.path.clone(),
             go_build_id: executable.go_build_id().map(str::to_owned),
             gnu_build_id: executable.gnu_build_id().map(<[u8]>::to_vec),
             main_package: field("path", 1),
             main_version: field("mod", 2),
             go_version: executable.build_info().map(|info| info.go_version),
-            caveat: None,
+            caveat: match (caveat, found.caveat.clone()) {
+                (Some(first), Some(second)) => Some(format!("{first}; {second}")),
+                (first, second) => first.or(second),
+            },
         }
     }
 }

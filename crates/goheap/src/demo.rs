@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use goheap_runtime::Fidelity;
 
-use crate::args::{Cli, DemoArgs, HowArgs};
+use crate::args::{Cli, DemoArgs, ExeArg, HowArgs};
 use crate::dump;
 use crate::error::{CommandError, Shown};
 use crate::live;
@@ -199,7 +199,7 @@ fn live_demo(args: &DemoArgs, go: &toolchain::Go, out: &mut dyn Write) -> Result
     let source = Source::Process(pid);
     let outcome = dump::capture(
         &source,
-        None,
+        &ExeArg::default(),
         Fidelity::Mended,
         &HowArgs::default(),
         true,

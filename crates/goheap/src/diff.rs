@@ -9,7 +9,7 @@ use goheap_analysis::answers::diff::{
 use goheap_analysis::answers::ledger::Amount;
 use serde::Serialize;
 
-use crate::args::{DiffArgs, ExamineArgs, ExeArg};
+use crate::args::{DiffArgs, ExamineArgs};
 use crate::error::CommandError;
 use crate::examined;
 use crate::text::{self, Align, FAINT, Table, heading, json_text, printable};
@@ -21,9 +21,7 @@ const SCHEMA: &str = "goheap.diff/1";
 pub(crate) fn run(args: &DiffArgs) -> Result<ExitCode, CommandError> {
     let source = |source: &std::ffi::OsString| ExamineArgs {
         source: source.clone(),
-        exe: ExeArg {
-            exe: args.exe.exe.clone(),
-        },
+        exe: args.exe.clone(),
         how: args.how.clone(),
         damaged: args.damaged,
     };

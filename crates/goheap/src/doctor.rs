@@ -86,7 +86,7 @@ impl Report {
             .map_or_else(unnamed::directory, crate::dump::beside);
         let mut go = None;
         let source = Source::Process(pid);
-        let subject = Subject::open(&source, args.exe.exe.as_deref());
+        let subject = Subject::open(&source, &args.exe);
         let prospects = subject.and_then(|subject| {
             go.clone_from(&subject.facts.go_version);
             subject.prospects(Scratch {

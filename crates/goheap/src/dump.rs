@@ -16,7 +16,7 @@ use goheap_runtime::{Contents, Fidelity, Large, LargeKind, Sink, Summary};
 use serde::Serialize;
 
 use crate::annexed;
-use crate::args::{DumpArgs, HowArgs};
+use crate::args::{DumpArgs, ExeArg, HowArgs};
 use crate::capture::{Learn, Scratch, Subject, Walked};
 use crate::error::CommandError;
 use crate::gaps::{self, GapsValue};
@@ -50,9 +50,8 @@ pub(crate) fn run(args: &DumpArgs) -> Result<ExitCode, CommandError> {
         true => Fidelity::Exact,
         false => Fidelity::Mended,
     };
-    let exe = args.exe.exe.as_deref();
     let (how, dwarf) = (&args.how, !args.no_dwarf);
-    let outcome = capture(&source, exe, fidelity, how, dwarf, &args.output)?;
+    let outcome = capture(&source, &args.exe, fidelity, how, dwarf, &args.output)?;
     report(&outcome, args.json, None)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -104,7 +103,7 @@ pub(crate) struct Outcome {
 /// Then the file is not there, and what stood in its place still is.
 pub(crate) fn capture(
     source: &Source,
-    exe: Option<&Path>,
+    exe: &ExeArg,
     fidelity: Fidelity,
     how: &HowArgs,
     dwarf: bool,
@@ -140,7 +139,7 @@ pub(crate) fn capture_subject(
 /// As [`capture`].
 pub(crate) fn capture_to_unnamed(
     source: &Source,
-    exe: Option<&Path>,
+    exe: &ExeArg,
     how: &HowArgs,
 ) -> Result<(Outcome, File), CommandError> {
     let subject = Subject::open(source, exe)?;

@@ -61,7 +61,7 @@ pub(crate) enum CommandError {
         Shown(path)
     )]
     NoCore { path: PathBuf },
-    #[error("--exe is for a process or a core; a dump needs no executable")]
+    #[error("--exe and --module are for a process or a core; a dump needs no executable")]
     ExeOfDump,
     #[error("{} is {found}, not a heap dump; {todo}", Shown(path))]
     NotADump {
@@ -109,8 +109,35 @@ pub(crate) enum CommandError {
     },
     #[error("{}: {source}", Shown(path))]
     Image { path: PathBuf, source: ImageError },
-    #[error("{of} is not a Go program (its executable has no Go build information)")]
+    #[error(
+        "{of} is not a Go program: neither its executable nor a library that it has loaded has Go code"
+    )]
     NotGo { of: String },
+    #[error("{} has no Go code", Shown(path))]
+    NoGoFile { path: PathBuf },
+    #[error(
+        "{} is a Go plugin, which works by the runtime of the program that opens it; give that",
+        Shown(path)
+    )]
+    Plugin { path: PathBuf },
+    #[error(
+        "{of} has {} Go programs, each with a heap of its own: {}; tell which with --module FILE",
+        paths.len(),
+        List(paths)
+    )]
+    SeveralPrograms { of: String, paths: Vec<PathBuf> },
+    #[error("{of} has no Go program {}; it has {}", Shown(module), List(paths))]
+    NoModule {
+        of: String,
+        module: PathBuf,
+        paths: Vec<PathBuf>,
+    },
+    #[error(
+        "{of} has loaded Go code from {}, which cannot be opened any more; give the very file with \
+         --exe PATH, or run goheap as root",
+        List(paths)
+    )]
+    LostObject { of: String, paths: Vec<PathBuf> },
     #[error(
         "{} is another build than the one that {of} runs (their build ids differ); give the very \
          file with --exe PATH",
@@ -230,6 +257,19 @@ impl fmt::Display for Shown<'_> {
             &crate::text::printable(self.0.as_os_str().as_encoded_bytes()),
             f,
         )
+    }
+}
+
+/// Paths, one behind the other.
+struct List<'p>(&'p [PathBuf]);
+
+impl fmt::Display for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, path) in self.0.iter().enumerate() {
+            f.write_str(if i == 0 { "" } else { ", " })?;
+            Shown(path).fmt(f)?;
+        }
+        Ok(())
     }
 }
 

@@ -106,7 +106,6 @@ struct Made {
 
 fn source(args: &ExamineArgs) -> Result<Made, CommandError> {
     live::install_interrupts()?;
-    let exe = args.exe.exe.as_deref();
     Ok(match Source::of(&args.source)? {
         Source::Dump(path) => {
             let (file, cut) = plain_file(&path, args.damaged)?;
@@ -118,7 +117,7 @@ fn source(args: &ExamineArgs) -> Result<Made, CommandError> {
             }
         }
         source => {
-            let (outcome, file) = capture_to_unnamed(&source, exe, &args.how)?;
+            let (outcome, file) = capture_to_unnamed(&source, &args.exe, &args.how)?;
             Made {
                 file,
                 name: outcome.of().to_owned(),

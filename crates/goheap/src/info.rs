@@ -30,7 +30,9 @@ const SMALL: u64 = 256 << 20;
 
 pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode, CommandError> {
     let info = match Source::of(&args.source)? {
-        Source::Dump(_) if args.exe.exe.is_some() => return Err(CommandError::ExeOfDump),
+        Source::Dump(_) if args.exe.exe.is_some() || args.exe.module.is_some() => {
+            return Err(CommandError::ExeOfDump);
+        }
         Source::Dump(path) if path == Path::new("-") && args.ledger => {
             Info::of_captured(args, None)?
         }
@@ -51,7 +53,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode, CommandError> {
             info
         }
         program if args.ledger => Info::of_captured(args, Some(program))?,
-        program => Info::of_program(&program, args.exe.exe.as_deref(), &args.how)?,
+        program => Info::of_program(&program, &args.exe, &args.how)?,
     };
     let mut out = text::stdout();
     let written = match args.json {
@@ -65,9 +67,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode, CommandError> {
 fn examine(args: &InfoArgs) -> ExamineArgs {
     ExamineArgs {
         source: args.source.clone(),
-        exe: ExeArg {
-            exe: args.exe.exe.clone(),
-        },
+        exe: args.exe.clone(),
         how: args.how.clone(),
         damaged: false,
     }
@@ -125,7 +125,7 @@ impl Info {
     /// Those of opening, stopping and walking.
     pub(crate) fn of_program(
         source: &Source,
-        exe: Option<&Path>,
+        exe: &ExeArg,
         how: &HowArgs,
     ) -> Result<Info, CommandError> {
         live::install_interrupts()?;

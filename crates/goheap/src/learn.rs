@@ -11,8 +11,8 @@ use goheap_memory::{Addr, DataModel, Memory};
 use goheap_process::Mapped;
 use goheap_runtime::WalkError;
 
-use crate::capture::open_exe;
 use crate::error::{CommandError, Shown};
+use crate::which::open_exe;
 
 /// Makes a catalogue of `executable`, which `program` describes where it runs, and of the process, if
 /// there is one, for what is not in the file. With `functions`, DWARF is read as well, and the local
@@ -116,7 +116,7 @@ pub(crate) fn catalogue_of_exe(
 ) -> Result<Catalogue, CommandError> {
     // What is wrong with it is not the dump's fault.
     let named = Shown(exe).to_string();
-    let executable = open_exe(exe, &named)?;
+    let executable = open_exe(exe)?;
     let params = dump.params();
     let wrong = |source: WalkError| CommandError::Walk {
         of: of.to_owned(),

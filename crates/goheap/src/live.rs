@@ -15,10 +15,12 @@ mod linux {
     use std::ops::Range;
     use std::path::{Path, PathBuf};
 
-    use goheap_memory::{Addr, Fault, Machine, Mapping, Memory, Part, Target, Thread};
+    use goheap_memory::{
+        Addr, Fault, Machine, MappedObject, Mapping, Memory, Part, Target, Thread,
+    };
     pub(crate) use goheap_process::{LiveMemory, Snapshot, Stopped, Watch};
     use goheap_process::{
-        Mapped, Method, Process, Prospect, SnapshotOptions, StopOptions, interrupt,
+        Mapped, Method, Process, Prospect, SnapshotOptions, StopOptions, interrupt, map_opened,
     };
 
     use crate::args::{HowArgs, MethodArg};
@@ -50,8 +52,10 @@ mod linux {
             Ok(self.process.map_executable()?)
         }
 
-        pub(crate) fn executable(&self) -> Option<&Path> {
-            self.process.executable()
+        /// A file that it has loaded, if that is to be had.
+        pub(crate) fn map_object(&self, object: &MappedObject) -> Option<Mapped> {
+            let file = self.process.open_object(object).ok()?;
+            map_opened(&file).ok()
         }
 
         pub(crate) fn executable_link(&self) -> PathBuf {
@@ -180,10 +184,10 @@ mod linux {
 #[cfg(not(target_os = "linux"))]
 mod other {
     use std::convert::Infallible;
-    use std::path::{Path, PathBuf};
+    use std::path::PathBuf;
     use std::time::Duration;
 
-    use goheap_memory::{Addr, Fault, Machine, Mapping, Memory, Target, Thread};
+    use goheap_memory::{Addr, Fault, Machine, MappedObject, Mapping, Memory, Target, Thread};
     use goheap_process::Mapped;
 
     use crate::error::CommandError;
@@ -220,7 +224,7 @@ mod other {
             match self.0 {}
         }
 
-        pub(crate) fn executable(&self) -> Option<&Path> {
+        pub(crate) fn map_object(&self, _: &MappedObject) -> Option<Mapped> {
             match self.0 {}
         }
 

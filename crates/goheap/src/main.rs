@@ -60,6 +60,7 @@ mod unnamed;
 mod verify;
 mod waste;
 mod when;
+mod which;
 mod why;
 
 use args::{Cli, Command};

@@ -8,7 +8,7 @@ use goheap_analysis::types::Types;
 use goheap_format::WriteError;
 use serde::Serialize;
 
-use crate::args::{DumpArgs, ExamineArgs, ExeArg};
+use crate::args::{DumpArgs, ExamineArgs};
 use crate::dump::{CompleteError, Destination};
 use crate::error::{CommandError, Shown};
 use crate::examined::{self, Shower, interrupted};
@@ -30,9 +30,7 @@ struct RedactValue<'a> {
 pub(crate) fn run(args: &DumpArgs) -> Result<ExitCode, CommandError> {
     let examined = examined::open_dump(&ExamineArgs {
         source: args.source.clone(),
-        exe: ExeArg {
-            exe: args.exe.exe.clone(),
-        },
+        exe: args.exe.clone(),
         how: args.how.clone(),
         damaged: false,
     })?;

@@ -139,7 +139,7 @@ struct Watched<'a> {
 
 impl<'a> Watched<'a> {
     fn open(source: Source, args: &'a DumpArgs) -> Result<Watched<'a>, CommandError> {
-        let subject = Subject::open(&source, args.exe.exe.as_deref())?;
+        let subject = Subject::open(&source, &args.exe)?;
         let of_runtime = args.when.iter().any(|one| one.what != Quantity::Rss);
         let signs = of_runtime.then(|| subject.vital_signs()).transpose()?;
         let machine = machine_memory().map_or(u64::MAX, |(all, _)| all);
@@ -251,8 +251,8 @@ impl Spot<'_> {
     }
 
     fn capture(&self, watched: &Watched<'_>) -> Result<Outcome, CommandError> {
-        let (args, exe) = (self.args, self.args.exe.exe.as_deref());
-        let subject = Subject::open(&watched.source, exe)?;
+        let args = self.args;
+        let subject = Subject::open(&watched.source, &args.exe)?;
         if subject.started() != watched.started {
             // Its number is another's by now.
             return Err(ProcessError::Gone { pid: self.pid }.into());

@@ -55,6 +55,7 @@ mod bytes;
 mod dwarf;
 mod error;
 mod executable;
+mod go_file;
 pub mod layout;
 mod module_data;
 pub mod pclntab;
@@ -67,5 +68,6 @@ pub use dwarf::{
 };
 pub use error::ImageError;
 pub use executable::{Executable, Segment};
+pub use go_file::GoFile;
 pub use module_data::{FileWords, ModuleData, ModuleError};
 pub use symbols::Symbol;

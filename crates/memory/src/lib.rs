@@ -7,7 +7,8 @@
 //! mappings, auxiliary vector and executable. Sources are [`Core`] (an ELF core file),
 //! [`Recorded`] (a small file for tests, made by a [`Recorder`]), and, in `goheap_process`, a live
 //! process. [`Spliced`] lays the executable under what a core leaves out, [`PageCache`] makes many
-//! small reads cheap, [`loaded_notes`] finds out which build of a program a target runs.
+//! small reads cheap, [`loaded_notes`] finds out which build of a program a target runs, and
+//! [`mapped_objects`] which ELF files it has loaded.
 //!
 //! # Invariants
 //! - A read gives all bytes or a [`Fault`] with the address; never zeros for what is not there.
@@ -53,6 +54,7 @@ mod fault;
 mod loaded;
 mod machine;
 mod memory;
+mod objects;
 mod recorded;
 mod sparse;
 mod spliced;
@@ -63,9 +65,10 @@ pub use self::core::{Core, CoreError, CutOff, ProcessInfo};
 pub use addr::Addr;
 pub use cache::PageCache;
 pub use fault::{Fault, FaultKind};
-pub use loaded::{BuildIds, ElfNote, NotesError, loaded_notes};
+pub use loaded::{BuildIds, ElfNote, NotesError, loaded_notes, notes_of_object};
 pub use machine::{Machine, Registers, UnknownMachine};
 pub use memory::{Memory, Part};
+pub use objects::{MappedObject, is_mapped_at, mapped_objects};
 pub use recorded::{Recorded, RecordedError, Recorder};
 pub use sparse::{Hole, Sparse};
 pub use spliced::{Layer, Spliced};

@@ -89,17 +89,74 @@ pub enum NotesError {
 /// [`NotesError`]. A program without notes is none: the list is empty.
 pub fn loaded_notes<T: Target + ?Sized>(target: &T) -> Result<Vec<ElfNote>, NotesError> {
     match target.machine().data_model().word {
-        4 => notes_of::<FileHeader32<Endianness>, T>(target),
-        _ => notes_of::<FileHeader64<Endianness>, T>(target),
+        4 => notes_by_auxv::<FileHeader32<Endianness>, T>(target),
+        _ => notes_by_auxv::<FileHeader64<Endianness>, T>(target),
     }
 }
 
-fn notes_of<E, T>(target: &T) -> Result<Vec<ElfNote>, NotesError>
+/// The same of any ELF file that is loaded: `start` is where its first byte lies.
+///
+/// # Errors
+/// As [`loaded_notes`].
+pub fn notes_of_object<T: Target + ?Sized>(
+    target: &T,
+    start: Addr,
+) -> Result<Vec<ElfNote>, NotesError> {
+    match target.machine().data_model().word {
+        4 => notes_by_header::<FileHeader32<Endianness>, T>(target, start),
+        _ => notes_by_header::<FileHeader64<Endianness>, T>(target, start),
+    }
+}
+
+/// The notes of the program whose headers the auxiliary vector tells of.
+fn notes_by_auxv<E, T>(target: &T) -> Result<Vec<ElfNote>, NotesError>
 where
     E: FileHeader<Endian = Endianness>,
     T: Target + ?Sized,
 {
-    let (at, headers, endian) = program_headers::<E, T>(target)?;
+    let value = |kind| {
+        let (_, value) = target.auxv().iter().find(|&&(k, _)| k == kind)?;
+        Some(*value)
+    };
+    let at = Addr::new(value(AT_PHDR).ok_or(NotesError::NoHeaders)?);
+    let size = size_of::<E::ProgramHeader>() as u64;
+    if value(AT_PHENT).is_some_and(|told| told != size) {
+        let what = "program headers of an unknown size";
+        return Err(NotesError::Malformed { at, what });
+    }
+    let count = value(AT_PHNUM).ok_or(NotesError::NoHeaders)?;
+    notes_of::<E, T>(target, at, count)
+}
+
+/// The notes of the object whose ELF header lies at `start`.
+fn notes_by_header<E, T>(target: &T, start: Addr) -> Result<Vec<ElfNote>, NotesError>
+where
+    E: FileHeader<Endian = Endianness>,
+    T: Target + ?Sized,
+{
+    let malformed = |what| NotesError::Malformed { at: start, what };
+    let mut bytes = vec![0; size_of::<E>()];
+    target.read(start, &mut bytes)?;
+    let header = E::parse(&*bytes).map_err(|_| malformed("no ELF header of its kind"))?;
+    let endian = endian(target);
+    if header.endian() != Ok(endian) {
+        return Err(malformed("an ELF header of another byte order"));
+    }
+    if usize::from(header.e_phentsize(endian)) != size_of::<E::ProgramHeader>() {
+        return Err(malformed("program headers of an unknown size"));
+    }
+    let at = start.offset(header.e_phoff(endian).into());
+    notes_of::<E, T>(target, at, header.e_phnum(endian).into())
+}
+
+/// The notes of the object whose `count` program headers lie at `at`.
+fn notes_of<E, T>(target: &T, at: Addr, count: u64) -> Result<Vec<ElfNote>, NotesError>
+where
+    E: FileHeader<Endian = Endianness>,
+    T: Target + ?Sized,
+{
+    let endian = endian(target);
+    let headers = program_headers::<E, T>(target, at, count)?;
     let Some(bias) = load_bias::<E>(at, &headers, endian) else {
         return Err(NotesError::Malformed {
             at,
@@ -132,38 +189,32 @@ where
     Ok(notes)
 }
 
-/// The program headers, with their address.
-#[allow(clippy::type_complexity)]
+/// The `count` program headers at `at`.
 fn program_headers<E, T>(
     target: &T,
-) -> Result<(Addr, Vec<E::ProgramHeader>, Endianness), NotesError>
+    at: Addr,
+    count: u64,
+) -> Result<Vec<E::ProgramHeader>, NotesError>
 where
     E: FileHeader<Endian = Endianness>,
     T: Target + ?Sized,
 {
-    let value = |kind| {
-        let (_, value) = target.auxv().iter().find(|&&(k, _)| k == kind)?;
-        Some(*value)
-    };
-    let at = Addr::new(value(AT_PHDR).ok_or(NotesError::NoHeaders)?);
     let malformed = |what| NotesError::Malformed { at, what };
-    let size = size_of::<E::ProgramHeader>();
-    if value(AT_PHENT).is_some_and(|told| told != size as u64) {
-        return Err(malformed("program headers of an unknown size"));
-    }
-    let count = value(AT_PHNUM).ok_or(NotesError::NoHeaders)?;
     if count > MOST_HEADERS {
         return Err(malformed("an absurd number of program headers"));
     }
-    let mut bytes = vec![0; count as usize * size];
+    let mut bytes = vec![0; count as usize * size_of::<E::ProgramHeader>()];
     target.read(at, &mut bytes)?;
     let (headers, _) = object::slice_from_bytes(&bytes, count as usize)
         .map_err(|()| malformed("program headers of an unknown size"))?;
-    let endian = match target.machine().data_model().is_little() {
+    Ok(headers.to_vec())
+}
+
+fn endian<T: Target + ?Sized>(target: &T) -> Endianness {
+    match target.machine().data_model().is_little() {
         true => Endianness::Little,
         false => Endianness::Big,
-    };
-    Ok((at, headers.to_vec(), endian))
+    }
 }
 
 /// How much further up than its file says the program was loaded (wrapping).

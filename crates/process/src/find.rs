@@ -3,13 +3,13 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use std::thread;
 use std::time::{Duration, Instant};
 
-use goheap_memory::{ByteOrder, DataModel, Machine, Mapping};
+use goheap_memory::{ByteOrder, DataModel, Machine, MappedObject, Mapping, is_mapped_at};
 
 use crate::proc::{self, Area, Status};
 use crate::supervisor::NAME;
@@ -248,6 +248,33 @@ impl Process {
         })
     }
 
+    /// Opens a file that it has loaded. Where this process may (CAP_CHECKPOINT_RESTORE), it is the very
+    /// file, even if that was deleted or replaced since; otherwise the one that has its path where the
+    /// process lives, if that begins as what was loaded does.
+    ///
+    /// # Errors
+    /// It is not to be had.
+    pub fn open_object(&self, object: &MappedObject) -> io::Result<File> {
+        let mut mappings = self.mappings.iter();
+        if let Some(mapping) = mappings.find(|mapping| mapping.start == object.start) {
+            // proc(5): a link for each mapping of a file, named by its addresses.
+            let (start, end) = (mapping.start.get(), mapping.end.get());
+            let link = proc::path(self.pid, &format!("map_files/{start:x}-{end:x}"));
+            if let Ok(file) = open_regular(&link) {
+                return Ok(file);
+            }
+        }
+        // Its root is that of its mount namespace.
+        let inside = object.path.strip_prefix("/").unwrap_or(&object.path);
+        let file = open_regular(&proc::path(self.pid, "root").join(inside))?;
+        let mut head = Vec::new();
+        (&file).take(OBJECT_HEAD).read_to_end(&mut head)?;
+        match is_mapped_at(&head, &self.memory(), object.start) {
+            Some(true) => Ok(file),
+            _ => Err(io::Error::other("it was replaced since it was loaded")),
+        }
+    }
+
     /// Its memory, to be read while it runs: what is read may change between two reads, and within
     /// one.
     pub fn memory(&self) -> LiveMemory {
@@ -360,6 +387,16 @@ impl Process {
             Ok(status) => not_permitted(pid, &status),
         }
     }
+}
+
+/// How much of a file is compared with what was loaded: a page has its headers and its build ids.
+const OBJECT_HEAD: u64 = 4096;
+
+/// Opens a file that somebody else may have put there: a pipe must hold nobody.
+fn open_regular(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true).custom_flags(libc::O_NONBLOCK);
+    options.open(path)
 }
 
 /// How long to wait for another goheap's supervisor to let go: it holds a process for milliseconds, and

@@ -57,6 +57,8 @@ pub mod core;
 pub mod entry;
 mod error;
 pub mod holders;
+#[cfg(target_os = "linux")]
+pub mod host;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod kills;
 #[cfg(target_os = "linux")]

@@ -19,11 +19,12 @@ const GOPATH: &str = "/usr/share/gocode";
 /// The package that the compiler is given to compile: its biggest of its own.
 const COMPILED: &str = "cmd/compile/internal/ssa";
 
-/// etcd, built by the toolchain of that version; its sources are installed if they are not there.
+/// etcd, built by the toolchain of that version, `stripped` or not; its sources are installed if they
+/// are not there.
 ///
 /// # Errors
 /// No apt, or not allowed to install; what the compiler said.
-pub fn etcd(version: &str) -> Result<Program> {
+pub fn etcd(version: &str, stripped: bool) -> Result<Program> {
     let sources = Path::new(GOPATH).join("src/go.etcd.io/etcd");
     if !sources.is_dir() {
         let install = || {
@@ -39,15 +40,15 @@ pub fn etcd(version: &str) -> Result<Program> {
             install().map_err(|e| updated.err().unwrap_or(e))?;
         }
     }
-    build(version, "etcd", "go.etcd.io/etcd")
+    build(version, "etcd", "go.etcd.io/etcd", stripped)
 }
 
-/// `cmd/compile`, built again by its own toolchain, whose copy may be stripped.
+/// `cmd/compile`, built again by its own toolchain, whose copy may or may not be stripped.
 ///
 /// # Errors
 /// What [`toolchains::goroot`] says, or what the compiler said.
-pub fn compiler(version: &str) -> Result<Program> {
-    build(version, "compile", "cmd/compile")
+pub fn compiler(version: &str, stripped: bool) -> Result<Program> {
+    build(version, "compile", "cmd/compile", stripped)
 }
 
 /// What a compiler needs on its command line to compile `cmd/compile/internal/ssa` of its own
@@ -75,24 +76,28 @@ pub fn compiler_arguments(compiler: &Program, folder: &Path) -> Result<Vec<OsStr
     Ok(arguments)
 }
 
-fn build(version: &str, name: &str, package: &str) -> Result<Program> {
+fn build(version: &str, name: &str, package: &str, stripped: bool) -> Result<Program> {
     let version = toolchains::version(version)?;
     let goroot = toolchains::goroot(version.number)?;
     let folder = toolchains::cache()?.join("others");
     fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
-    let executable = folder.join(format!("{name}-{}", version.number));
-    let lock_path = folder.join(format!(".{name}-{}.lock", version.number));
+    let kind = if stripped { "-stripped" } else { "" };
+    let executable = folder.join(format!("{name}-{}{kind}", version.number));
+    let lock_path = folder.join(format!(".{name}-{}{kind}.lock", version.number));
     let lock = File::create(&lock_path).map_err(Error::io("create", &lock_path))?;
     lock.lock().map_err(Error::io("lock", &lock_path))?;
     if !executable.is_file() {
-        let half: PathBuf = folder.join(format!(".{name}-{}.half", version.number));
+        let half: PathBuf = folder.join(format!(".{name}-{}{kind}.half", version.number));
         let mut go = go(&goroot);
         go.env("GOPATH", GOPATH)
             .env("CGO_ENABLED", "0")
             .current_dir(&folder)
             .args(["build", "-o"])
-            .arg(&half)
-            .arg(package);
+            .arg(&half);
+        if stripped {
+            go.arg("-ldflags=-s -w");
+        }
+        go.arg(package);
         run(
             &mut go,
             &format!("go build of {name} by Go {}", version.number),

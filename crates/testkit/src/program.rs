@@ -20,6 +20,8 @@ pub struct BuildOptions {
     pub pie: bool,
     /// `-buildmode=plugin`; it needs cgo, which is turned on for it.
     pub plugin: bool,
+    /// `-buildmode=c-shared`, a library for C; it needs cgo, which is turned on for it.
+    pub c_shared: bool,
     /// `-gcflags=all=...`: `-N -l` turns the optimiser off.
     pub gcflags: Option<&'static str>,
     /// GOEXPERIMENT.
@@ -115,6 +117,9 @@ pub fn build_for(
     if options.plugin {
         go.arg("-buildmode=plugin");
     }
+    if options.c_shared {
+        go.arg("-buildmode=c-shared");
+    }
     if let Some(flags) = options.gcflags {
         go.arg(format!("-gcflags=all={flags}"));
     }
@@ -129,7 +134,7 @@ pub fn build_for(
     }
     go.env(
         "CGO_ENABLED",
-        if options.cgo || options.race || options.plugin {
+        if options.cgo || options.race || options.plugin || options.c_shared {
             "1"
         } else {
             "0"

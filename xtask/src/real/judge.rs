@@ -16,23 +16,23 @@ const ROOTS: [&str; 1] = ["runtime.goexit"];
 
 /// What is thought of a dump.
 #[derive(Debug, Default)]
-pub(super) struct Judged {
+pub(crate) struct Judged {
     /// What `goheap verify` complains of.
-    pub(super) complaints: Vec<String>,
+    pub(crate) complaints: Vec<String>,
     /// Goroutines.
-    pub(super) goroutines: u64,
+    pub(crate) goroutines: u64,
     /// Their frames.
-    pub(super) frames: u64,
+    pub(crate) frames: u64,
     /// Goroutines without any frame.
-    pub(super) frameless: u64,
+    pub(crate) frameless: u64,
     /// Functions, not roots, in which the frames of a goroutine end.
-    pub(super) unrooted: BTreeMap<String, u64>,
+    pub(crate) unrooted: BTreeMap<String, u64>,
     /// Bytes of all objects, and of those that no root leads to.
-    pub(super) shares: Option<(u64, u64)>,
+    pub(crate) shares: Option<(u64, u64)>,
 }
 
 impl Judged {
-    pub(super) fn of(capture: &Capture, goheap: &Path, reach: bool) -> Result<Judged> {
+    pub(crate) fn of(capture: &Capture, goheap: &Path, reach: bool) -> Result<Judged> {
         let mut judged = Judged {
             complaints: verify(&capture.dump, goheap)?,
             ..Judged::default()

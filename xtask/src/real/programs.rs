@@ -41,12 +41,18 @@ impl Drop for Killed {
 }
 
 impl Subject {
-    /// Builds it and starts it. What it writes is in `folder`.
-    pub(crate) fn start(name: &str, version: &str, keys: u64, folder: &Path) -> Result<Subject> {
+    /// Builds it, `stripped` or not, and starts it. What it writes is in `folder`.
+    pub(crate) fn start(
+        name: &str,
+        version: &str,
+        stripped: bool,
+        keys: u64,
+        folder: &Path,
+    ) -> Result<Subject> {
         match name {
-            "etcd" => etcd(version, keys, folder),
+            "etcd" => etcd(version, stripped, keys, folder),
             "compile" => {
-                let compiler = others::compiler(version)?;
+                let compiler = others::compiler(version, stripped)?;
                 let arguments = others::compiler_arguments(&compiler, folder)?;
                 Ok(Subject::Compile {
                     compiler,
@@ -131,8 +137,8 @@ impl Subject {
     }
 }
 
-fn etcd(version: &str, keys: u64, folder: &Path) -> Result<Subject> {
-    let program = others::etcd(version)?;
+fn etcd(version: &str, stripped: bool, keys: u64, folder: &Path) -> Result<Subject> {
+    let program = others::etcd(version, stripped)?;
     let load = build(version, "etcd_load", &BuildOptions::default())?;
     let url = |port| format!("http://127.0.0.1:{port}");
     let (clients, peers) = (url(free_port()?), url(free_port()?));

@@ -13,23 +13,23 @@ const MOST: usize = 1 << 20;
 
 /// What was found.
 #[derive(Debug, Default)]
-pub(super) struct Shares {
+pub(crate) struct Shares {
     /// Reachable bytes of objects with pointers, and of those without.
-    pub(super) all: [u64; 2],
+    pub(crate) all: [u64; 2],
     /// Of these, bytes of objects with a type.
-    pub(super) typed: [u64; 2],
+    pub(crate) typed: [u64; 2],
     /// Bytes by how the type is known.
-    pub(super) by_how: BTreeMap<How, u64>,
+    pub(crate) by_how: BTreeMap<How, u64>,
     /// Objects whose pointers are just where their type has them.
-    pub(super) agree: u64,
+    pub(crate) agree: u64,
     /// Objects whose pointers are not.
-    pub(super) contradict: u64,
+    pub(crate) contradict: u64,
     /// Of these, how many of each class, with one of them.
-    pub(super) examples: BTreeMap<String, (u64, String)>,
+    pub(crate) examples: BTreeMap<String, (u64, String)>,
 }
 
 /// Looks at all reachable objects.
-pub(super) fn judge(analysis: &Analysis) -> Shares {
+pub(crate) fn judge(analysis: &Analysis) -> Shares {
     let mut shares = Shares::default();
     let mut masks = HashMap::new();
     for object in analysis.dump.objects() {

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
-use goheap_memory::{Addr, Fault, FaultKind, Memory};
+use goheap_memory::{Addr, Fault, FaultKind, Memory, mapped_objects};
 
 use super::copy::Run;
 use super::image::Image;
@@ -23,11 +23,10 @@ pub(super) const WHOLE_FILE: u64 = 64 << 20;
 pub(super) struct Imaged {
     image: Image,
     areas: Vec<Area>,
-    /// The executable, with its path as the process sees it: what of it the process has not changed
-    /// is not copied, and must be there when the process has ended.
-    executable: Option<(PathBuf, File)>,
-    /// For what else is not copied: other files that the process cannot have changed, and what it
-    /// shares.
+    /// The executable and what else is loaded, with their paths as the process sees them: what of these
+    /// the process has not changed is not copied, and must be there when the process has ended.
+    files: Vec<(PathBuf, File)>,
+    /// For what else is not copied: files that are not to be had, and what the process shares.
     live: LiveMemory,
     /// What was registered for tracking must be taken back.
     supervisor: Option<Supervisor>,
@@ -44,10 +43,18 @@ impl Imaged {
     ) -> Imaged {
         let path = process.executable();
         let file = File::open(process.executable_link()).ok();
+        let mut files: Vec<_> = path.map(ToOwned::to_owned).zip(file).into_iter().collect();
+        for object in mapped_objects(process.mappings(), &live) {
+            if files.iter().all(|(path, _)| *path != object.path)
+                && let Ok(file) = process.open_object(&object)
+            {
+                files.push((object.path, file));
+            }
+        }
         Imaged {
             image,
             areas,
-            executable: path.map(ToOwned::to_owned).zip(file),
+            files,
             live,
             supervisor,
         }
@@ -69,15 +76,16 @@ impl Imaged {
         (at < area.mapping.end.get()).then_some(area)
     }
 
-    /// Fills `buf` with what the executable has at `at`; `false` if it is none of its, or the file
-    /// ends before.
-    fn read_executable(&self, area: &Area, at: u64, buf: &mut [u8]) -> bool {
-        let Some((path, file)) = &self.executable else {
+    /// Fills `buf` with what a file that is loaded has at `at`; `false` if it is none of theirs, or the
+    /// file ends before.
+    fn read_file(&self, area: &Area, at: u64, buf: &mut [u8]) -> bool {
+        let mut files = self.files.iter();
+        let Some((_, file)) = files.find(|(path, _)| area.mapping.name.as_ref() == Some(path))
+        else {
             return false;
         };
         let inside = at - area.mapping.start.get();
         !area.shared
-            && area.mapping.name.as_ref() == Some(path)
             && file
                 .read_exact_at(buf, area.mapping.offset + inside)
                 .is_ok()
@@ -104,7 +112,7 @@ impl Imaged {
         } else if is_copied(area) && !area.is_of_file() {
             // Nobody has ever touched it, or it was given back.
             buf.fill(0);
-        } else if !self.read_executable(area, at, buf) {
+        } else if !self.read_file(area, at, buf) {
             self.live
                 .read(Addr::new(at), buf)
                 .map_err(|fault| fault.kind)?;
