@@ -4,13 +4,14 @@
 //! are.
 //!
 //! What the runtime wrote and what goheap makes of the core must agree, but for what the program did
-//! in between: it left `WriteHeapDump`, and panicked.
+//! in between: it left `WriteHeapDump`, and sent a signal to its thread, whose handler ends it. So the
+//! frames of that goroutine are found by the registers that the kernel saved for the handler.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use crate::program::{self, BuildOptions, Program};
 use crate::second_reader::{self, Dump, Record};
@@ -46,9 +47,15 @@ pub fn can_run(goarch: &str) -> bool {
             .stderr(Stdio::null())
             .status()
             .is_ok_and(|status| status.success()),
-        Some(None) => cfg!(target_arch = "x86_64"),
+        Some(None) => goarch == "amd64" || runs_386(),
         None => false,
     }
+}
+
+/// Whether this kernel runs 32-bit programs: only then it has this file
+/// (arch/x86/entry/vdso/vdso32-setup.c).
+fn runs_386() -> bool {
+    Path::new("/proc/sys/abi/vsyscall32").exists()
 }
 
 fn emulator(goarch: &str) -> Option<Option<&'static str>> {
@@ -76,32 +83,12 @@ pub fn make(version: &str, goarch: &str, folder: &Path) -> Result<Pair> {
     let options = BuildOptions::default();
     let program = program::build_for(Some(goarch), version, "everything", &options)?;
     let dump = folder.join("pair.heapdump");
-    let emulator = emulator(goarch).flatten();
-    let mut command = Command::new("sh");
-    // The limit is that of the shell and what it starts.
-    command.args(["-c", "ulimit -c unlimited; exec \"$@\"", "sh"]);
-    command.args(emulator);
-    command
-        .arg(&program.executable)
-        .current_dir(folder)
-        .env("GOTRACEBACK", "crash")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
-    let spawn = |source| Error::Spawn {
-        program: emulator.unwrap_or("sh").to_owned(),
-        source,
-    };
-    let mut child = command.spawn().map_err(spawn)?;
-    let mut stdin = child.stdin.take();
-    if let Some(stdin) = &mut stdin {
-        // If it is gone already, what it said tells why.
-        let _ = writeln!(stdin, "pair {}", dump.display());
-    }
-    let output = child.wait_with_output().map_err(spawn)?;
-    drop(stdin);
+    let mut started = Started::new(program, goarch, folder, &dump)?;
+    started.order();
+    let (program, output) = started.end()?;
+    let emulated = emulator(goarch).flatten().is_some();
     let said = String::from_utf8_lossy(&output.stderr);
-    let core = find_core(folder, emulator.is_some(), &program)?;
+    let core = find_core(folder, emulated, &program)?;
     match core {
         Some(core) if dump.is_file() => Ok(Pair {
             program,
@@ -113,6 +100,103 @@ pub fn make(version: &str, goarch: &str, folder: &Path) -> Result<Pair> {
             status: output.status,
             stderr: said.chars().take(3000).collect(),
         }),
+    }
+}
+
+/// Lets the program `everything` stand still, lets `look` do with its process what it likes, and then
+/// lets it write its own dump and end. What `look` gave, and the dump.
+///
+/// # Errors
+/// It cannot be built or run.
+pub fn live<T>(
+    version: &str,
+    goarch: &str,
+    folder: &Path,
+    look: impl FnOnce(u32) -> T,
+) -> Result<(T, PathBuf)> {
+    let options = BuildOptions::default();
+    let program = program::build_for(Some(goarch), version, "everything", &options)?;
+    let dump = folder.join("live.heapdump");
+    let mut started = Started::new(program, goarch, folder, &dump)?;
+    let said = started.wait_until_ready()?;
+    let seen = look(started.child.id());
+    started.order();
+    let (program, output) = started.end()?;
+    match dump.is_file() {
+        true => Ok((seen, dump)),
+        false => Err(Error::Failed {
+            what: format!("the dump of {} for {goarch}", program.name),
+            status: output.status,
+            stderr: said,
+        }),
+    }
+}
+
+/// A program that takes orders.
+struct Started {
+    program: Program,
+    child: Child,
+}
+
+impl Started {
+    fn new(program: Program, goarch: &str, folder: &Path, dump: &Path) -> Result<Started> {
+        let emulator = emulator(goarch).flatten();
+        let mut command = Command::new("sh");
+        // The limit is that of the shell, which becomes the program.
+        command.args(["-c", "ulimit -c unlimited; exec \"$@\"", "sh"]);
+        command.args(emulator);
+        command
+            .arg(&program.executable)
+            .current_dir(folder)
+            .env("GOTRACEBACK", "crash")
+            .env("EVERYTHING_PAIR", dump)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let child = command.spawn().map_err(|source| Error::Spawn {
+            program: emulator.unwrap_or("sh").to_owned(),
+            source,
+        })?;
+        Ok(Started { program, child })
+    }
+
+    /// Waits for what it says first; all that it said until then.
+    fn wait_until_ready(&mut self) -> Result<String> {
+        let mut said = String::new();
+        if let Some(stderr) = &mut self.child.stderr {
+            let mut byte = [0];
+            while !said.ends_with("ready\n") && stderr.read(&mut byte).is_ok_and(|n| n == 1) {
+                said.push(char::from(byte[0]));
+            }
+        }
+        match said.ends_with("ready\n") {
+            true => Ok(said),
+            false => Err(Error::Ended {
+                program: self.program.name.clone(),
+                pid: self.child.id(),
+                expected: "get ready",
+                said,
+            }),
+        }
+    }
+
+    /// Tells it to write its dump and to end.
+    fn order(&mut self) {
+        if let Some(stdin) = &mut self.child.stdin {
+            // If it is gone already, what it said tells why.
+            let _ = writeln!(stdin, "now");
+        }
+    }
+
+    fn end(mut self) -> Result<(Program, Output)> {
+        let stdin = self.child.stdin.take();
+        let output = self.child.wait_with_output();
+        drop(stdin);
+        let output = output.map_err(|source| Error::Spawn {
+            program: self.program.name.clone(),
+            source,
+        })?;
+        Ok((self.program, output))
     }
 }
 
@@ -155,49 +239,28 @@ const DUMPING: &[u8] = b"dumping heap";
 /// How a gap ends that a crash cannot do without: GOTRACEBACK=crash sends each thread a signal.
 pub const IN_A_HANDLER: &str = "is handling a signal, on a stack of its own";
 
-/// Objects that a program may have made while it panicked.
+/// Objects that a program may have made while it ended.
 const MADE_SINCE: usize = 64;
 
-/// Compares the runtime's dump with one of the same program a moment later.
+/// Compares the runtime's dump with what goheap makes of the core that was left a moment later.
 ///
 /// # Errors
 /// One of the two is no dump.
-pub fn compare(runtime: &[u8], later: &[u8]) -> Result<Compared> {
-    let read = |bytes: &[u8], whose: &str| {
-        second_reader::read(bytes).map_err(|source| Error::Dump {
-            program: whose.to_owned(),
-            source,
-        })
-    };
-    let ours = Side {
-        dump: read(later, "goheap")?,
-        bytes: later,
-    };
-    let theirs = Side {
-        dump: read(runtime, "the runtime")?,
-        bytes: runtime,
-    };
-    let mut compared = Compared::default();
-    compared.params(&theirs, &ours);
-    for (kind, made_since) in [
-        // A panic asks whether its value is an error, or tells its text (runtime/panic.go:
-        // `preprintpanics`).
-        ("type", 2),
-        ("itab", 4),
-        ("finalizer", 0),
-        ("queuedfinalizer", 0),
-        ("allocsample", 0),
-    ] {
-        compared.set(kind, made_since, &theirs, &ours);
-    }
-    compared.objects(&theirs, &ours);
-    for kind in ["data", "bss"] {
-        compared.segment(kind, &theirs, &ours);
-    }
-    compared.threads(&theirs, &ours);
-    compared.goroutines(&theirs, &ours);
+pub fn compare(runtime: &[u8], core: &[u8]) -> Result<Compared> {
+    let (theirs, ours) = (Side::read(runtime)?, Side::read(core)?);
+    let mut compared = Compared::of(&theirs, &ours);
     compared.statistics(&theirs, &ours);
     Ok(compared)
+}
+
+/// Compares two dumps of a program that stands still but for reading an order: each thing that the
+/// earlier one has is in the later one.
+///
+/// # Errors
+/// One of the two is no dump.
+pub fn compare_earlier(earlier: &[u8], later: &[u8]) -> Result<Compared> {
+    let (earlier, later) = (Side::read(earlier)?, Side::read(later)?);
+    Ok(Compared::of(&earlier, &later))
 }
 
 struct Side<'d> {
@@ -205,7 +268,16 @@ struct Side<'d> {
     bytes: &'d [u8],
 }
 
-impl Side<'_> {
+impl<'d> Side<'d> {
+    fn read(bytes: &'d [u8]) -> Result<Side<'d>> {
+        let read = second_reader::read(bytes);
+        let dump = read.map_err(|source| Error::Dump {
+            program: "everything".to_owned(),
+            source,
+        })?;
+        Ok(Side { dump, bytes })
+    }
+
     /// A record as text: numbers and pointers as they are, and of bytes the text or the length.
     fn text(&self, record: &Record, left_out: &[&str]) -> String {
         let mut parts = Vec::new();
@@ -256,6 +328,27 @@ impl Side<'_> {
 }
 
 impl Compared {
+    fn of(theirs: &Side<'_>, ours: &Side<'_>) -> Compared {
+        let mut compared = Compared::default();
+        compared.params(theirs, ours);
+        for kind in [
+            "type",
+            "itab",
+            "finalizer",
+            "queuedfinalizer",
+            "allocsample",
+        ] {
+            compared.set(kind, theirs, ours);
+        }
+        compared.objects(theirs, ours);
+        for kind in ["data", "bss"] {
+            compared.segment(kind, theirs, ours);
+        }
+        compared.threads(theirs, ours);
+        compared.goroutines(theirs, ours);
+        compared
+    }
+
     fn same(&mut self, what: &'static str, count: u64) {
         *self.same.entry(what).or_default() += count;
     }
@@ -281,8 +374,8 @@ impl Compared {
         }
     }
 
-    /// Records that have to be the same ones, but for so many that may have come since.
-    fn set(&mut self, kind: &'static str, most: usize, theirs: &Side<'_>, ours: &Side<'_>) {
+    /// Records that have to be the same ones.
+    fn set(&mut self, kind: &'static str, theirs: &Side<'_>, ours: &Side<'_>) {
         let texts = |side: &Side<'_>| -> BTreeSet<String> {
             let records = side.dump.of(kind);
             records.map(|record| side.text(record, &[])).collect()
@@ -292,11 +385,7 @@ impl Compared {
         for text in theirs.difference(&ours) {
             self.differ(kind, text, "nothing");
         }
-        let new: Vec<&String> = ours.difference(&theirs).collect();
-        if new.len() <= most {
-            return self.explained(format!("{kind} made since"), new.len() as u64);
-        }
-        for text in new {
+        for text in ours.difference(&theirs) {
             self.differ(kind, "nothing", text);
         }
     }
@@ -372,7 +461,10 @@ impl Compared {
                 continue;
             };
             let (own, behind) = first;
-            if own.bytes("wait_reason", theirs.bytes) == Some(DUMPING) {
+            let other = others.first();
+            let dumps = own.bytes("wait_reason", theirs.bytes) == Some(DUMPING)
+                || other.and_then(|own| own.bytes("wait_reason", ours.bytes)) == Some(DUMPING);
+            if dumps {
                 self.explained("goroutine that wrote the dump", 1);
                 self.outer_frames(*id, (theirs, behind), (ours, others));
                 continue;
@@ -421,8 +513,8 @@ impl Compared {
         }
     }
 
-    /// The goroutine that wrote the dump went on to panic in the function that it called from: from
-    /// there outwards its frames are what they were.
+    /// The goroutine that wrote the dump went on in the function that it called from: from there
+    /// outwards its frames are what they were.
     fn outer_frames(
         &mut self,
         id: u64,
@@ -438,17 +530,17 @@ impl Compared {
                     String::from_utf8_lossy(name).into_owned(),
                 ))
             };
-            let of_main = |(_, name): &(u64, String)| name.starts_with("main.");
-            let all: Vec<(u64, String)> = records.iter().filter_map(frame).collect();
-            all.into_iter()
-                .skip_while(|frame| !of_main(frame))
-                .collect()
+            records.iter().filter_map(frame).collect()
         };
         let (before, after) = (frames(theirs, before), frames(ours, after));
-        match before == after && !before.is_empty() {
+        // From the function that called it on; what that called since is another thing.
+        let called = |frame: &&(u64, String)| !frame.1.starts_with("main.leavePair");
+        let common: Vec<&(u64, String)> = before.iter().skip_while(called).collect();
+        let others: Vec<&(u64, String)> = after.iter().skip_while(called).collect();
+        match common == others && !common.is_empty() {
             true => self.same(
                 "frame of the goroutine that wrote the dump",
-                before.len() as u64,
+                common.len() as u64,
             ),
             false => self.differ(
                 &format!("goroutine {id}, which wrote the dump"),

@@ -81,8 +81,12 @@ where
             false => 4,
         },
     };
-    let goarch = goarch(header.e_machine(endian), order).ok_or_else(|| ImageError::Machine {
-        machine: machine_name(header.e_machine(endian)),
+    let machine = header.e_machine(endian);
+    let goarch = goarch(machine, order).ok_or_else(|| ImageError::Machine {
+        machine: match (machine, order.word) {
+            (elf::EM_X86_64, 4) => "x86-64 with words of 32 bits".into(),
+            _ => machine_name(machine),
+        },
     })?;
     let pie = match header.e_type(endian) {
         elf::ET_EXEC => false,

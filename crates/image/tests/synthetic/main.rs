@@ -36,9 +36,10 @@ fn what_is_no_executable_is_named() {
     );
     let mut bytes = Elf::amd64(Vec::new()).build();
     bytes[4] = 1;
-    bytes[18] = 40;
-    // What is written in the wide form means nothing in the narrow one.
-    assert!(error(&bytes).contains("malformed ELF") || error(&bytes).contains("cut off"));
+    assert_eq!(
+        error(&bytes),
+        "an executable for x86-64 with words of 32 bits, which is no machine that Go runs on"
+    );
     let core = Elf {
         kind: 4,
         ..Elf::amd64(Vec::new())

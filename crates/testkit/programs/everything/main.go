@@ -1,7 +1,8 @@
 // Program everything holds one of each thing that a heap dump can say, and then stands still:
 // nothing in it runs, no timer is near, no socket is open, the collector is off.
 //
-// Its environment: EVERYTHING_PROFILE=1 samples every allocation.
+// Its environment: EVERYTHING_PROFILE=1 samples every allocation. EVERYTHING_PAIR=PATH is where it
+// writes a dump when it gets an order, to end then with a core.
 package main
 
 import (
@@ -41,6 +42,9 @@ func main() {
 	profileOnce()
 	settle()
 	go func() {
+		if path := os.Getenv("EVERYTHING_PAIR"); path != "" {
+			leavePair(path)
+		}
 		obey(startRunnable)
 	}()
 	<-forever

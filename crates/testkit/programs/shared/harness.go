@@ -57,10 +57,9 @@ func command() string {
 //
 //	dump       WriteHeapDump on stdout, then close stdout
 //	dump PATH  WriteHeapDump into a new file, then say how many nanoseconds it took
-//	pair PATH  WriteHeapDump into a new file, then crash, so that a core of the same moment is left
 //	exit       end
 //
-// before is called right before each dump, but for that of a pair.
+// before is called right before each dump.
 func obey(before func()) {
 	say("ready")
 	for {
@@ -83,14 +82,6 @@ func obey(before func()) {
 			took := time.Since(start)
 			syscall.Close(f)
 			say("took " + strconv.FormatInt(took.Nanoseconds(), 10))
-		case strings.HasPrefix(line, "pair "):
-			f, err := syscall.Open(line[len("pair "):], syscall.O_WRONLY|syscall.O_CREAT|syscall.O_TRUNC|syscall.O_CLOEXEC, 0600)
-			if err != nil {
-				say("error " + err.Error())
-				continue
-			}
-			debug.WriteHeapDump(uintptr(f))
-			panic("the other half of the pair")
 		case line == "exit":
 			os.Exit(0)
 		default:
