@@ -13,14 +13,14 @@
 //! | `allp`, `gomaxprocs` | as many as GOMAXPROCS; each has its own number |
 //! | `emptymspan` | it is in the slot for large objects of each `mcache` (runtime/mcache.go: `allocmcache`) |
 //! | `itabTable` | its size is a power of two, and it has as many entries as it counts |
-//! | `sweep` | the goroutine that it names began with `bgsweep` |
+//! | `sweep` | the goroutine that it names began as the sweeper |
 //! | `memstats` | as many collections as `mheap_.sweepgen` tells (runtime/mgc.go: `gcSweep`) |
 //! | `gcController` | bytes of whole pages, not more than are mapped |
 //! | `gcphase` | one of three |
 //! | `waitReasonStrings` | `""` and `GC assist marking` begin it (runtime/runtime2.go) |
 //! | table of size classes | 0, 8, 16 begin it |
 //! | `methodValueCallFrameObjs` | it lies right below its frame's top (runtime/stkframe.go: `stkobjinit`) |
-//! | `mbuckets` | the first is one of the memory profile |
+//! | `mbuckets` | the first has no more frames than a profile keeps |
 //! | `finq`, `finc`, `allfin` | no block has more than it has room for |
 //! | `ncpu` | a number of processors |
 //!
@@ -39,6 +39,18 @@ const TRIES: usize = 20;
 
 /// Goroutines whose ids are looked at.
 const GOROUTINES: u64 = 64;
+
+/// What the sweeper's goroutine began with: `go bgsweep(c)` in `gcenable` (runtime/mgc.go), which the
+/// compiler wraps, by names of go1.19 and of go1.22.
+const SWEEPERS: [&[u8]; 3] = [
+    b"runtime.bgsweep",
+    b"runtime.gcenable.func1",
+    b"runtime.gcenable.gowrap1",
+];
+
+/// Frames of a stack in a profile (runtime/mprof.go, go1.23: `maxProfStackDepth`, and some that are
+/// skipped; less before).
+const FRAMES: u64 = 1 << 11;
 
 /// A variable is not what it should be, and why.
 struct Wrong(&'static str, Addr, String);
@@ -304,11 +316,14 @@ impl Asked<'_, '_> {
     fn sweeper(&self) -> Answer {
         const NAME: &str = "runtime.sweep";
         let sweep = self.world.global(NAME)?;
-        let g = Addr::new(self.field(sweep, "runtime.sweepdata", "g", NAME)?);
+        // runtime/mgcsweep.go, go1.19 to go1.27: `sweepdata` begins with its lock, and `g`.
+        let word = self.world.model.word_size();
+        let lock = self.world.structs.size("runtime.mutex")?;
+        let g = Addr::new(self.word(sweep.offset(lock.next_multiple_of(word)), NAME)?);
         let start = Addr::new(self.field(g, "runtime.g", "startpc", NAME)?);
         let found = self.world.find_func(start)?;
         match found.map(|found| found.func.name()) {
-            Some(b"runtime.bgsweep") => Ok(()),
+            Some(name) if SWEEPERS.contains(&name) => Ok(()),
             _ => wrong(
                 NAME,
                 sweep,
@@ -397,10 +412,9 @@ impl Asked<'_, '_> {
         let at = self.world.global(BUCKETS)?;
         let bucket = Addr::new(self.word(at, BUCKETS)?);
         if !bucket.is_nil() {
-            // `memProfile` (runtime/mprof.go, go1.19 to go1.27).
-            let kind = self.field(bucket, "runtime.bucket", "typ", BUCKETS)?;
-            if kind != 1 {
-                return wrong(BUCKETS, at, format!("the first bucket is of kind {kind}"));
+            let frames = self.field(bucket, "runtime.bucket", "nstk", BUCKETS)?;
+            if frames > FRAMES {
+                return wrong(BUCKETS, at, format!("the first bucket has {frames} frames"));
             }
         }
         let block = ["runtime.finblock", "runtime.finBlock"]
