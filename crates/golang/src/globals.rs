@@ -173,7 +173,8 @@ impl Globals {
         let named = code.functions();
         let mut votes: BTreeMap<&'static str, Vec<Vote>> = BTreeMap::new();
         // Variables that a function of the program is known to use: they must be told.
-        let mut used: BTreeMap<&'static str, &str> = BTreeMap::new();
+        let mut used: BTreeMap<&'static str, &str> =
+            BTreeMap::from([(BUILD_VERSION, "runtime.schedinit")]);
         for function in streams.functions() {
             let Some(Named::One(place)) = named.get(function) else {
                 continue;
