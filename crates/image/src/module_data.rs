@@ -112,8 +112,8 @@ impl<'d, D: Deref<Target = [u8]>> FileWords<'d, D> {
         self.raw(at)
     }
 
-    /// The word at `at` as it stands in the file: for numbers, which nobody relocates.
-    pub fn raw(&self, at: FileAddr) -> Option<u64> {
+    /// The word at `at` as it stands in the file.
+    fn raw(&self, at: FileAddr) -> Option<u64> {
         let size = self.executable.word_size();
         let bytes = self.executable.bytes_at(at, u64::from(size)).ok()?;
         self.executable.order().word(bytes, 0, size)
@@ -171,10 +171,9 @@ impl<D: Deref<Target = [u8]>> Executable<D> {
             };
             room = left;
             // The linker aligns it; where a segment begins is aligned to pages.
-            for (index, start) in bytes.chunks_exact(word).enumerate() {
-                if !self.begins_like_a_table(start) || tables.len() >= MOST_TABLES {
-                    continue;
-                }
+            let starts = bytes.chunks_exact(word).enumerate();
+            let starts = starts.filter(|(_, start)| self.begins_like_a_table(start));
+            for (index, _) in starts.take(MOST_TABLES) {
                 let at = segment.addr.offset((index * word) as u64);
                 let second = self.bytes_at(at.offset(4), 4).unwrap_or_default();
                 if matches!(second, [0, 0, 1 | 2 | 4, size] if *size == self.word_size()) {
@@ -182,6 +181,7 @@ impl<D: Deref<Target = [u8]>> Executable<D> {
                 }
             }
         }
+        tables.truncate(MOST_TABLES);
         tables.sort_unstable();
         tables.dedup();
         tables

@@ -29,6 +29,10 @@ pub(crate) fn check(bytes: &[u8]) -> bool {
     if let Some((_, table)) = exe.pclntab() {
         super::function_table::check(table);
     }
+    if let Ok(module) = exe.module_data() {
+        assert!(module.text < module.text_end && module.functions.func_count() > 0);
+        assert!(exe.bytes_at(module.pclntab, 8).is_ok());
+    }
     let Ok(Some(dwarf)) = exe.dwarf() else {
         return false;
     };
