@@ -432,6 +432,7 @@ impl Subject {
         learn_catalogue(
             &self.found.executable,
             program,
+            &self.found.plugins,
             features,
             model,
             Some(memory),

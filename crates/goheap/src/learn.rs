@@ -5,6 +5,7 @@ use std::path::Path;
 
 use goheap_analysis::Dump;
 use goheap_golang::catalogue::{self, Catalogue, Debug, Sources, Variable};
+use goheap_golang::globals::{self, Code};
 use goheap_golang::{ElfProgram, Features, GoVersion, Program, ProgramImage, Structs};
 use goheap_image::{Executable, FileAddr};
 use goheap_memory::{Addr, DataModel, Memory};
@@ -14,12 +15,13 @@ use goheap_runtime::WalkError;
 use crate::error::{CommandError, Shown};
 use crate::which::open_exe;
 
-/// Makes a catalogue of `executable`, which `program` describes where it runs, and of the process, if
-/// there is one, for what is not in the file. With `functions`, DWARF is read as well, and the local
+/// Makes a catalogue of `executable`, which `program` describes where it runs, of the names in its
+/// `plugins` (with their biases), and of the process, if there is one, for what is not in the file. With `functions`, DWARF is read as well, and the local
 /// variables of these functions are kept, told by their entries.
 pub(crate) fn learn_catalogue(
     executable: &Executable<Mapped>,
     program: &ElfProgram<'_, Mapped>,
+    plugins: &[(Executable<Mapped>, u64)],
     features: &Features,
     model: DataModel,
     process: Option<&dyn Memory>,
@@ -37,19 +39,23 @@ pub(crate) fn learn_catalogue(
     ) {
         image = image.changed(first, size);
     }
-    let variables = executable.variables().into_iter();
-    let variables = variables.map(|(name, symbol)| Variable {
-        address: symbol.addr.get().wrapping_add(bias),
-        size: symbol.size,
-        name: String::from_utf8_lossy(name).into_owned(),
-        ty: None,
-    });
+    let mut variables = match executable.has_symbols() {
+        true => named_variables(executable, bias),
+        false => used_variables(executable, program),
+    };
+    for (plugin, bias) in plugins {
+        // What the program has, too, is the program's; a plugin has room for it, and never uses it.
+        let names: HashSet<&str> = variables.iter().map(|known| known.name.as_str()).collect();
+        let mut own = named_variables(plugin, *bias);
+        own.retain(|variable| !names.contains(variable.name.as_str()));
+        variables.append(&mut own);
+    }
     let built = catalogue::build(Sources {
         memory: &image,
         model,
         program,
         features,
-        variables: variables.collect(),
+        variables,
         met: Vec::new(),
         debug: functions.map(|functions| {
             let in_file = functions.iter().map(|entry| entry.wrapping_sub(bias));
@@ -67,6 +73,47 @@ pub(crate) fn learn_catalogue(
     });
     catalogue.constants = constants(executable, bias);
     catalogue
+}
+
+/// The variables that the symbol table names.
+fn named_variables(executable: &Executable<Mapped>, bias: u64) -> Vec<Variable> {
+    let variables = executable.variables().into_iter();
+    let variables = variables.map(|(name, symbol)| Variable {
+        address: symbol.addr.get().wrapping_add(bias),
+        size: symbol.size,
+        name: String::from_utf8_lossy(name).into_owned(),
+        ty: None,
+    });
+    variables.collect()
+}
+
+/// Variables that nothing names: those of the runtime's that goheap knows of, and others by a function
+/// that uses them and by where they are: `main.(*Server).serve@0x52d5a0`.
+fn used_variables(
+    executable: &Executable<Mapped>,
+    program: &ElfProgram<'_, Mapped>,
+) -> Vec<Variable> {
+    let Ok(code) = Code::new(executable) else {
+        return Vec::new();
+    };
+    let known = globals::VARIABLES.iter();
+    let known: HashMap<u64, &str> = known
+        .filter_map(|&name| Some((program.address(name)?.get(), name)))
+        .collect();
+    let used = code.used_variables().into_iter();
+    used.map(|used| {
+        let address = used.at.get().wrapping_add(program.bias());
+        Variable {
+            address,
+            size: used.size,
+            name: match known.get(&address) {
+                Some(name) => (*name).to_owned(),
+                None => format!("{}@{address:#x}", used.function),
+            },
+            ty: None,
+        }
+    })
+    .collect()
 }
 
 /// Most bytes of constants that are kept. The largest programs have some megabytes.
@@ -137,6 +184,7 @@ pub(crate) fn catalogue_of_exe(
         Ok::<_, CommandError>(learn_catalogue(
             &executable,
             &program,
+            &[],
             &features,
             model,
             None,

@@ -18,6 +18,7 @@ mod arm64;
 mod code;
 mod needed;
 mod streams;
+mod users;
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Deref;
@@ -28,6 +29,7 @@ pub use align::{Alignment, align};
 pub use code::{Code, Named, Refers, Step};
 pub use needed::VARIABLES;
 pub use streams::{Learnt, LearntStep, LearntTarget, Streams, StreamsError};
+pub use users::UsedVariable;
 
 use crate::GoVersion;
 

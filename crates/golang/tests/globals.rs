@@ -52,6 +52,55 @@ fn check(version: &str, variant_name: &str) {
     assert_eq!(globals.version().to_string(), format!("go{version}"));
 }
 
+/// Variables of a stripped program by the functions that use them, against the symbols of its twin: the
+/// package is that of the variable, but for some.
+#[test]
+fn variables_by_the_functions_that_use_them() {
+    for version in ["1.19.8", "1.24.3", "1.27.3"] {
+        let variant = variant::named("stripped").expect("a variant");
+        let program = build(version, "everything", &variant.options).expect("a program");
+        let truth = variant.symbols(&program).expect("its twin's symbols");
+        let data = std::fs::read(&program.executable).expect("a file");
+        let executable = Executable::parse(data).expect("an executable");
+        let code = Code::new(&executable).expect("code");
+        let package = |name: &str| {
+            let last = name.rfind('/').map_or(0, |at| at + 1);
+            let dot = name[last..].find('.').map_or(name.len(), |dot| last + dot);
+            name[..dot].to_owned()
+        };
+        let (mut same, mut others, mut past) = (0, Vec::new(), Vec::new());
+        let used = code.used_variables();
+        for one in &used {
+            let Some(symbol) = truth.covering(one.at.get()) else {
+                continue;
+            };
+            let name = symbol.name.clone();
+            if !name.contains('.') || name.contains("..") {
+                continue;
+            }
+            match package(&name) == package(&one.function) {
+                true => same += 1,
+                false => others.push(format!("{name} by {}", one.function)),
+            }
+            // It ends where the variable does, unless nothing uses what is behind that.
+            if one.at.get() + one.size > symbol.address + symbol.size.max(8) {
+                past.push(name);
+            }
+        }
+        let found = same + others.len();
+        eprintln!(
+            "go{version}: {same} of {found}, {} past the end; {:?}",
+            past.len(),
+            others.iter().take(8).collect::<Vec<_>>()
+        );
+        assert!(found > 500, "go{version}: {found}");
+        assert!(
+            same * 10 >= found * 9,
+            "go{version}: {same} of {found}: {others:?}"
+        );
+    }
+}
+
 /// All claimed versions, plain.
 #[test]
 fn variables_of_stripped_programs() {

@@ -15,7 +15,7 @@ pub enum GoFile {
 
 impl<D: Deref<Target = [u8]>> Executable<D> {
     /// Whether there is Go code in it, told by what Go's linker leaves: sections, its build id, build
-    /// information, or symbols.
+    /// information, symbols, or what no program can be without: a function table.
     pub fn go_file(&self) -> Option<GoFile> {
         // cmd/link/internal/ld/data.go: `dodata`; .go.buildinfo since go1.13, .go.module since go1.26.
         const SECTIONS: [&[u8]; 4] = [
@@ -27,7 +27,8 @@ impl<D: Deref<Target = [u8]>> Executable<D> {
         let has_go = SECTIONS.iter().any(|name| self.section(name).is_some())
             || self.go_build_id().is_some()
             || self.symbol("runtime.buildVersion").is_some()
-            || self.build_info().is_some();
+            || self.build_info().is_some()
+            || self.module_data().is_ok();
         if !has_go {
             return None;
         }

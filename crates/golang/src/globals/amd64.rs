@@ -36,6 +36,27 @@ pub(super) fn references(code: &[u8], at: u64) -> Option<Vec<Found>> {
     Some(found)
 }
 
+/// Shows the places in memory that the code at `at` names relative to RIP: each with how many bytes are
+/// loaded or stored there at once, or none if only its address is taken. What is no instruction ends it.
+pub(super) fn uses(code: &[u8], at: u64, show: &mut dyn FnMut(u64, Option<u64>)) {
+    let mut decoder = Decoder::with_ip(64, code, at, DecoderOptions::NONE);
+    let mut instruction = Instruction::default();
+    while decoder.can_decode() {
+        decoder.decode_out(&mut instruction);
+        if instruction.is_invalid() {
+            return;
+        }
+        if instruction.is_ip_rel_memory_operand() {
+            let taken = instruction.mnemonic() == Mnemonic::Lea;
+            let size = instruction.memory_size().size() as u64;
+            show(
+                instruction.ip_rel_memory_address(),
+                (!taken).then_some(size),
+            );
+        }
+    }
+}
+
 /// What it does: its name, how many bytes of memory it is about, and `=` if these are what it
 /// changes.
 fn operation(instruction: &Instruction) -> String {

@@ -83,6 +83,11 @@ impl<'e, D: Deref<Target = [u8]>> Code<'e, D> {
         &self.module
     }
 
+    /// The file that it is in.
+    pub(super) fn executable(&self) -> &'e Executable<D> {
+        self.executable
+    }
+
     /// The functions of package runtime, by name. Wrappers that pass on a call in another calling
     /// convention have the name of the function itself, and are left out.
     pub fn functions(&self) -> HashMap<String, Named> {
@@ -120,7 +125,7 @@ impl<'e, D: Deref<Target = [u8]>> Code<'e, D> {
         named
     }
 
-    fn place(&self, func: &Func<'_>) -> Range<FileAddr> {
+    pub(super) fn place(&self, func: &Func<'_>) -> Range<FileAddr> {
         let at = |offset: TextOffset| self.module.text.offset(offset.get());
         at(func.entry())..at(func.end())
     }

@@ -1,0 +1,215 @@
+//! Names for the variables of an executable without symbols: by the functions that use them.
+//!
+//! Nothing in such a file says where a variable ends, or what it is called. But its code names every
+//! variable by its address. What is loaded and stored is a variable, or a part of one, of that many
+//! bytes; one whose address is taken reaches up to the next that anything uses. It is called by one
+//! function that uses it, one of its own package where that can be told.
+
+use std::collections::BTreeMap;
+use std::ops::{Deref, Range};
+
+use goheap_image::FileAddr;
+
+use super::code::{Code, Where};
+use super::{amd64, arm64};
+
+/// A variable, or a part of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsedVariable {
+    /// Where it begins.
+    pub at: FileAddr,
+    /// How many bytes of it there are for sure, or up to the next one.
+    pub size: u64,
+    /// A function that uses it.
+    pub function: String,
+}
+
+/// Functions that are kept of those that use one address; the first of each package that sets it up
+/// stands in front.
+const MOST_USERS: usize = 8;
+
+/// Addresses that are kept. The largest programs have some hundred thousand.
+const MOST_ADDRESSES: usize = 1 << 22;
+
+/// What is known of an address.
+#[derive(Default)]
+struct Uses {
+    /// Numbers of functions, and whether each sets its package's variables up.
+    users: Vec<(u32, bool)>,
+    /// Bytes that are loaded or stored at once.
+    size: u64,
+    /// Its address is taken.
+    taken: bool,
+}
+
+impl<D: Deref<Target = [u8]>> Code<'_, D> {
+    /// The variables that the program's functions use, by address.
+    pub fn used_variables(&self) -> Vec<UsedVariable> {
+        let writable = self.writable();
+        let functions: Vec<_> = self.module().functions.funcs().collect();
+        let mut uses: BTreeMap<u64, Uses> = BTreeMap::new();
+        // In a hostile file all functions may have the same code.
+        let mut room = self.executable().data().len();
+        for (func, number) in functions.iter().zip(0u32..) {
+            let place = self.place(func);
+            let size = place.end.since(place.start).unwrap_or(0);
+            let Ok(code) = self.executable().bytes_at(place.start, size) else {
+                continue;
+            };
+            let Some(left) = room.checked_sub(code.len()) else {
+                break;
+            };
+            room = left;
+            let sets_up = sets_up(func.name());
+            let mut note = |at: u64, size: Option<u64>| {
+                let inside = writable.iter().any(|range| range.contains(&at));
+                if !inside || uses.len() >= MOST_ADDRESSES && !uses.contains_key(&at) {
+                    return;
+                }
+                let one = uses.entry(at).or_default();
+                one.size = one.size.max(size.unwrap_or(0));
+                one.taken |= size.is_none();
+                let known = one.users.iter().any(|(user, _)| *user == number);
+                let front = sets_up && one.users.iter().all(|(_, sets_up)| !sets_up);
+                if front && !known {
+                    one.users.insert(0, (number, true));
+                    one.users.truncate(MOST_USERS);
+                } else if !known && one.users.len() < MOST_USERS {
+                    one.users.push((number, sets_up));
+                }
+            };
+            match self.executable().goarch() {
+                "amd64" => amd64::uses(code, place.start.get(), &mut note),
+                "arm64" => {
+                    let found = arm64::references(code, place.start.get());
+                    for found in found.unwrap_or_default() {
+                        if let Where::Data(at) = found.to {
+                            let words =
+                                found.op.starts_with("load") || found.op.starts_with("store");
+                            note(at, words.then_some(8));
+                        }
+                    }
+                }
+                _ => return Vec::new(),
+            }
+        }
+        let name = |number: u32| {
+            let func = functions.get(number as usize);
+            func.map_or(&b""[..], |func| func.name())
+        };
+        let next = uses.keys().copied().skip(1).map(Some).chain([None]);
+        let found = uses.iter().zip(next);
+        found
+            .filter_map(|((&at, one), next)| {
+                let end = writable.iter().find(|range| range.contains(&at))?.end;
+                let most = next.map_or(end, |next| next.min(end)) - at;
+                let size = match one.taken {
+                    true => most,
+                    false => one.size.min(most),
+                };
+                let user = chosen(&one.users, name)?;
+                Some(UsedVariable {
+                    at: FileAddr::new(at),
+                    size,
+                    function: String::from_utf8_lossy(name(user)).into_owned(),
+                })
+            })
+            .collect()
+    }
+
+    /// Where variables are.
+    fn writable(&self) -> Vec<Range<u64>> {
+        let segments = self.executable().segments().into_iter();
+        let writable = segments.filter(|segment| segment.write && !segment.execute);
+        writable
+            .map(|segment| {
+                let start = segment.addr.get();
+                start..start.saturating_add(segment.mem_size)
+            })
+            .collect()
+    }
+}
+
+/// The function that a variable is called by: one that sets it up, or else the first of the package
+/// that most of its users are of.
+fn chosen<'n>(users: &[(u32, bool)], name: impl Fn(u32) -> &'n [u8]) -> Option<u32> {
+    let &(first, sets_up) = users.first()?;
+    if sets_up {
+        return Some(first);
+    }
+    let count = |user: u32| {
+        let package = package(name(user));
+        users
+            .iter()
+            .filter(|(other, _)| self::package(name(*other)) == package)
+            .count()
+    };
+    // Of equals the first.
+    users
+        .iter()
+        .map(|(user, _)| *user)
+        .rev()
+        .max_by_key(|user| count(*user))
+}
+
+/// The package of a function: up to the first dot behind the last slash.
+fn package(function: &[u8]) -> &[u8] {
+    // Type arguments have slashes and dots of their own.
+    let plain = function
+        .split(|&byte| byte == b'[')
+        .next()
+        .unwrap_or(function);
+    let last = plain
+        .iter()
+        .rposition(|&byte| byte == b'/')
+        .map_or(0, |at| at + 1);
+    let rest = plain.get(last..).unwrap_or_default();
+    let dot = rest.iter().position(|&byte| byte == b'.');
+    let end = dot.map_or(plain.len(), |dot| last + dot);
+    plain.get(..end).unwrap_or(plain)
+}
+
+/// Whether a function sets up its package's variables: `init`, `init.0`, `map.init.0`, `init.func1`
+/// (cmd/compile/internal/pkginit, staticinit/sched.go; as of go1.19 to go1.27).
+fn sets_up(function: &[u8]) -> bool {
+    let package = package(function).len();
+    let rest = function.get(package..).unwrap_or_default();
+    rest == b".init" || rest.starts_with(b".init.") || rest.starts_with(b".map.init.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_and_what_sets_them_up() {
+        for (name, wanted, init) in [
+            ("main.(*Server).serve.func1", "main", false),
+            (
+                "go.etcd.io/etcd/mvcc.newStore",
+                "go.etcd.io/etcd/mvcc",
+                false,
+            ),
+            ("gopkg.in/yaml%2ev3.init", "gopkg.in/yaml%2ev3", true),
+            ("slices.Sort[go.shape.[]a/b.T]", "slices", false),
+            ("main.init.0", "main", true),
+            ("unicode.map.init.1", "unicode", true),
+            ("main.initialise", "main", false),
+            ("_cgo_init", "_cgo_init", false),
+        ] {
+            assert_eq!(package(name.as_bytes()), wanted.as_bytes());
+            assert_eq!(sets_up(name.as_bytes()), init, "{name}");
+        }
+    }
+
+    #[test]
+    fn who_a_variable_is_called_by() {
+        let names: [&[u8]; 4] = [b"os.a", b"main.b", b"main.c", b"os.init"];
+        let name = |user: u32| names[user as usize];
+        assert_eq!(chosen(&[], name), None);
+        assert_eq!(chosen(&[(0, false), (1, false)], name), Some(0));
+        let users = [(0, false), (1, false), (2, false)];
+        assert_eq!(chosen(&users, name), Some(1));
+        assert_eq!(chosen(&[(3, true), (1, false), (2, false)], name), Some(3));
+    }
+}
