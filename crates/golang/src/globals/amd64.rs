@@ -48,7 +48,14 @@ pub(super) fn uses(code: &[u8], at: u64, show: &mut dyn FnMut(u64, Option<u64>))
         }
         if instruction.is_ip_rel_memory_operand() {
             let taken = instruction.mnemonic() == Mnemonic::Lea;
-            let size = instruction.memory_size().size() as u64;
+            let size = match instruction.memory_size() {
+                MemorySize::UInt8 | MemorySize::Int8 => 1,
+                MemorySize::UInt16 | MemorySize::Int16 => 2,
+                MemorySize::UInt32 | MemorySize::Int32 | MemorySize::Float32 => 4,
+                MemorySize::UInt64 | MemorySize::Int64 | MemorySize::Float64 => 8,
+                // Two words at once, as the compiler copies and clears.
+                _ => 16,
+            };
             show(
                 instruction.ip_rel_memory_address(),
                 (!taken).then_some(size),
