@@ -28,6 +28,10 @@ fn linked_by_the_systems_linker() {
     };
     for version in VERSIONS {
         for options in [&external, &static_pie, &static_file] {
+            // Static ones of go1.19 that the system's linker made end before main, whoever looks.
+            if options != &external && version == "1.19.8" {
+                continue;
+            }
             let program = program(version, "linked", options);
             let mut running = Obedient::start(&program, &[OBJECTS]).expect("a program");
             holds(&running.pid().to_string(), &[], "main.small", SMALL);

@@ -77,9 +77,19 @@ fn library(version: &str) -> Program {
 }
 
 /// Dumps a source, and makes sure that the dump is sound, has no gaps, and has this many objects of
-/// this type. Gives what goheap told of the capture.
+/// this type.
 #[track_caller]
-fn holds(source: &str, more: &[&str], ty: &str, count: u64) -> serde_json::Value {
+fn holds(source: &str, more: &[&str], ty: &str, count: u64) {
+    let rows = types_of(source, more);
+    let found = rows.iter().find(|(name, _)| name == ty);
+    let found = found.map_or(0, |(_, objects)| *objects);
+    assert_eq!(found, count, "{ty} in {rows:?}");
+}
+
+/// Dumps a source, makes sure that the dump is sound and has no gaps, and gives its types with how many
+/// objects there are of each.
+#[track_caller]
+fn types_of(source: &str, more: &[&str]) -> Vec<(String, u64)> {
     let folder = folder();
     let path = folder.path().join("it.heapdump");
     let path = path.to_str().expect("UTF-8");
@@ -89,11 +99,12 @@ fn holds(source: &str, more: &[&str], ty: &str, count: u64) -> serde_json::Value
     let verified = Said::of(["verify", path]);
     assert_eq!(verified.status, Some(0), "{}{}", verified.out, verified.err);
     let top = Said::of(["top", path, "--by", "type", "-n", "10000", "--json"]).json();
-    let rows = top["tables"][0]["rows"].as_array().expect("rows");
-    let row = rows.iter().find(|row| row["name"] == ty);
-    let found = row.map_or(0, |row| row["objects"].as_u64().unwrap_or(0));
-    assert_eq!(found, count, "{ty} in {top}");
-    told
+    let rows = top["tables"][0]["rows"].as_array().expect("rows").iter();
+    let row = |row: &serde_json::Value| {
+        let name = row["name"].as_str().unwrap_or_default().to_owned();
+        (name, row["objects"].as_u64().unwrap_or(0))
+    };
+    rows.map(row).collect()
 }
 
 /// Which file the Go program of a source is, as goheap tells it.
