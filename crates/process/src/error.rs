@@ -95,7 +95,8 @@ pub enum ProcessError {
     },
     /// A program for another processor (under emulation), or this is another processor.
     #[error(
-        "process {pid} ({name}) runs a program for {machine}; only amd64 and 386 are captured live (make a core, and dump that)"
+        "process {pid} ({name}) runs a program for {machine}, which is not captured live on this \
+         machine; make a core of it, and dump that"
     )]
     OtherMachine {
         /// The process.

@@ -18,6 +18,15 @@ use crate::{
     Stopped, Watch, sys,
 };
 
+/// The processors whose programs run here as they are, this machine's own first.
+const OURS: &[Machine] = if cfg!(target_arch = "x86_64") {
+    &[Machine::Amd64, Machine::X86]
+} else if cfg!(target_arch = "aarch64") {
+    &[Machine::Arm64]
+} else {
+    &[]
+};
+
 /// A live process that was found fit to be looked at. It runs on; nothing was done to it.
 ///
 /// What this holds is as /proc told it at [`find`](Process::find); the process may have changed
@@ -82,7 +91,7 @@ impl Process {
                 .map(|link| proc::without_deleted(link.as_os_str().as_bytes())),
             identity: identity(pid),
             status,
-            machine: Machine::Amd64,
+            machine: OURS.first().copied().unwrap_or(Machine::Amd64),
             mappings,
             auxv: Vec::new(),
         };
@@ -95,8 +104,7 @@ impl Process {
         Ok(process)
     }
 
-    /// What its executable is for, if that can be read: other processors than this one and its
-    /// 32-bit form are refused.
+    /// What its executable is for, if that can be read: those that are not [`OURS`] are refused.
     fn machine_of_executable(&self) -> Result<Machine, ProcessError> {
         let mut head = [0; 20];
         let read =
@@ -124,7 +132,7 @@ impl Process {
                 };
                 let word = 4 * class;
                 match Machine::from_elf(machine, DataModel { byte_order, word }) {
-                    Ok(known @ (Machine::Amd64 | Machine::X86)) => Ok(known),
+                    Ok(known) if OURS.contains(&known) => Ok(known),
                     Ok(other) => Err(ProcessError::OtherMachine {
                         pid,
                         name,
@@ -137,11 +145,11 @@ impl Process {
                     }),
                 }
             }
-            _ => Ok(Machine::Amd64),
+            _ => Ok(self.machine),
         }
     }
 
-    /// The processor that its executable is for: amd64, or 386, which runs on that.
+    /// The processor that its executable is for: this machine's, or one whose programs that runs.
     pub fn machine(&self) -> Machine {
         self.machine
     }

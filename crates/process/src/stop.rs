@@ -376,9 +376,12 @@ fn hold(
 ) -> Stopped {
     let thread = |&(tid, ref words): &(u32, RegisterWords)| Thread {
         tid,
-        // There are more than any of the two has.
-        registers: Registers::new(process.machine(), words)
-            .unwrap_or_else(|| Registers::amd64(words)),
+        // There are as many as this machine's programs have; of others, nothing would be known.
+        registers: Registers::new(process.machine(), words).unwrap_or(Registers {
+            pc: Addr::NIL,
+            sp: Addr::NIL,
+            general: Vec::new(),
+        }),
     };
     let mut threads: Vec<Thread> = threads.iter().map(thread).collect();
     let now_ns = sys::monotonic_ns().unwrap_or(since_ns);

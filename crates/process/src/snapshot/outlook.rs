@@ -6,6 +6,7 @@ use std::ops::Range;
 use goheap_memory::{Addr, Machine};
 
 use super::{Failed, Method, SnapshotOptions, fork, room};
+use crate::pages::PAGE;
 use crate::proc::Status;
 use crate::supervisor::protocol::Hosts;
 use crate::{Process, ProcessError, Seccomp, sys, userfault};
@@ -39,6 +40,12 @@ pub(super) fn obstacle(
     options: &SnapshotOptions,
     method: Method,
 ) -> Result<(), String> {
+    let page = sys::page_size();
+    if page != PAGE {
+        return Err(format!(
+            "this kernel's pages have {page} bytes, and goheap copies pages of {PAGE}"
+        ));
+    }
     match method {
         Method::PreCopy => {
             hosts(process, options)?;
@@ -63,9 +70,18 @@ fn room_for_an_image(process: &Process, options: &SnapshotOptions) -> Result<(),
 
 /// Where system calls may be made in the process, or why none may.
 pub(super) fn hosts(process: &Process, options: &SnapshotOptions) -> Result<Hosts, String> {
-    if process.machine() != Machine::Amd64 {
+    match process.machine() {
+        Machine::Amd64 => {}
         // Its way into the kernel is another one, and so is its way out of a wait.
-        return Err("it is a 32-bit program, in which goheap makes no system calls".to_owned());
+        Machine::X86 => {
+            return Err("it is a 32-bit program, in which goheap makes no system calls".to_owned());
+        }
+        other => {
+            let goarch = other.goarch();
+            return Err(format!(
+                "goheap makes no system calls in programs for {goarch}"
+            ));
+        }
     }
     if options.sites.is_empty() {
         return Err(

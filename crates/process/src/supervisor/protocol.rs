@@ -13,8 +13,14 @@ use crate::sys;
 /// The most words of a frame: a million threads would need 28 million.
 const MOST_WORDS: u64 = 1 << 26;
 
-/// The words of a thread's general registers (`user_regs_struct`).
-pub(crate) type RegisterWords = [u64; 27];
+/// The words of a thread's general registers (`user_regs_struct`; on arm64 `user_pt_regs`).
+pub(crate) type RegisterWords = [u64; WORDS];
+
+/// How many there are.
+pub(crate) const WORDS: usize = match cfg!(target_arch = "aarch64") {
+    true => 34,
+    false => 27,
+};
 
 /// What goheap asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -191,7 +197,7 @@ impl Words<'_> {
     }
 
     fn registers(&mut self) -> io::Result<RegisterWords> {
-        let (words, rest) = self.0.split_first_chunk::<27>().ok_or_else(damaged)?;
+        let (words, rest) = self.0.split_first_chunk::<WORDS>().ok_or_else(damaged)?;
         self.0 = rest;
         Ok(*words)
     }

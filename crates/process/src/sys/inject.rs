@@ -5,9 +5,10 @@ use std::ptr;
 use std::time::{Duration, Instant};
 
 use super::{Errno, errno, ptrace};
+use crate::supervisor::protocol::WORDS;
 
-/// The words of a thread's general registers (`user_regs_struct`).
-type Words = [u64; 27];
+/// The words of a thread's general registers.
+type Words = crate::supervisor::protocol::RegisterWords;
 
 const NT_PRSTATUS: usize = 1;
 
@@ -31,7 +32,7 @@ pub(crate) enum Stop {
 /// The general registers of a stopped thread, as words. Those of a 32-bit thread are the first of them,
 /// in the order of its own `user_regs_struct`.
 pub(crate) fn register_words(tid: u32) -> Result<Words, Errno> {
-    let mut words: Words = [0; 27];
+    let mut words: Words = [0; WORDS];
     let mut iov = libc::iovec {
         iov_base: words.as_mut_ptr().cast(),
         iov_len: size_of_val(&words),
@@ -46,7 +47,7 @@ pub(crate) fn register_words(tid: u32) -> Result<Words, Errno> {
             let halves = narrow
                 .iter()
                 .flat_map(|word| [*word as u32, (*word >> 32) as u32]);
-            let mut words: Words = [0; 27];
+            let mut words: Words = [0; WORDS];
             for (word, half) in words.iter_mut().zip(halves.take(BYTES_386 / 4)) {
                 *word = half.into();
             }

@@ -39,3 +39,10 @@ pub(crate) fn place_of(directory: &Path) -> Result<Place, Errno> {
         is_memory,
     })
 }
+
+/// Bytes of a page of this kernel.
+pub(crate) fn page_size() -> u64 {
+    // SAFETY: takes a number alone.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    u64::try_from(size).unwrap_or(0)
+}
