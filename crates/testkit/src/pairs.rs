@@ -232,9 +232,8 @@ pub struct Compared {
     pub wrong: Vec<String>,
 }
 
-/// How the runtime calls what a goroutine waits for that writes a dump (runtime/runtime2.go:
-/// `waitReasonDumpingHeap`).
-const DUMPING: &[u8] = b"dumping heap";
+/// What the goroutine has on its stack that writes a dump.
+const DUMPING: &[u8] = b"runtime/debug.WriteHeapDump";
 
 /// How a gap ends that a crash cannot do without: GOTRACEBACK=crash sends each thread a signal.
 pub const IN_A_HANDLER: &str = "is handling a signal, on a stack of its own";
@@ -461,10 +460,11 @@ impl Compared {
                 continue;
             };
             let (own, behind) = first;
-            let other = others.first();
-            let dumps = own.bytes("wait_reason", theirs.bytes) == Some(DUMPING)
-                || other.and_then(|own| own.bytes("wait_reason", ours.bytes)) == Some(DUMPING);
-            if dumps {
+            let dumps = |side: &Side<'_>, records: &[&Record]| {
+                let mut functions = records.iter().map(|r| r.bytes("function", side.bytes));
+                functions.any(|function| function == Some(DUMPING))
+            };
+            if dumps(theirs, records) || dumps(ours, others) {
                 self.explained("goroutine that wrote the dump", 1);
                 self.outer_frames(*id, (theirs, behind), (ours, others));
                 continue;
