@@ -530,7 +530,11 @@ impl Compared {
                     String::from_utf8_lossy(name).into_owned(),
                 ))
             };
-            records.iter().filter_map(frame).collect()
+            let mut frames: Vec<(u64, String)> = records.iter().filter_map(frame).collect();
+            // The stack may have grown into another one.
+            let top = frames.last().map_or(0, |(sp, _)| *sp);
+            frames.iter_mut().for_each(|(sp, _)| *sp = top - *sp);
+            frames
         };
         let (before, after) = (frames(theirs, before), frames(ours, after));
         // From the function that called it on; what that called since is another thing.
