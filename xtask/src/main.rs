@@ -11,11 +11,13 @@ mod cgroup;
 mod globals;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod kills;
+mod layouts;
 mod matrix;
 #[cfg(target_os = "linux")]
 mod measure;
 #[cfg(target_os = "linux")]
 mod moments;
+mod new_version;
 #[cfg(target_os = "linux")]
 mod oracle_pairs;
 #[cfg(target_os = "linux")]
@@ -107,6 +109,11 @@ enum Task {
     /// Compare dumps of the runtime with cores of the same programs, for other processors too
     #[cfg(target_os = "linux")]
     OraclePairs(oracle_pairs::Args),
+    /// Tell what a new Go version does otherwise than the newest known one, and write its layouts into
+    /// the tables
+    NewVersion(new_version::Args),
+    /// Make the tables of the runtime's layouts for programs without DWARF, or check them
+    Layouts(layouts::Args),
     /// What share of the bytes of programs gets a type, and whether the collector contradicts
     #[cfg(target_os = "linux")]
     TypesShare(types_share::Args),
@@ -152,6 +159,8 @@ fn run(task: Task) -> Result<bool> {
             Ok(true)
         }
         Task::Matrix { versions, method } => matrix::run(&versions, method.as_deref()),
+        Task::Layouts(args) => layouts::run(&args),
+        Task::NewVersion(args) => new_version::run(&args),
         Task::Static => static_build::run(),
         Task::Globals(args) => globals::run(&args),
         Task::Streams(args) => streams::run(&args),

@@ -57,13 +57,11 @@ pub(crate) fn learn_catalogue(
         features,
         variables,
         met: Vec::new(),
-        debug: functions.map(|functions| {
+        debug: functions.and_then(|functions| {
             let in_file = functions.iter().map(|entry| entry.wrapping_sub(bias));
             let wanted = in_file.map(FileAddr::new).collect();
-            Debug {
-                info: program.dwarf().debug_info(&wanted),
-                bias,
-            }
+            let info = program.dwarf()?.debug_info(&wanted);
+            Some(Debug { info, bias })
         }),
     });
     let mut catalogue = built.unwrap_or_else(|error| {

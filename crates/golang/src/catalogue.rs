@@ -22,6 +22,7 @@ mod modules;
 mod names;
 
 pub use build::{Debug, Sources, build};
+pub(crate) use layouts::PLACES;
 
 /// A type of a [`Catalogue`], by its place in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -11,11 +11,22 @@ use goheap_image::layout::{Shape, TypeLayout};
 pub trait Layouts {
     /// The layout of the type called `name`; `None` if the source does not know it.
     fn type_layout(&self, name: &str) -> Option<TypeLayout>;
+
+    /// Whether the source would know `path` of `strukt`, or `strukt` itself without a path, if the
+    /// program has it: a table has nothing but what is [needed](crate::needed). [`Structs`] asks in
+    /// debug builds, so that a test fails where a table would be silent.
+    fn answers_for(&self, _strukt: &str, _path: Option<&str>) -> bool {
+        true
+    }
 }
 
 impl<L: Layouts + ?Sized> Layouts for &L {
     fn type_layout(&self, name: &str) -> Option<TypeLayout> {
         (**self).type_layout(name)
+    }
+
+    fn answers_for(&self, strukt: &str, path: Option<&str>) -> bool {
+        (**self).answers_for(strukt, path)
     }
 }
 
@@ -96,6 +107,10 @@ impl<'l> Structs<'l> {
     /// # Errors
     /// The type is not known.
     pub fn size(&self, name: &str) -> Result<u64, LayoutError> {
+        debug_assert!(
+            self.layouts.answers_for(name, None),
+            "{name} is not listed in golang/src/needed.rs"
+        );
         Ok(self.layout(name)?.size)
     }
 
@@ -180,6 +195,10 @@ impl<'l> Structs<'l> {
     }
 
     fn resolve(&self, strukt: &str, path: &str) -> Result<(u64, TypeLayout, String), LayoutError> {
+        debug_assert!(
+            self.layouts.answers_for(strukt, Some(path)),
+            "{path} of {strukt} is not listed in golang/src/needed.rs"
+        );
         let mut name = strukt.to_owned();
         let mut layout = self.layout(strukt)?;
         let whole = layout.size;

@@ -77,25 +77,31 @@
 )]
 
 mod arch;
+mod build_version;
 pub mod catalogue;
 mod features;
 pub mod globals;
 mod layout;
 mod map;
+mod needed;
 mod program;
 mod program_image;
+mod tables;
 mod types;
 mod version;
 
 pub use arch::Arch;
+pub use build_version::build_version;
 pub use features::{
     DirectIface, Features, HeapBits, IsFree, LargeMasks, LimitHeadroom, Maps, MutexKey,
     SpecialKinds, TaggedPointers,
 };
 pub use layout::{Elements, LayoutError, Layouts, Place, Structs};
 pub use map::{MapEntry, MapError, MapGeometry, MapLayouts, SlotPlaces};
+pub use needed::needed;
 pub use program::{ElfProgram, Program, ProgramError, load_bias};
 pub use program_image::ProgramImage;
+pub use tables::{LayoutTable, TableError};
 pub use types::{
     ChanDir, Field, GcMask, Kind, Method, Signature, Type, TypeError, TypeInfo, TypeLayouts,
     TypeModule, Types,

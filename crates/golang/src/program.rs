@@ -1,6 +1,6 @@
 //! What the walk asks an executable: where a global is, and how a type is laid out.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ops::Deref;
 
@@ -9,7 +9,8 @@ use goheap_image::{Dwarf, Executable, ImageError};
 use goheap_memory::{Addr, Target};
 
 use crate::globals::{Globals, GlobalsError};
-use crate::{GoVersion, Layouts};
+use crate::tables::{LayoutTable, TableError};
+use crate::{GoVersion, Layouts, VersionError, build_version};
 
 /// `AT_ENTRY` of the auxiliary vector (elf.h).
 const AT_ENTRY: u64 = 9;
@@ -32,16 +33,46 @@ pub trait Program: Layouts {
     fn inferred(&self) -> Option<&GoVersion> {
         None
     }
+
+    /// The table that the layouts come from, if the program does not describe itself: then its memory
+    /// is to bear them out before they are believed.
+    fn table(&self) -> Option<&LayoutTable> {
+        None
+    }
+
+    /// Asks the next table from now on, where the program's memory did not bear the last one out.
+    /// Whether there is one.
+    fn try_next_table(&self) -> bool {
+        false
+    }
 }
 
-/// A program as its own executable describes it: symbol table and DWARF.
+/// A program as its executable describes it: symbol table, and DWARF or a table of layouts.
 pub struct ElfProgram<'e, D> {
     executable: &'e Executable<D>,
-    dwarf: Dwarf<'e>,
+    layouts: LayoutSource<'e>,
     /// Where variables and functions are, if the symbols do not tell.
     inferred: Option<Globals>,
     bias: u64,
-    layouts: RefCell<HashMap<String, Option<TypeLayout>>>,
+}
+
+/// Where layouts come from.
+enum LayoutSource<'e> {
+    /// The program's own.
+    Dwarf(OwnLayouts<'e>),
+    /// Of a program without: what goheap knows of its version.
+    Table {
+        /// The likeliest first; not empty.
+        candidates: Vec<LayoutTable>,
+        /// Which is asked.
+        chosen: Cell<usize>,
+    },
+}
+
+/// Layouts out of DWARF, each decoded once.
+struct OwnLayouts<'e> {
+    dwarf: Dwarf<'e>,
+    known: RefCell<HashMap<String, Option<TypeLayout>>>,
     damage: RefCell<Option<ImageError>>,
 }
 
@@ -51,22 +82,29 @@ pub enum ProgramError {
     /// The file is damaged.
     #[error(transparent)]
     Image(#[from] ImageError),
-    /// It was stripped.
-    #[error(
-        "the executable has no {0}, and goheap cannot do without yet: give the file from before \
-         strip with --exe PATH, or build without -ldflags=\"-s -w\""
-    )]
-    Stripped(&'static str),
     /// It has no symbols, and its code does not tell where the runtime's variables are.
     #[error(transparent)]
     Globals(#[from] GlobalsError),
+    /// It says nowhere which version of Go built it.
+    #[error(
+        "the executable has no DWARF and does not say which version of Go built it, so that goheap \
+         cannot know its layouts: give the file from before strip with --exe PATH"
+    )]
+    NoVersion,
+    /// What it says is no version.
+    #[error(transparent)]
+    Version(#[from] VersionError),
+    /// Nothing is known of its version.
+    #[error(transparent)]
+    Table(#[from] TableError),
 }
 
 impl<'e, D: Deref<Target = [u8]>> ElfProgram<'e, D> {
     /// Describes the program that runs in `target` by `executable`.
     ///
     /// # Errors
-    /// The executable is damaged, or lacks symbols or DWARF.
+    /// The executable is damaged, lacks symbols, or has no DWARF and is of a version that there is no
+    /// table of layouts for.
     pub fn new(
         executable: &'e Executable<D>,
         target: &dyn Target,
@@ -77,7 +115,7 @@ impl<'e, D: Deref<Target = [u8]>> ElfProgram<'e, D> {
     /// Describes a program by `executable` that lies `bias` bytes above the addresses of its file.
     ///
     /// # Errors
-    /// The executable is damaged, or lacks symbols or DWARF.
+    /// As those of [`new`](ElfProgram::new).
     pub fn at(executable: &'e Executable<D>, bias: u64) -> Result<ElfProgram<'e, D>, ProgramError> {
         // Programs that were linked for plugins keep some in a dynamic symbol table.
         let has_symbols = SYMBOLS.iter().all(|name| executable.symbol(name).is_some());
@@ -85,20 +123,20 @@ impl<'e, D: Deref<Target = [u8]>> ElfProgram<'e, D> {
             true => None,
             false => Some(Globals::of(executable)?),
         };
-        let dwarf = executable.dwarf()?.ok_or(ProgramError::Stripped("DWARF"))?;
         Ok(ElfProgram {
             executable,
-            dwarf,
+            layouts: LayoutSource::of(executable)?,
             inferred,
             bias,
-            layouts: RefCell::new(HashMap::new()),
-            damage: RefCell::new(None),
         })
     }
 
-    /// Its DWARF.
-    pub fn dwarf(&self) -> &Dwarf<'e> {
-        &self.dwarf
+    /// Its DWARF, if it has any.
+    pub fn dwarf(&self) -> Option<&Dwarf<'e>> {
+        match &self.layouts {
+            LayoutSource::Dwarf(own) => Some(&own.dwarf),
+            LayoutSource::Table { .. } => None,
+        }
     }
 
     /// How far the program lies above the addresses in its file.
@@ -109,7 +147,58 @@ impl<'e, D: Deref<Target = [u8]>> ElfProgram<'e, D> {
     /// What was wrong with the DWARF when a layout was first not found because of it; then the
     /// layout's absence is only the symptom. Told once.
     pub fn take_damage(&self) -> Option<ImageError> {
-        self.damage.borrow_mut().take()
+        match &self.layouts {
+            LayoutSource::Dwarf(own) => own.damage.borrow_mut().take(),
+            LayoutSource::Table { .. } => None,
+        }
+    }
+}
+
+impl<'e> LayoutSource<'e> {
+    /// DWARF wins where it describes the runtime; that of C alone, or what an optimizer left, does
+    /// not.
+    fn of<D: Deref<Target = [u8]>>(
+        executable: &'e Executable<D>,
+    ) -> Result<LayoutSource<'e>, ProgramError> {
+        if let Some(dwarf) = executable.dwarf()?
+            && dwarf.type_layout("runtime.g")?.is_some()
+        {
+            return Ok(LayoutSource::Dwarf(OwnLayouts {
+                dwarf,
+                known: RefCell::default(),
+                damage: RefCell::default(),
+            }));
+        }
+        let version: GoVersion = build_version(executable)
+            .ok_or(ProgramError::NoVersion)?
+            .parse()?;
+        Ok(LayoutSource::Table {
+            candidates: LayoutTable::candidates(&version, executable.goarch())?,
+            chosen: Cell::new(0),
+        })
+    }
+
+    fn table(&self) -> Option<&LayoutTable> {
+        match self {
+            LayoutSource::Dwarf(_) => None,
+            LayoutSource::Table { candidates, chosen } => candidates.get(chosen.get()),
+        }
+    }
+}
+
+impl Layouts for OwnLayouts<'_> {
+    fn type_layout(&self, name: &str) -> Option<TypeLayout> {
+        if let Some(known) = self.known.borrow().get(name) {
+            return known.clone();
+        }
+        let layout = self.dwarf.type_layout(name).unwrap_or_else(|damage| {
+            self.damage.borrow_mut().get_or_insert(damage);
+            None
+        });
+        self.known
+            .borrow_mut()
+            .insert(name.to_owned(), layout.clone());
+        layout
     }
 }
 
@@ -126,17 +215,14 @@ pub fn load_bias<D: Deref<Target = [u8]>>(executable: &Executable<D>, target: &d
 
 impl<D: Deref<Target = [u8]>> Layouts for ElfProgram<'_, D> {
     fn type_layout(&self, name: &str) -> Option<TypeLayout> {
-        if let Some(known) = self.layouts.borrow().get(name) {
-            return known.clone();
+        match &self.layouts {
+            LayoutSource::Dwarf(own) => own.type_layout(name),
+            LayoutSource::Table { .. } => self.layouts.table()?.type_layout(name),
         }
-        let layout = self.dwarf.type_layout(name).unwrap_or_else(|damage| {
-            self.damage.borrow_mut().get_or_insert(damage);
-            None
-        });
-        self.layouts
-            .borrow_mut()
-            .insert(name.to_owned(), layout.clone());
-        layout
+    }
+
+    fn answers_for(&self, strukt: &str, path: Option<&str>) -> bool {
+        crate::needed::is_needed(strukt, path)
     }
 }
 
@@ -150,5 +236,23 @@ impl<D: Deref<Target = [u8]>> Program for ElfProgram<'_, D> {
 
     fn inferred(&self) -> Option<&GoVersion> {
         self.inferred.as_ref().map(Globals::version)
+    }
+
+    fn table(&self) -> Option<&LayoutTable> {
+        self.layouts.table()
+    }
+
+    fn try_next_table(&self) -> bool {
+        match &self.layouts {
+            LayoutSource::Dwarf(_) => false,
+            LayoutSource::Table { candidates, chosen } => {
+                let next = chosen.get().saturating_add(1);
+                let is_there = next < candidates.len();
+                if is_there {
+                    chosen.set(next);
+                }
+                is_there
+            }
+        }
     }
 }

@@ -9,6 +9,7 @@ use crate::globals::{
     note_modules, write_finalizer_queue, write_itabs, write_params, write_segments, write_threads,
 };
 use crate::goroutines::{GoroutineSummary, HeapWords, write_goroutines};
+use crate::layout_check::check_layouts;
 use crate::memstats::read_mem_stats;
 use crate::objects::{ObjectSummary, Objects};
 use crate::profile::write_mem_profile;
@@ -46,13 +47,14 @@ pub enum Fidelity {
 /// Walks `world` and writes it record by record, in the order of the runtime's own dumper.
 ///
 /// # Errors
-/// The runtime's structures cannot be read or cannot be true, or the sink fails. What is merely
-/// missing is a gap of the summary.
+/// The runtime's structures cannot be read or cannot be true, their layouts are out of a table that
+/// does not fit, or the sink fails. What is merely missing is a gap of the summary.
 pub fn dump(
     world: &World<'_>,
     fidelity: Fidelity,
     sink: &mut dyn Sink,
 ) -> Result<Summary, WalkError> {
+    check_layouts(world, true)?;
     let mut summary = Summary::default();
     let heap = world.global("runtime.mheap_")?;
     let sweepgen = world.structs.place("runtime.mheap", "sweepgen")?;

@@ -62,6 +62,22 @@ pub enum WalkError {
         /// What should be there.
         expected: &'static str,
     },
+    /// The layouts are out of a table, and the program's memory contradicts them.
+    #[error(
+        "the program says that it is of {version} and has no DWARF, but the layouts that goheap \
+         knows of go{release} do not fit its memory ({what} at {at}): give the file from before strip \
+         with --exe PATH"
+    )]
+    OtherLayout {
+        /// What the program says.
+        version: String,
+        /// The release whose layouts were tried last.
+        release: String,
+        /// What does not fit.
+        what: String,
+        /// Where.
+        at: Addr,
+    },
     /// Whoever takes the records could not go on.
     #[error("cannot write the dump: {0}")]
     Sink(#[from] std::io::Error),
@@ -79,6 +95,7 @@ impl WalkError {
             WalkError::Layout(_)
             | WalkError::NoSymbol(_)
             | WalkError::NotBorneOut { .. }
+            | WalkError::OtherLayout { .. }
             | WalkError::Version(_)
             | WalkError::Sink(_) => false,
         }

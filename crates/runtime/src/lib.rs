@@ -90,6 +90,7 @@ mod frame_walk;
 mod gap;
 mod globals;
 mod goroutines;
+mod layout_check;
 mod mask;
 mod memstats;
 mod module;

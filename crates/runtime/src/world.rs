@@ -5,6 +5,7 @@ use goheap_memory::{Addr, DataModel, Memory, PageCache, Target};
 
 use crate::borne_out;
 use crate::error::Doing;
+use crate::layout_check::{blame_table, check_layouts};
 use crate::{Module, WalkError};
 
 /// The most that is believed of a length or a count in the target's memory. Real programs stay
@@ -62,11 +63,31 @@ pub struct World<'t> {
 }
 
 impl<'t> World<'t> {
-    /// Finds the runtime in `target`.
+    /// Finds the runtime in `target`. Where the program's layouts are out of a table, the first one
+    /// is taken that the memory of `target` bears out, which may be running.
     ///
     /// # Errors
-    /// It is no Go program that `program` describes, or one of a version that is not known.
+    /// It is no Go program that `program` describes, or one of a version that is not known; no table
+    /// fits.
     pub fn open<P: Program>(
+        target: &'t dyn Target,
+        program: &'t P,
+    ) -> Result<World<'t>, WalkError> {
+        // What a running program is changing just then may not fit for once.
+        const LOOKS: u32 = 3;
+        let mut looks = 0;
+        loop {
+            let opened = World::open_once(target, program);
+            looks += 1;
+            match opened {
+                Err(_) if program.table().is_some() && looks < LOOKS => {}
+                Err(_) if program.try_next_table() => looks = 0,
+                opened => return opened,
+            }
+        }
+    }
+
+    fn open_once<P: Program>(
         target: &'t dyn Target,
         program: &'t P,
     ) -> Result<World<'t>, WalkError> {
@@ -90,7 +111,8 @@ impl<'t> World<'t> {
             features,
             modules: Vec::new(),
         };
-        world.modules = Module::read_all(&world)?;
+        world.modules = Module::read_all(&world).map_err(|error| blame_table(&world, error))?;
+        check_layouts(&world, false)?;
         if let Some(told) = program.inferred() {
             borne_out::check(&world, told)?;
         }

@@ -155,7 +155,7 @@ pub fn build_for(
 }
 
 /// The `go` command of a toolchain, in an environment that lets it be no other one.
-pub(crate) fn go(goroot: &Path) -> Command {
+pub fn go(goroot: &Path) -> Command {
     let mut go = Command::new(goroot.join("bin/go"));
     go.env_remove("GOROOT")
         .env("GOTOOLCHAIN", "local")
@@ -171,7 +171,8 @@ pub(crate) fn go(goroot: &Path) -> Command {
     go
 }
 
-fn programs() -> PathBuf {
+/// Where the sources of the test kit's programs are, a folder for each.
+pub fn programs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("programs")
 }
 

