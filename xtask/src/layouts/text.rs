@@ -41,17 +41,35 @@ pub(super) fn write(all: &All, releases: &[Release]) -> Result<String> {
         let _ = writeln!(text, "arches {name} {}", machines.join(" "));
     }
     text.push('\n');
-    for release in releases {
+    let measured = |index: usize, experiment| -> Vec<&'static str> {
+        let key = |machine| Key {
+            release: index,
+            machine,
+            experiment,
+        };
+        let machines = MACHINES.iter().copied();
+        machines
+            .filter(|machine| all.contains_key(&key(*machine)))
+            .collect()
+    };
+    for (index, release) in releases.iter().enumerate() {
         let (first, last) = patches(release);
         let number = release.number;
-        let _ = writeln!(
-            text,
-            "release {number} patches {first}-{last} by {}",
-            source(number)
-        );
+        let machines = measured(index, None);
+        if !machines.is_empty() {
+            let _ = writeln!(
+                text,
+                "release {number} patches {first}-{last} on {} by {}",
+                grouped(&machines).join(" "),
+                source(number)
+            );
+        }
     }
     text.push('\n');
-    for release in releases {
+    for (index, release) in releases.iter().enumerate() {
+        if measured(index, None).is_empty() {
+            continue;
+        }
         let own: Vec<&str> = release.experiments.iter().map(|(name, _)| *name).collect();
         let same = harmless(release.number, &own)?;
         wrapped(
@@ -60,13 +78,16 @@ pub(super) fn write(all: &All, releases: &[Release]) -> Result<String> {
             " ",
             &same,
         );
-        for (name, machines) in release.experiments {
-            let _ = writeln!(
-                text,
-                "experiments {} own {name} on {}",
-                release.number,
-                machines.join(" ")
-            );
+        for (name, _) in release.experiments {
+            let machines = measured(index, Some(*name));
+            if !machines.is_empty() {
+                let number = release.number;
+                let _ = writeln!(
+                    text,
+                    "experiments {number} own {name} on {}",
+                    machines.join(" ")
+                );
+            }
         }
     }
     let names: BTreeSet<&String> = all.values().flat_map(BTreeMap::keys).collect();

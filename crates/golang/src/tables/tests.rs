@@ -4,9 +4,9 @@ use crate::{Layouts, Structs};
 const TEXT: &str = "\
 # A comment.
 arches 64-bit amd64 arm64
-release 1.19.8 patches 8-8 by a toolchain
-release 1.24.3 patches 3-3 by a toolchain
-release 1.24.11 patches 11-13 by a toolchain
+release 1.19.8 patches 8-8 on 64-bit 386 by a toolchain
+release 1.24.3 patches 3-3 on 64-bit by a toolchain
+release 1.24.11 patches 11-13 on 64-bit by a toolchain
 experiments 1.24.11 same jsonv2
 experiments 1.24.11 own staticlockranking on amd64
 type runtime.m in runtime/runtime2.go
@@ -118,6 +118,7 @@ fn what_is_not_known_is_refused_by_name() {
         ("go1.20.14", "amd64", "build without -ldflags=-w"),
         ("go1.18", "amd64", "--exe PATH"),
         ("go1.24.3", "mips", "no layouts of go1.24.3 for mips"),
+        ("go1.24.3", "386", "no layouts of go1.24.3 for 386"),
         ("devel go1.24-abcdef", "amd64", "is no release of Go"),
     ] {
         let error = candidates(version, goarch).unwrap_err().to_string();
@@ -141,6 +142,7 @@ fn damaged_text_is_an_error_with_its_line() {
         ("1.24.11+static", "1.24.12+static"),
         ("type runtime.m", "tape runtime.m"),
         ("patches 11-13", "patches 11"),
+        ("11-13 on 64", "11-13 by 64"),
         ("same jsonv2", "like jsonv2"),
     ] {
         let damaged = TEXT.replace(from, to);

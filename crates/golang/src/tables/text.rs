@@ -2,8 +2,8 @@
 //!
 //! Lines, in this order:
 //! - `arches NAME GOARCH...`: a name for machines that have the same layouts.
-//! - `release VERSION patches FIRST-LAST by SOURCE`: a release that was looked at, and the patch
-//!   releases that are known to have its layouts. Oldest first.
+//! - `release VERSION patches FIRST-LAST on ARCHES by SOURCE`: a release that was looked at, the patch
+//!   releases that are known to have its layouts, and the machines. Oldest first.
 //! - `experiments VERSION same NAME...`: experiments that change no layout in this release;
 //!   `experiments VERSION own NAME on GOARCH...`: one that does, and the machines that have rows for
 //!   it.
@@ -36,6 +36,8 @@ struct Release {
     minor: u32,
     /// Patch releases that are known to have its layouts.
     patches: (u32, u32),
+    /// Machines that it was looked at on (GOARCH).
+    machines: Vec<String>,
     same: Vec<String>,
     /// Experiments with rows of their own, and the machines that have them.
     own: Vec<(String, Vec<String>)>,
@@ -75,10 +77,11 @@ impl Tables {
                     let name = words.next().ok_or(damaged("no name"))?;
                     tables.groups.insert(name, words.collect());
                 }
-                "release" => tables.releases.push(
-                    release(rest)
-                        .ok_or(damaged("not release VERSION patches FIRST-LAST by SOURCE"))?,
-                ),
+                "release" => {
+                    let what = "not release VERSION patches FIRST-LAST on ARCHES by SOURCE";
+                    let release = tables.release(rest).ok_or(damaged(what))?;
+                    tables.releases.push(release);
+                }
                 "experiments" => {
                     let mut words = rest.split(' ');
                     let name = words.next().unwrap_or_default();
@@ -102,13 +105,7 @@ impl Tables {
                     });
                     arches.clear();
                 }
-                "on" => {
-                    let each = rest.split(' ').map(|name| match tables.groups.get(name) {
-                        Some(group) => group.clone(),
-                        None => vec![name.to_owned()],
-                    });
-                    arches = each.flatten().collect();
-                }
+                "on" => arches = tables.machines(rest.split(' ')),
                 since => {
                     let (name, experiment) = match since.split_once('+') {
                         Some((name, experiment)) => (name, Some(experiment.to_owned())),
@@ -132,6 +129,35 @@ impl Tables {
             }
         }
         Ok(tables)
+    }
+
+    /// `1.24.11 patches 6-11 on 64-bit by ...`
+    fn release(&self, text: &str) -> Option<Release> {
+        let mut words = text.split(' ');
+        let name = words.next()?;
+        let minor = name.split('.').nth(1)?.parse().ok()?;
+        let patches = match (words.next()?, words.next()?.split_once('-')?) {
+            ("patches", (first, last)) => (first.parse().ok()?, last.parse().ok()?),
+            _ => return None,
+        };
+        (words.next()? == "on").then_some(())?;
+        Some(Release {
+            name: name.to_owned(),
+            minor,
+            patches,
+            machines: self.machines(words.take_while(|word| *word != "by")),
+            same: Vec::new(),
+            own: Vec::new(),
+        })
+    }
+
+    /// Machines by their names, or by that of a group.
+    fn machines<'n>(&self, names: impl Iterator<Item = &'n str>) -> Vec<String> {
+        let each = names.map(|name| match self.groups.get(name) {
+            Some(group) => group.clone(),
+            None => vec![name.to_owned()],
+        });
+        each.flatten().collect()
     }
 
     /// See [`LayoutTable::candidates`].
@@ -159,7 +185,8 @@ impl Tables {
                 false => TableError::Unknown { version, known },
             });
         }
-        if !self.groups.values().flatten().any(|known| known == goarch) {
+        releases.retain(|(_, release)| release.machines.iter().any(|known| known == goarch));
+        if releases.is_empty() {
             return Err(TableError::Machine {
                 version: text,
                 goarch: goarch.to_owned(),
@@ -275,24 +302,6 @@ fn joined(text: &str) -> Vec<(usize, String)> {
         }
     }
     joined
-}
-
-/// `1.24.11 patches 6-11 by ...`
-fn release(text: &str) -> Option<Release> {
-    let mut words = text.split(' ');
-    let name = words.next()?;
-    let minor = name.split('.').nth(1)?.parse().ok()?;
-    let patches = match (words.next()?, words.next()?.split_once('-')?) {
-        ("patches", (first, last)) => (first.parse().ok()?, last.parse().ok()?),
-        _ => return None,
-    };
-    Some(Release {
-        name: name.to_owned(),
-        minor,
-        patches,
-        same: Vec::new(),
-        own: Vec::new(),
-    })
 }
 
 /// `SIZE; FIELD OFFSET TYPE; ...`
