@@ -90,6 +90,10 @@ fn tables_say_what_dwarf_says() {
     }
 }
 
+/// What the linker describes only where reflection gets at it, so that the program that tables are
+/// made from has not got it. Nothing but the analysis of `sync.Map` asks for it.
+const LACKING: &str = "internal/sync.entry[interface {},interface {}]";
+
 /// What a program links is in its DWARF; what it does not may be left out. So what another program has
 /// and the tables have not would be missing from them.
 #[test]
@@ -108,6 +112,9 @@ fn tables_have_what_a_large_program_has() {
             .remove(0);
         let found = answers(&table, |_| Vec::new());
         for (what, expected) in answers(&own, |_| Vec::new()) {
+            if what.starts_with(LACKING) {
+                continue;
+            }
             assert_eq!(found.get(&what), Some(&expected), "go{number}: {what}");
         }
     }
