@@ -184,12 +184,14 @@ mod linux {
 #[cfg(not(target_os = "linux"))]
 mod other {
     use std::convert::Infallible;
+    use std::ops::Range;
     use std::path::PathBuf;
-    use std::time::Duration;
 
     use goheap_memory::{Addr, Fault, Machine, MappedObject, Mapping, Memory, Target, Thread};
     use goheap_process::Mapped;
 
+    use crate::args::HowArgs;
+    use crate::capture::Scratch;
     use crate::error::CommandError;
 
     /// There is none.
@@ -199,18 +201,25 @@ mod other {
     pub(crate) struct Stopped(Infallible);
 
     /// There is none.
+    pub(crate) struct Snapshot(Infallible);
+
+    /// There is none.
     pub(crate) struct LiveMemory(Infallible);
 
-    impl Stopped {
-        pub(crate) fn tries(&self) -> u32 {
+    /// What a snapshot would ask about the program.
+    pub(crate) trait Watch {
+        fn is_quiet(&mut self, memory: &LiveMemory) -> bool;
+
+        fn suits(&mut self, stopped: &Stopped) -> bool;
+    }
+
+    impl Snapshot {
+        pub(crate) fn is_lost(&self) -> bool {
             match self.0 {}
         }
 
-        pub(crate) fn stopped_before(&self) -> Duration {
-            match self.0 {}
-        }
-
-        pub(crate) fn resume(self) -> Duration {
+        /// What it cost.
+        pub(crate) fn standstill(self) -> crate::standstill::Standstill {
             match self.0 {}
         }
     }
@@ -224,7 +233,7 @@ mod other {
             match self.0 {}
         }
 
-        pub(crate) fn map_object(&self, _: &MappedObject) -> Option<Mapped> {
+        pub(crate) fn map_object(&self, _object: &MappedObject) -> Option<Mapped> {
             match self.0 {}
         }
 
@@ -236,11 +245,13 @@ mod other {
             match self.0 {}
         }
 
-        pub(crate) fn stop_when(
+        pub(crate) fn snapshot(
             &self,
-            _tries: u32,
-            _suits: &mut dyn FnMut(&Stopped) -> bool,
-        ) -> Result<Stopped, CommandError> {
+            _how: &HowArgs,
+            _scratch: Scratch<'_>,
+            _sites: Vec<Range<Addr>>,
+            _watch: &mut dyn Watch,
+        ) -> Result<Snapshot, CommandError> {
             match self.0 {}
         }
 
@@ -286,6 +297,13 @@ mod other {
     }
     impl_never!(Live);
     impl_never!(Stopped);
+    impl_never!(Snapshot);
+
+    impl Memory for LiveMemory {
+        fn read(&self, _: Addr, _: &mut [u8]) -> Result<(), Fault> {
+            match self.0 {}
+        }
+    }
 
     pub(crate) fn monotonic_ns() -> Option<u64> {
         None

@@ -44,7 +44,14 @@ pub(crate) struct PassedOver {
 }
 
 impl Standstill {
+    /// What a snapshot cost; here there is none.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn of(snapshot: Snapshot) -> Standstill {
+        snapshot.standstill()
+    }
+
     /// What a snapshot cost. It is over then.
+    #[cfg(target_os = "linux")]
     pub(crate) fn of(snapshot: Snapshot) -> Standstill {
         let taken = snapshot.taken().clone();
         let (taken, left) = match snapshot.end() {
