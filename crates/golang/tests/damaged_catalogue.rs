@@ -76,10 +76,10 @@ fn catalogue(bytes: &[u8], version: &str) -> Option<Catalogue> {
             entries.map(FileAddr::new).collect()
         })
         .unwrap_or_default();
-    let debug = Debug {
-        info: program.dwarf().debug_info(&functions),
+    let debug = program.dwarf().map(|dwarf| Debug {
+        info: dwarf.debug_info(&functions),
         bias: 0,
-    };
+    });
     let model = DataModel::LITTLE64;
     build(Sources {
         memory: &ProgramImage::new(&executable, 0, model),
@@ -88,7 +88,7 @@ fn catalogue(bytes: &[u8], version: &str) -> Option<Catalogue> {
         features: &features,
         variables,
         met: Vec::new(),
-        debug: Some(debug),
+        debug,
     })
     .ok()
 }

@@ -184,7 +184,7 @@ fn history<'a>(
     let mut rows: Vec<Row<'a>> = Vec::new();
     // The latest of each, and of no experiment.
     let mut latest: BTreeMap<Option<&str>, Option<&Layout>> = BTreeMap::new();
-    for release in 0..releases.len() {
+    for (release, looked_at) in releases.iter().enumerate() {
         let layout = |experiment| {
             let key = Key {
                 release,
@@ -200,7 +200,7 @@ fn history<'a>(
             rows.push((release, None, plain));
             latest.insert(None, plain);
         }
-        for (experiment, _) in releases[release].experiments {
+        for (experiment, _) in looked_at.experiments {
             let Some(own) = layout(Some(experiment)) else {
                 continue;
             };
