@@ -32,6 +32,7 @@ const NEEDED: &[(&str, &[&str])] = &[
             "atomicstatus.value",
             "goid",
             "sched.g",
+            "sched.lr",
             "runningCleanups",
             "runningCleanups.u.value",
             "xRegs",

@@ -83,12 +83,12 @@ fn linked_for(file: &[u8]) -> Option<u64> {
     first.filter(|_| number(file, 16, 2) == Some(ET_DYN))
 }
 
-/// A loadable segment: where it was linked for, and its bytes in the file and in memory.
+/// A loadable segment: where it was linked for, and, of code and of what is written to, its bytes in the
+/// file and in memory. (What is only read has the names of the file's sections as well.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Segment {
     address: u64,
-    file_size: u64,
-    memory_size: u64,
+    sizes: Option<(u64, u64)>,
 }
 
 /// The loadable segments of a program.
@@ -101,6 +101,7 @@ pub(crate) fn segments_of(program: &Program) -> Result<Vec<Segment>> {
 /// The loadable segments of an executable. The offsets are those of elf.h: Elf64_Ehdr and Elf64_Phdr.
 fn segments(file: &[u8]) -> Option<Vec<Segment>> {
     const PT_LOAD: u64 = 1;
+    const PF_R: u64 = 4;
     let headers = usize::try_from(number(file, 32, 8)?).ok()?;
     let size = usize::try_from(number(file, 54, 2)?).ok()?;
     let count = usize::try_from(number(file, 56, 2)?).ok()?;
@@ -108,10 +109,11 @@ fn segments(file: &[u8]) -> Option<Vec<Segment>> {
     let loaded = all.filter(|at| number(file, *at, 4) == Some(PT_LOAD));
     loaded
         .map(|at| {
+            let sizes = (number(file, at + 32, 8)?, number(file, at + 40, 8)?);
+            let is_read_only = number(file, at + 4, 4)? == PF_R;
             Some(Segment {
                 address: number(file, at + 16, 8)?,
-                file_size: number(file, at + 32, 8)?,
-                memory_size: number(file, at + 40, 8)?,
+                sizes: (!is_read_only).then_some(sizes),
             })
         })
         .collect()
