@@ -166,7 +166,8 @@ fn threads(world: &World<'_>) -> Result<(), Misfit> {
 }
 
 /// Each P has its number (runtime/proc.go: `procresize`), and in its mcache spans of each class, or
-/// none (runtime/mcache.go: `allocmcache`, `refill`).
+/// the one that stands for none: of a world that the runtime has stopped all may be that
+/// (runtime/mcache.go: `allocmcache`, `refill`, `releaseAll`).
 fn processors(world: &World<'_>) -> Result<(), Misfit> {
     const ALLP: &str = "runtime.allp";
     let (list, count) = world.slice(world.global(ALLP)?, ALLP)?;
@@ -177,6 +178,7 @@ fn processors(world: &World<'_>) -> Result<(), Misfit> {
     let (id, cache) = (p("id")?, p("mcache")?);
     let classes = world.structs.elements("runtime.mcache", "alloc")?;
     let class = world.structs.place("runtime.mspan", "spanclass")?;
+    let empty = world.program.address("runtime.emptymspan");
     let (mut spans, mut wrong) = (0_u64, None);
     for index in 0..count {
         let at = world.ptr(list.offset(index * world.model.word_size()), ALLP)?;
@@ -193,10 +195,10 @@ fn processors(world: &World<'_>) -> Result<(), Misfit> {
         for number in 0..classes_of.min(limit::SPAN_CLASSES) {
             let slot = cache.offset(classes.offset + number * classes.stride);
             let span = world.ptr(slot, "mcache.alloc")?;
-            // That of no span, of class 0, stands everywhere at first.
-            match world.field(span, class, "mspan.spanclass")? {
-                0 => {}
-                found if found == number => spans += 1,
+            match (empty, world.field(span, class, "mspan.spanclass")?) {
+                (Some(empty), 0) if span == empty => spans += 1,
+                (None, 0) => {}
+                (_, found) if found == number => spans += 1,
                 _ => wrong = Some(slot),
             }
         }

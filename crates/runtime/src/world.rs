@@ -76,12 +76,21 @@ impl<'t> World<'t> {
         // What a running program is changing just then may not fit for once.
         const LOOKS: u32 = 3;
         let mut looks = 0;
+        // If no table fits, what is wrong with the nearest one says most.
+        let mut nearest = None;
         loop {
             let opened = World::open_once(target, program);
             looks += 1;
             match opened {
                 Err(_) if program.table().is_some() && looks < LOOKS => {}
-                Err(_) if program.try_next_table() => looks = 0,
+                Err(error) => {
+                    let error = nearest.take().unwrap_or(error);
+                    if !program.try_next_table() {
+                        return Err(error);
+                    }
+                    nearest = Some(error);
+                    looks = 0;
+                }
                 opened => return opened,
             }
         }
