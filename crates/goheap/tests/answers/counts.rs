@@ -4,7 +4,26 @@ use goheap_analysis::{Dump, NoWatch, OpenOptions};
 use goheap_testkit::BuildOptions;
 use goheap_testkit::truth::Honest;
 
+/// How often a program is started at most: between its counting and its dump the runtime may allocate
+/// something for itself, on a busy machine. What is asserted of the dump alone holds each time.
+const STARTS: usize = 3;
+
+/// Objects and bytes.
+type Counts = (u64, u64);
+
 pub(crate) fn check(version: &str, _: &str) {
+    let mut differed = Vec::new();
+    while differed.len() < STARTS {
+        match counted(version) {
+            (by_dump, by_program) if by_dump == by_program => return,
+            both => differed.push(both),
+        }
+    }
+    panic!("Go {version}, by the dump and by the program: {differed:?}");
+}
+
+/// What a dump's statistics count, and what its program did just before.
+fn counted(version: &str) -> (Counts, Counts) {
     let environment = [("TRUTH_COLLECT", "yes")];
     let mut honest =
         Honest::start_in(version, &BuildOptions::default(), &environment).expect("a program");
@@ -34,7 +53,6 @@ pub(crate) fn check(version: &str, _: &str) {
         "objects and bytes by the dump's statistics; {} phantoms; by the program {objects} and {bytes}",
         dump.phantoms()
     );
-    assert_eq!((stats.heap_objects, stats.heap_alloc), (objects, bytes));
     let phantoms_since_22 = !version.starts_with("1.19") && !version.starts_with("1.21");
     assert_eq!(
         dump.phantoms() > 0,
@@ -42,6 +60,7 @@ pub(crate) fn check(version: &str, _: &str) {
         "{}",
         dump.phantoms()
     );
+    ((stats.heap_objects, stats.heap_alloc), (objects, bytes))
 }
 
 crate::for_every_version!(crate::counts::check, every: [are_those_of_memstats], whole: []);
