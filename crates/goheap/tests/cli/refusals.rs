@@ -88,14 +88,15 @@ fn not_go() {
 }
 
 #[test]
-fn stripped_go() {
+fn stripped_go_that_is_not_optimised() {
     let options = BuildOptions {
+        gcflags: Some("-N -l"),
         ldflags: Some("-s -w"),
         ..BuildOptions::default()
     };
     let program = build(GO, "linked", &options).unwrap();
     let running = Obedient::start(&program, &["1000"]).unwrap();
-    dump(&running.pid().to_string()).refused(&["linked", "no symbol table", "-ldflags", "--exe"]);
+    dump(&running.pid().to_string()).refused(&["linked", "cannot be told", "--exe"]);
 }
 
 #[test]
@@ -123,7 +124,9 @@ fn thirty_two_bits() {
     let source = "package main\nimport \"time\"\nfunc main() { time.Sleep(time.Hour) }\n";
     let program = go_program_for("386", &folder, "small", source);
     let running = Ends::start(&mut Command::new(&program));
-    dump(&running.pid()).refused(&[&running.pid(), "small", "32-bit"]);
+    let pid = running.pid();
+    goheap(["info", &pid, "--method", "fork"]).refused(&[&pid, "small", "32-bit"]);
+    goheap(["info", &pid]).done();
 }
 
 #[test]
@@ -201,7 +204,13 @@ fn cores_that_are_none() {
     let mut bits32 = head.to_vec();
     bits32[4] = 1;
     let core = file(&folder, "core32", &bits32);
-    dump(core.to_str().unwrap()).refused(&["core32: ", "32-bit"]);
+    dump(core.to_str().unwrap()).refused(&["core32: ", "cut off"]);
+    // Long enough for the ELF header, and of a SPARC.
+    let mut sparc = head.to_vec();
+    sparc[18] = 43;
+    sparc.resize(64, 0);
+    let core = file(&folder, "sparc", &sparc);
+    dump(core.to_str().unwrap()).refused(&["sparc: ", "sparc64", "does not know"]);
     let program = Path::new(env!("CARGO_BIN_EXE_goheap")).to_str().unwrap();
     dump(program).refused(&["executable, not a core"]);
     dump(recorded().to_str().unwrap()).refused(&["dump already"]);
