@@ -357,7 +357,10 @@ impl Process {
             return Err(ProcessError::Gone { pid });
         }
         if self.identity.is_some() && identity(pid) != self.identity {
-            return Err(ProcessError::Changed { pid });
+            return Err(match is_ending(pid) {
+                true => ProcessError::Gone { pid },
+                false => ProcessError::Changed { pid },
+            });
         }
         Ok(())
     }
@@ -459,6 +462,13 @@ pub(crate) fn status_of(pid: u32) -> Result<Status, ProcessError> {
 fn identity(pid: u32) -> Option<(u64, u64)> {
     let metadata = fs::metadata(proc::path(pid, "exe")).ok()?;
     Some((metadata.dev(), metadata.ino()))
+}
+
+/// Whether a process that had an executable has none any more: its memory was given up, and soon it is
+/// not there at all (fs/proc/base.c: `proc_exe_link`).
+fn is_ending(pid: u32) -> bool {
+    fs::read_link(proc::path(pid, "exe"))
+        .is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// Reads a file below /proc/PID that only those may read who may trace the process.

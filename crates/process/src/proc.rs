@@ -20,6 +20,14 @@ pub(crate) fn means_gone(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH)
 }
 
+/// What an error about `path`, below /proc/`pid`, is.
+pub(crate) fn failed(pid: u32, path: PathBuf, source: io::Error) -> ProcessError {
+    match means_gone(&source) {
+        true => ProcessError::Gone { pid },
+        false => ProcessError::Proc { path, source },
+    }
+}
+
 /// Whether an error below /proc/PID means that this process may not look.
 pub(crate) fn means_denied(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied
@@ -129,13 +137,7 @@ fn flags_and_start(stat: &[u8]) -> (u64, u64) {
 /// One reading may miss threads while others end; see `stop`, which reads until nothing is new.
 pub(crate) fn tids(pid: u32) -> Result<Vec<u32>, ProcessError> {
     let directory = path(pid, "task");
-    let failed = |source: io::Error| match means_gone(&source) {
-        true => ProcessError::Gone { pid },
-        false => ProcessError::Proc {
-            path: directory.clone(),
-            source,
-        },
-    };
+    let failed = |source| failed(pid, directory.clone(), source);
     let mut tids = Vec::new();
     for entry in fs::read_dir(&directory).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();

@@ -264,6 +264,8 @@ pub(crate) fn take(
             Err(Failed::Error(error)) => return Err(error),
         }
     }
+    // If it is ending, that is what is in the way.
+    process.check_same()?;
     Err(ProcessError::NoMethod {
         pid: process.pid(),
         name: process.name().to_owned(),

@@ -181,10 +181,7 @@ fn stop_and_copy(
     tracked: &mut Tracked<'_>,
 ) -> Result<Pause, Failed> {
     let pid = process.pid();
-    let failed = |source| ProcessError::Proc {
-        path: proc::path(pid, "pagemap"),
-        source,
-    };
+    let failed = |source| proc::failed(pid, proc::path(pid, "pagemap"), source);
     let parts = last::parts(tracked.image());
     let next = AtomicUsize::new(0);
     let memory = tracked.memory().clone();

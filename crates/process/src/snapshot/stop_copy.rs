@@ -6,7 +6,7 @@ use super::image::Image;
 use super::imaged::{Imaged, is_copied, pages_of};
 use super::{Contents, Failed, Method, Snapshot, SnapshotOptions, Taken, Watch, room};
 use crate::pages::Pagemap;
-use crate::{Process, ProcessError};
+use crate::{Process, ProcessError, proc};
 
 /// Takes a snapshot in this way.
 pub(super) fn take(
@@ -17,10 +17,7 @@ pub(super) fn take(
     let pid = process.pid();
     room::check(process, &options.directory, options.beside)?;
     let mut image = Image::new(super::unnamed(process, options)?);
-    let failed = |source| ProcessError::Proc {
-        path: crate::proc::path(pid, "pagemap"),
-        source,
-    };
+    let failed = |source| proc::failed(pid, proc::path(pid, "pagemap"), source);
     let mut pagemap = Pagemap::open(pid).map_err(failed)?;
     let mut stopped = super::stop(process, options, None, watch)?;
     let areas = process.read_areas()?;

@@ -54,10 +54,7 @@ impl<'p> Tracked<'p> {
         file: File,
     ) -> Result<Tracked<'p>, Failed> {
         let pid = process.pid();
-        let failed = |name: &str, source| ProcessError::Proc {
-            path: proc::path(pid, name),
-            source,
-        };
+        let failed = |name: &str, source| proc::failed(pid, proc::path(pid, name), source);
         let mut pagemap = Pagemap::open(pid).map_err(|source| failed("pagemap", source))?;
         userfault::is_supported(&mut pagemap).map_err(Failed::NotOpen)?;
         let maps = Maps::open(pid).map_err(|source| failed("maps", source))?;
@@ -107,10 +104,8 @@ impl<'p> Tracked<'p> {
     /// It has ended, or runs another program.
     pub(super) fn areas(&mut self) -> Result<Vec<Area>, ProcessError> {
         let pid = self.process.pid();
-        let areas = self.maps.read().map_err(|source| ProcessError::Proc {
-            path: proc::path(pid, "maps"),
-            source,
-        })?;
+        let failed = |source| proc::failed(pid, proc::path(pid, "maps"), source);
+        let areas = self.maps.read().map_err(failed)?;
         match areas.is_empty() {
             false => Ok(areas),
             true => Err(self
