@@ -46,6 +46,9 @@ pub(crate) struct Args {
     /// Another tool's command line, its words separated by spaces; {pid} and {out} stand in it
     #[arg(long, value_name = "COMMAND")]
     other: Option<String>,
+    /// Let goheap write its dumps to /dev/null: what the disk is slow at is left out
+    #[arg(long)]
+    null: bool,
     /// A goheap that is built already
     #[arg(long)]
     goheap: Option<PathBuf>,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use goheap_testkit::blow::{Blow, Victim};
+use goheap_testkit::blow::{Blow, Counted, Victim};
 use goheap_testkit::kills::{Loaded, Points, Sweep};
 
 use crate::repository::build_goheap;
@@ -30,6 +30,9 @@ pub(crate) struct Args {
     /// Begin at the Nth system call
     #[arg(long, value_name = "N", default_value_t = 1)]
     first: u64,
+    /// Count a row of calls that change nothing outside goheap once
+    #[arg(long)]
+    rows: bool,
     /// Print each point
     #[arg(long)]
     verbose: bool,
@@ -68,6 +71,10 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
                 methods: &methods,
                 victim,
                 blow,
+                counted: match args.rows {
+                    true => Counted::Rows,
+                    false => Counted::Each,
+                },
                 points: Points::Each {
                     first: args.first,
                     stride: args.stride,

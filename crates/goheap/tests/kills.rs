@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use goheap_testkit::blow::{Blow, Victim, strike};
+use goheap_testkit::blow::{Blow, Counted, Victim, strike};
 use goheap_testkit::kills::{Loaded, Points, Sweep};
 
 /// The version of Go that builds the service.
@@ -19,7 +19,8 @@ fn sweep(method: &str, victim: Victim, blow: Blow, points: u64) {
     let pid = loaded.service.pid().to_string();
     let is_open = |method: &&str| {
         let arguments = ["info", &pid, "--method", method];
-        let whole = strike(goheap, &arguments, victim, u64::MAX, Blow::None).expect("a capture");
+        let (none, each) = (Blow::None, Counted::Each);
+        let whole = strike(goheap, &arguments, victim, u64::MAX, none, each).expect("a capture");
         let is_open = !whole.said.contains("cannot capture");
         if !is_open {
             eprintln!("skipped, for it is not open here: {}", whole.said);
@@ -41,6 +42,7 @@ fn sweep(method: &str, victim: Victim, blow: Blow, points: u64) {
         methods: &methods,
         victim,
         blow,
+        counted: Counted::Each,
         points: Points::Spread(points),
     };
     let report = sweep.run(&mut loaded, &mut |_, _| {}).expect("a sweep");

@@ -3,7 +3,8 @@
 //! This is what strace's injection does, for one process of two: calls are counted of one of them
 //! alone, and the blow falls before the kernel begins the call. Whoever waits by asking again and again
 //! makes the more calls the busier the machine is, and no two of them differ: a question that is repeated
-//! with nothing but such questions in between counts once.
+//! with nothing but such questions in between counts once. A sweep may also take a row of calls that
+//! change nothing outside goheap as one ([`Counted::Rows`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -36,6 +37,25 @@ const WAITS: [i64; 6] = [
     libc::SYS_poll,
     libc::SYS_ppoll,
 ];
+
+/// Calls that change nothing outside goheap: reads of memory, at a place of a file and of a process,
+/// writes of copied pages at theirs, and waiting for another of its threads.
+const ALONE: [i64; 4] = [
+    libc::SYS_pread64,
+    libc::SYS_process_vm_readv,
+    libc::SYS_pwrite64,
+    libc::SYS_futex,
+];
+
+/// Which calls are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// Each one.
+    Each,
+    /// Of those that change nothing outside goheap, made by one thread in a row, the first alone: between
+    /// them nothing is otherwise than before the first.
+    Rows,
+}
 
 /// Who is struck.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +100,7 @@ pub fn strike(
     victim: Victim,
     at: u64,
     blow: Blow,
+    counted: Counted,
 ) -> Result<Struck> {
     // It stops itself, so that nothing is missed.
     let mut child = Command::new("sh")
@@ -101,6 +122,8 @@ pub fn strike(
         victim,
         at,
         blow,
+        counted,
+        last: BTreeMap::new(),
         tracees: BTreeMap::from([(main, Victim::Goheap)]),
         runs_goheap: false,
         calls: 0,
@@ -136,6 +159,9 @@ struct Run {
     victim: Victim,
     at: u64,
     blow: Blow,
+    counted: Counted,
+    /// The call that each thread made last.
+    last: BTreeMap<Pid, i64>,
     /// Who is traced, and of whom it is a thread.
     tracees: BTreeMap<Pid, Victim>,
     /// Whether the shell is over.
@@ -257,6 +283,12 @@ impl Run {
         false
     }
 
+    /// Whether a call is not the first of its row.
+    fn is_in_a_row(&mut self, pid: Pid, number: i64) -> bool {
+        let before = self.last.insert(pid, number);
+        self.counted == Counted::Rows && before == Some(number) && ALONE.contains(&number)
+    }
+
     fn at_call(&mut self, pid: Pid, role: Victim) -> nix::Result<()> {
         let registers = ptrace::getregs(pid)?;
         // What the kernel puts there before a call (arch/x86/entry); nothing that is called here fails
@@ -265,7 +297,8 @@ impl Run {
         if !self.runs_goheap || role != self.victim || !is_entry || self.hit.is_some() {
             return self.run_on(pid, role, None);
         }
-        if self.is_asked_again(pid, &registers) {
+        let asked_again = self.is_asked_again(pid, &registers);
+        if asked_again || self.is_in_a_row(pid, registers.orig_rax.cast_signed()) {
             return self.run_on(pid, role, None);
         }
         self.calls += 1;

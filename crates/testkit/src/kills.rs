@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::blow::{Blow, Struck, Victim, strike};
+use crate::blow::{Blow, Counted, Struck, Victim, strike};
 use crate::service::{Load, Service};
 use crate::traces::{Allowed, Untouched};
 use crate::{Error, Result};
@@ -31,7 +31,9 @@ pub struct Sweep<'a> {
     pub victim: Victim,
     /// How.
     pub blow: Blow,
-    /// Which calls are struck.
+    /// Which calls are counted.
+    pub counted: Counted,
+    /// Which of those are struck.
     pub points: Points,
 }
 
@@ -239,7 +241,7 @@ impl Sweep<'_> {
             "--method",
             method,
         ];
-        strike(self.goheap, &arguments, self.victim, at, blow)
+        strike(self.goheap, &arguments, self.victim, at, blow, self.counted)
     }
 }
 

@@ -137,7 +137,10 @@ impl<'a> Bench<'a> {
             Way::Goheap(method) => {
                 let mut dump = Command::new(self.goheap);
                 dump.args(["dump", &pid.to_string(), "--json", "--method", method, "-o"]);
-                dump.arg(self.path("goheap"));
+                match self.args.null {
+                    true => dump.arg("/dev/null").env("TMPDIR", self.folder),
+                    false => dump.arg(self.path("goheap")),
+                };
                 if method == "stop" {
                     // A heap of some GB takes longer than what is allowed by default.
                     dump.args(["--max-pause", "60s"]);
