@@ -116,3 +116,34 @@ fn the_supervisor_stopped_for_a_while() {
         4,
     );
 }
+
+/// Most of what a capture does are reads in a row, and only those are left out.
+#[test]
+fn a_row_of_reads_counts_once() {
+    let goheap = Path::new(env!("CARGO_BIN_EXE_goheap"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let loaded = Loaded::start(VERSION).expect("a service");
+    let pid = loaded.service.pid().to_string();
+    let output = folder.path().join("counted.heapdump");
+    let output = output.to_string_lossy();
+    let arguments = [
+        "dump",
+        &pid,
+        "--no-dwarf",
+        "-o",
+        &output,
+        "--method",
+        "stop",
+    ];
+    let calls = |victim, counted| {
+        let struck = strike(goheap, &arguments, victim, u64::MAX, Blow::Kill, counted);
+        let struck = struck.expect("a capture");
+        assert_eq!(struck.hit, None, "{}", struck.said);
+        struck.calls
+    };
+    let each = calls(Victim::Goheap, Counted::Each);
+    let rows = calls(Victim::Goheap, Counted::Rows);
+    assert!(rows < each / 2, "{rows} of {each}");
+    // More than the kinds of calls that there are.
+    assert!(rows > 100, "{rows} of {each}");
+}
