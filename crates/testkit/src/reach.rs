@@ -159,14 +159,33 @@ impl<'d> Graph<'d> {
     /// Marks from the roots whose name (see `root_name`) begins as told, at most
     /// so many objects, the near ones first.
     pub fn mark_from_named(&self, prefix: &str, limit: usize) -> Marks {
+        self.mark_by_name(
+            |name| {
+                let segment =
+                    prefix == "segment" && (name.starts_with("data ") || name.starts_with("bss "));
+                segment || name.starts_with(prefix)
+            },
+            limit,
+        )
+    }
+
+    /// Marks from all roots but the registers of goroutines that the runtime stopped while they ran.
+    /// They lie in a frame of `runtime.asyncPreempt`, which has no stack map: the runtime takes each for
+    /// a pointer, and one that the goroutine does not use has what was left there by another.
+    pub fn mark_but_preempted(&self) -> Marks {
+        self.mark_by_name(
+            |name| !name.starts_with("frame runtime.asyncPreempt at "),
+            usize::MAX,
+        )
+    }
+
+    fn mark_by_name(&self, wanted: impl Fn(&str) -> bool, limit: usize) -> Marks {
+        // The roots of a record follow each other, and share a name.
         let mut last = (u32::MAX, false);
         self.mark_from(
             |root| {
                 if last.0 != root.record {
-                    let name = self.root_name(root);
-                    let segment = prefix == "segment"
-                        && (name.starts_with("data ") || name.starts_with("bss "));
-                    last = (root.record, segment || name.starts_with(prefix));
+                    last = (root.record, wanted(&self.root_name(root)));
                 }
                 last.1
             },

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::capture::{Capture, capture};
 use crate::holders::{self, Build, Fate, List};
 use crate::quiescent::Quiescent;
-use crate::reach::Graph;
+use crate::reach::{Graph, Marks};
 use crate::second_reader;
 use crate::{Error, Program, Result, build, variant};
 
@@ -98,15 +98,21 @@ impl Standstill {
         })
     }
 
-    /// What becomes of each list in a capture with these options, and what leads to it.
+    /// What becomes of each list in a capture with these options, and what leads to it. The lists that
+    /// are held are sought by `mark`.
     ///
     /// # Errors
     /// No dump, or one that cannot be read.
-    pub fn fates(&self, goheap: &Path, options: &[&str]) -> Result<Vec<(&List, Fate, String)>> {
+    pub fn fates(
+        &self,
+        goheap: &Path,
+        options: &[&str],
+        mark: impl Fn(&Graph<'_>) -> Marks,
+    ) -> Result<Vec<(&List, Fate, String)>> {
         let capture = self.capture(goheap, options)?;
         let dump = second_reader::read(&capture.dump).map_err(self.unreadable())?;
         let graph = Graph::of(&dump, &capture.dump);
-        let marks = graph.mark();
+        let marks = mark(&graph);
         let certain = graph.mark_from_certain();
         Ok(self
             .lists
@@ -232,8 +238,9 @@ pub fn mends(goheap: &Path, version: &str, how: Build) -> Result<Vec<String>> {
         .and_then(|m| m.parse().ok())
         .unwrap_or(0);
     let standstill = Standstill::holders(version, how)?;
-    let exact = standstill.fates(goheap, &["--exact"])?;
-    let mended = standstill.fates(goheap, &[])?;
+    // What an exact dump lacks may lie, by chance, in a register that nobody uses.
+    let exact = standstill.fates(goheap, &["--exact"], |g| g.mark_but_preempted())?;
+    let mended = standstill.fates(goheap, &[], |g| g.mark())?;
     let fate = |fates: &[(&List, Fate, String)], kind: &str| {
         fates
             .iter()

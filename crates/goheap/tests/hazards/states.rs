@@ -243,7 +243,7 @@ fn in_a_full_group_of_processes() {
     let Some(group) = Cgroup::of("pids", "pids") else {
         return;
     };
-    let Some(mut running) = group.start(&linked(), &["1000"]) else {
+    let Some(mut running) = group.start(&linked(), &["1000", "32"]) else {
         return;
     };
     group.write("pids.max", group.read("pids.current"));

@@ -1,5 +1,8 @@
 // Program linked holds a list of many small objects with pointers, for measuring: its first argument
 // is how many, or LINKED_OBJECTS in its environment. It says where the first of them is, in decimal.
+// Its second argument is how many threads it keeps in reserve: a Go program that needs another thread
+// and gets none ends itself (newosproc in runtime/os_linux.go, go1.24), and how many it needs depends
+// on how busy the machine is.
 package main
 
 import (
@@ -7,6 +10,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strconv"
+	"sync"
 	"unsafe"
 )
 
@@ -52,7 +56,33 @@ func main() {
 	runtime.GC()
 	runtime.GC()
 	debug.SetGCPercent(-1)
+	if len(os.Args) > 2 {
+		if n, err := strconv.Atoi(os.Args[2]); err == nil {
+			reserve(n)
+		}
+	}
 	forever := make(chan struct{})
 	go obey(func() {})
 	<-forever
+}
+
+// reserve makes so many threads by having so many goroutines keep one each, for a moment. The runtime
+// ends no thread that it has.
+func reserve(n int) {
+	var there, gone sync.WaitGroup
+	there.Add(n)
+	gone.Add(n)
+	leave := make(chan struct{})
+	for i := 0; i < n; i++ {
+		go func() {
+			runtime.LockOSThread()
+			there.Done()
+			<-leave
+			runtime.UnlockOSThread()
+			gone.Done()
+		}()
+	}
+	there.Wait()
+	close(leave)
+	gone.Wait()
 }
