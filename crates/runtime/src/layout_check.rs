@@ -20,6 +20,10 @@ use crate::special::Specials;
 use crate::sweep::SpanState;
 use crate::{WalkError, World, limit};
 
+mod numbers;
+
+use numbers::numbers;
+
 /// How many of many are looked at, evenly spread.
 const SAMPLE: u64 = 2048;
 
@@ -77,7 +81,9 @@ pub(crate) fn check_layouts(world: &World<'_>, steady: bool) -> Result<(), WalkE
         .into_iter()
         .try_for_each(|check| check(world))
         .and_then(|()| match steady {
-            true => goroutines(world).and_then(|()| heap(world)),
+            true => [numbers, goroutines, heap]
+                .into_iter()
+                .try_for_each(|check| check(world)),
             false => Ok(()),
         });
     checked.map_err(|Misfit { what, at }| WalkError::OtherLayout {

@@ -6,11 +6,12 @@ mod support;
 
 use std::path::Path;
 
-use goheap_golang::{ElfProgram, Program};
+use goheap_golang::{ElfProgram, GoVersion, LayoutTable, Layouts, Program};
 use goheap_image::Executable;
-use goheap_memory::Target;
+use goheap_image::layout::{Shape, TypeLayout};
+use goheap_memory::{Addr, Target};
 use goheap_process::{Mapped, Process, StopOptions, map_file};
-use goheap_runtime::{WalkError, World};
+use goheap_runtime::{Fidelity, WalkError, World, dump};
 use goheap_testkit::{BuildOptions, build};
 
 use support::Told;
@@ -62,4 +63,71 @@ fn a_table_that_does_not_fit_is_refused() {
         text.contains("go1.25.5") && text.contains("--exe PATH"),
         "{text}"
     );
+}
+
+/// A program as its table has it, but for one field of `runtime.m`, which is taken to be where another
+/// one is.
+struct Misplaced<'p, P> {
+    program: &'p P,
+    field: &'static str,
+    at: &'static str,
+}
+
+impl<P: Program> Layouts for Misplaced<'_, P> {
+    fn type_layout(&self, name: &str) -> Option<TypeLayout> {
+        let mut layout = self.program.type_layout(name)?;
+        if name != "runtime.m" {
+            return Some(layout);
+        }
+        let offset = layout.member(self.at)?.offset;
+        if let Shape::Struct { members } = &mut layout.shape {
+            let moved = members.iter_mut().find(|member| member.name == self.field);
+            moved?.offset = offset;
+        }
+        Some(layout)
+    }
+}
+
+impl<P: Program> Program for Misplaced<'_, P> {
+    fn address(&self, name: &str) -> Option<Addr> {
+        self.program.address(name)
+    }
+
+    fn inferred(&self) -> Option<&GoVersion> {
+        self.program.inferred()
+    }
+
+    fn table(&self) -> Option<&LayoutTable> {
+        self.program.table()
+    }
+}
+
+/// `m.procid` leads nowhere, so that only the process's own threads tell whether it is one.
+#[test]
+fn numbers_of_threads_that_are_elsewhere_are_refused() {
+    for version in support::versions() {
+        let program = built(version, "-s -w");
+        let told = Told::start(&program.executable, &[]);
+        let process = Process::find(told.pid()).unwrap();
+        let stopped = process.stop(&StopOptions::default()).unwrap();
+        let executable = executable(&program.executable);
+        let elf = ElfProgram::new(&executable, &stopped).unwrap();
+        let walked = |at: &'static str| {
+            let misplaced = Misplaced {
+                program: &elf,
+                field: "procid",
+                at,
+            };
+            let world = World::open(&stopped as &dyn Target, &misplaced)?;
+            let mut records = support::Graph::default();
+            dump(&world, Fidelity::Exact, &mut records).map(|_| ())
+        };
+        walked("procid").unwrap();
+        for at in ["g0", "id", "mallocing", "vdsoPC"] {
+            let error = walked(at).expect_err(at);
+            let is_refused = matches!(&error, WalkError::OtherLayout { what, .. }
+                if what.contains("(procid)"));
+            assert!(is_refused, "Go {version}, {at}: {error}");
+        }
+    }
 }
