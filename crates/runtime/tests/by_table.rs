@@ -9,7 +9,7 @@ use std::path::Path;
 use goheap_golang::{ElfProgram, GoVersion, LayoutTable, Layouts, Program};
 use goheap_image::Executable;
 use goheap_image::layout::{Shape, TypeLayout};
-use goheap_memory::{Addr, Target};
+use goheap_memory::{Addr, Core, Layer, Spliced, Target};
 use goheap_process::{Mapped, Process, StopOptions, map_file};
 use goheap_runtime::{Fidelity, WalkError, World, dump};
 use goheap_testkit::{BuildOptions, build};
@@ -129,5 +129,30 @@ fn numbers_of_threads_that_are_elsewhere_are_refused() {
                 if what.contains("(procid)"));
             assert!(is_refused, "Go {version}, {at}: {error}");
         }
+    }
+}
+
+/// A core has the numbers that whoever wrote it saw.
+#[test]
+fn cores_have_numbers_of_threads_that_fit() {
+    for version in support::versions() {
+        let program = built(version, "-s -w");
+        let told = Told::start(&program.executable, &[]);
+        let folder = tempfile::tempdir().unwrap();
+        let core = goheap_testkit::core::of(told.pid(), folder.path()).unwrap();
+        let core = Core::parse(std::fs::read(core).unwrap()).unwrap();
+        assert!(core.threads().len() > 1);
+        let executable = executable(&program.executable);
+        let layers = executable.segments().into_iter().filter(|part| !part.write);
+        let layers = layers.map(|part| Layer {
+            start: Addr::new(part.addr.get()),
+            bytes: &executable.data()[part.file_range],
+        });
+        let spliced = Spliced::new(core, layers);
+        let elf = ElfProgram::new(&executable, &spliced).unwrap();
+        let world = World::open(&spliced as &dyn Target, &elf).unwrap();
+        let mut records = support::Graph::default();
+        dump(&world, Fidelity::Exact, &mut records).unwrap();
+        assert!(records.objects.len() > 10, "Go {version}");
     }
 }
