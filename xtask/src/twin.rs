@@ -10,7 +10,7 @@ use goheap_testkit::entry::Entry;
 use goheap_testkit::quiescent::Quiescent;
 use goheap_testkit::symbols::Symbols;
 use goheap_testkit::twin::{self, Allowed};
-use goheap_testkit::{build, second_reader, variant};
+use goheap_testkit::{second_reader, variant};
 
 use crate::repository::build_goheap;
 
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         None => build_goheap()?,
     };
     let variant = variant::named(&args.variant)?;
-    let program = build(&args.version, &args.program, &variant.options)?;
+    let program = variant.program(&args.version, &args.program)?;
     let symbols = variant.symbols(&program)?;
     fs::create_dir_all(&args.keep).with_context(|| format!("create {}", args.keep.display()))?;
     let other = args.keep.join("goheap.heapdump");

@@ -51,6 +51,19 @@ pub enum GlobalsError {
          variables; {GIVE_UNSTRIPPED}"
     )]
     Version(String),
+    /// Names of functions, which it is found by, are not the runtime's.
+    #[error(
+        "the executable has no symbols, and the names of its functions are obfuscated: of {known} \
+         functions of package runtime that tell where its variables are, it has {found}; give the \
+         file from before that with --exe PATH, or have it built with the names of package runtime \
+         as they are"
+    )]
+    Obfuscated {
+        /// How many functions are known by name.
+        known: usize,
+        /// How many of them it has.
+        found: usize,
+    },
     /// It does not tell its version, and its code does not either.
     #[error(
         "the executable has no symbols, and does not tell which version of Go built it; \
@@ -124,6 +137,15 @@ impl Globals {
         let streams = Streams::of_machine(executable.goarch())?
             .ok_or(GlobalsError::Machine(executable.goarch()))?;
         let code = Code::new(executable)?;
+        let named = code.functions();
+        let known = streams.functions().count();
+        let found = streams.functions().filter(|name| named.contains_key(*name));
+        // A program of any version has most of them: what is there only with some feature, or was
+        // renamed from one version to the next, is the smaller part.
+        let found = found.count();
+        if found < known / 3 {
+            return Err(GlobalsError::Obfuscated { known, found });
+        }
         let told = executable.build_info();
         let told = told.and_then(|info| info.go_version.parse::<GoVersion>().ok());
         let Some(version) = told else {

@@ -6,6 +6,7 @@
 use goheap_golang::ElfProgram;
 use goheap_golang::globals::{Code, Globals, GlobalsError, Named, VARIABLES};
 use goheap_image::{Executable, FileAddr};
+use goheap_testkit::altered::Alteration;
 use goheap_testkit::{build, toolchains, variant};
 
 /// Functions that goheap asks for by name; the symbol table has some with assembly's calling
@@ -20,7 +21,7 @@ const FUNCTIONS: [&str; 5] = [
 
 fn check(version: &str, variant_name: &str) {
     let variant = variant::named(variant_name).expect("a variant");
-    let program = build(version, "everything", &variant.options).expect("a program");
+    let program = variant.program(version, "everything").expect("a program");
     let truth = variant.symbols(&program).expect("its twin's symbols");
     let data = std::fs::read(&program.executable).expect("a file");
     let executable = Executable::parse(data).expect("an executable");
@@ -119,6 +120,26 @@ fn variables_of_stripped_position_independent_programs() {
 }
 
 /// Of a program with symbols, these are what is asked: nothing is inferred.
+#[test]
+fn variables_of_programs_without_section_headers() {
+    check("1.19.8", "sectionless_pie");
+    check("1.27.3", "sectionless_pie");
+}
+
+/// Names of other packages are no trouble; without the runtime's own, that is said.
+#[test]
+fn obfuscated_names() {
+    check("1.24.3", "renamed");
+    let variant = variant::named("stripped").expect("a variant");
+    let program = variant.program("1.24.3", "everything").expect("a program");
+    let renamed = Alteration::AllRenamed.copy_of(&program.executable);
+    let data = std::fs::read(renamed.expect("a copy")).expect("a file");
+    let executable = Executable::parse(data).expect("an executable");
+    let error = Globals::of(&executable).expect_err("names that say nothing");
+    let is_told = matches!(error, GlobalsError::Obfuscated { found: 0, .. });
+    assert!(is_told, "{error}");
+}
+
 #[test]
 fn symbols_come_first() {
     use goheap_golang::Program;

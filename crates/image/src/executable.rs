@@ -12,6 +12,7 @@ use crate::symbols::{self, Symbol, SymbolIndex, SymbolTable};
 use crate::{Dwarf, FileAddr};
 
 mod headers;
+mod relocations;
 
 use headers::{Class, Headers, identify, read_headers};
 
@@ -37,6 +38,8 @@ pub struct Executable<D = Vec<u8>> {
     program_headers: Option<FileAddr>,
     segments: Vec<Segment>,
     notes: Vec<Range<usize>>,
+    /// What the dynamic linker is told (`PT_DYNAMIC`), in the file.
+    dynamic: Option<Range<usize>>,
     sections: Vec<Section>,
     symbols: OnceLock<SymbolIndex>,
 }
@@ -87,6 +90,7 @@ impl<D: Deref<Target = [u8]>> Executable<D> {
             program_headers,
             segments,
             notes,
+            dynamic,
             sections,
         } = match identify(&data)? {
             Class::Bits32 => read_headers::<elf::FileHeader32<object::Endianness>>(&data)?,
@@ -101,6 +105,7 @@ impl<D: Deref<Target = [u8]>> Executable<D> {
             program_headers,
             segments,
             notes,
+            dynamic,
             sections,
             symbols: OnceLock::new(),
         })
@@ -246,64 +251,6 @@ impl<D: Deref<Target = [u8]>> Executable<D> {
         let start = self.symbol("runtime.pclntab")?.addr;
         let end = self.symbol("runtime.epclntab")?.addr;
         Some((start, self.bytes_at(start, end.since(start)?).ok()?))
-    }
-
-    /// What the dynamic linker writes where the file has nothing to be relied on: addresses of the
-    /// file, and the addresses of the file that words there point to once all are moved by the load
-    /// bias (`R_X86_64_RELATIVE` and its like). By address; none but in a position-independent
-    /// executable.
-    pub fn relocations(&self) -> Vec<(FileAddr, FileAddr)> {
-        // elf.h: Elf64_Rela is offset u64, info u64, addend i64; Elf32_Rel, which the 32-bit
-        // processors have, offset u32, info u32: the addend is what the file has there.
-        let order = self.order;
-        let (kind, words, info) = match order.word {
-            4 => (elf::SHT_REL, 2, 0xff),
-            _ => (elf::SHT_RELA, 3, 0xffff_ffff),
-        };
-        let size = words * order.word_size();
-        let relative = match self.goarch {
-            "386" => elf::R_386_RELATIVE,
-            "amd64" => elf::R_X86_64_RELATIVE,
-            "arm" => elf::R_ARM_RELATIVE,
-            "arm64" => elf::R_AARCH64_RELATIVE,
-            "riscv64" => elf::R_RISCV_RELATIVE,
-            "s390x" => elf::R_390_RELATIVE,
-            "ppc64" | "ppc64le" => elf::R_PPC64_RELATIVE,
-            "loong64" => elf::R_LARCH_RELATIVE,
-            _ => return Vec::new(),
-        };
-        let mut found = Vec::new();
-        // In a hostile file a thousand sections could show the same bytes.
-        let mut room = self.data.len();
-        for section in &self.sections {
-            // Those of object files are not applied again.
-            let loaded = section.flags & u64::from(elf::SHF_ALLOC) != 0;
-            if section.kind != kind || !loaded || !self.pie {
-                continue;
-            }
-            let bytes = section
-                .file_range
-                .clone()
-                .and_then(|range| self.data.get(range));
-            for entry in bytes.unwrap_or_default().chunks_exact(size) {
-                let Some(left) = room.checked_sub(size) else {
-                    break;
-                };
-                room = left;
-                let word = |index| order.address(entry, index * order.word_size());
-                if word(1).unwrap_or(0) & info != u64::from(relative) {
-                    continue;
-                }
-                let at = FileAddr::new(word(0).unwrap_or(0));
-                let to = match words {
-                    3 => word(2),
-                    _ => self.rest_at(at).and_then(|rest| order.address(rest, 0)),
-                };
-                found.push((at, FileAddr::new(to.unwrap_or(0))));
-            }
-        }
-        found.sort_unstable();
-        found
     }
 
     pub(crate) fn section(&self, name: &[u8]) -> Option<&Section> {

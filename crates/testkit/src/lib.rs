@@ -8,6 +8,7 @@
 //! # Start here
 //! - [`toolchains`]: which Go versions there are, and where they are; fetches them when first needed.
 //! - [`program`]: builds the Go programs under `programs/`.
+//! - [`altered`]: executables as others alter them after the linker.
 //! - [`variant`]: the ways in which the twins' program is built and run.
 //! - [`quiescent`]: a program that stands still inside its own `WriteHeapDump`.
 //! - [`entry`]: a program stopped at the entry of `runtime.readmemstats_m`, its collector on.
@@ -48,6 +49,7 @@
 //! # Ok::<(), second_reader::ReadError>(())
 //! ```
 
+pub mod altered;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod blow;
 pub mod capture;

@@ -195,7 +195,7 @@ pub fn subject(version: &str, name: &str) -> Result<Standstill> {
         }
         name => {
             let variant = variant::named(name)?;
-            let program = build(version, "everything", &variant.options)?;
+            let program = variant.program(version, "everything")?;
             Standstill::of(&program, &[])
         }
     }

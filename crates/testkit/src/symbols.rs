@@ -120,7 +120,7 @@ fn segments(file: &[u8]) -> Option<Vec<Segment>> {
 }
 
 /// The little-endian number of `length` bytes at `at`.
-fn number(file: &[u8], at: usize, length: usize) -> Option<u64> {
+pub(crate) fn number(file: &[u8], at: usize, length: usize) -> Option<u64> {
     let bytes = file.get(at..at.checked_add(length)?)?;
     Some(bytes.iter().rev().fold(0, |n, b| n << 8 | u64::from(*b)))
 }

@@ -1,5 +1,6 @@
 //! The ways in which the twins' program is built and run, by name.
 
+use crate::altered::Alteration;
 use crate::program::{BuildOptions, Program, build};
 use crate::symbols::{Symbols, segments_of};
 use crate::{Error, Result};
@@ -11,6 +12,8 @@ pub struct Variant {
     pub name: &'static str,
     /// How it is built.
     pub options: BuildOptions,
+    /// What is done to it after that.
+    pub altered: Option<Alteration>,
     /// What is in its environment.
     pub environment: &'static [(&'static str, &'static str)],
 }
@@ -27,6 +30,9 @@ pub const NAMES: &[&str] = &[
     "one_processor",
     "stripped",
     "stripped_pie",
+    "sectionless",
+    "sectionless_pie",
+    "renamed",
 ];
 
 /// What removes symbols and DWARF, and what removes neither and is as long: it is kept in the program
@@ -40,6 +46,11 @@ const NO_STRIP: &str = " -s=0";
 /// [`Error::UnknownVariant`].
 pub fn named(name: &str) -> Result<Variant> {
     let default = BuildOptions::default;
+    let stripped = |pie| BuildOptions {
+        pie,
+        ldflags: Some(STRIP),
+        ..default()
+    };
     let (name, options, environment): (_, _, &[_]) = match name {
         "plain" => ("plain", default(), &[]),
         "pie" => (
@@ -87,32 +98,27 @@ pub fn named(name: &str) -> Result<Variant> {
         "profile" => ("profile", default(), &[("EVERYTHING_PROFILE", "1")]),
         // Goroutines that were started last have not run when the world stops.
         "one_processor" => ("one_processor", default(), &[("GOMAXPROCS", "1")]),
-        "stripped" => (
-            "stripped",
-            BuildOptions {
-                ldflags: Some(STRIP),
-                ..default()
-            },
-            &[],
-        ),
-        "stripped_pie" => (
-            "stripped_pie",
-            BuildOptions {
-                pie: true,
-                ldflags: Some(STRIP),
-                ..default()
-            },
-            &[],
-        ),
+        "stripped" => ("stripped", stripped(false), &[]),
+        "stripped_pie" => ("stripped_pie", stripped(true), &[]),
+        "sectionless" => ("sectionless", stripped(false), &[]),
+        "sectionless_pie" => ("sectionless_pie", stripped(true), &[]),
+        // As obfuscators do that leave the runtime alone.
+        "renamed" => ("renamed", stripped(false), &[]),
         other => {
             return Err(Error::UnknownVariant {
                 name: other.to_owned(),
             });
         }
     };
+    let altered = match name {
+        "sectionless" | "sectionless_pie" => Some(Alteration::NoSections),
+        "renamed" => Some(Alteration::OthersRenamed),
+        _ => None,
+    };
     Ok(Variant {
         name,
         options,
+        altered,
         environment,
     })
 }
@@ -121,6 +127,18 @@ impl Variant {
     /// Whether a version of Go has what it needs: user arenas came with go1.20.
     pub fn exists_in(&self, version: &str) -> bool {
         self.name != "arenas" || version != "1.19.8"
+    }
+
+    /// A program of the test kit's, of this variant.
+    ///
+    /// # Errors
+    /// It cannot be built or altered.
+    pub fn program(&self, version: &str, name: &str) -> Result<Program> {
+        let mut program = build(version, name, &self.options)?;
+        if let Some(altered) = self.altered {
+            program.executable = altered.copy_of(&program.executable)?;
+        }
+        Ok(program)
     }
 
     /// The symbols of a program of this variant: of one that has none, those of its twin that has

@@ -9,7 +9,7 @@ use goheap_format::{Reader, Writer};
 use goheap_testkit::quiescent::Quiescent;
 use goheap_testkit::symbols::Symbols;
 use goheap_testkit::twin::{self, Allowed, Difference};
-use goheap_testkit::{Program, build, second_reader, variant};
+use goheap_testkit::{Program, second_reader, variant};
 
 /// The program of a variant, built.
 pub(crate) fn program(
@@ -22,7 +22,7 @@ pub(crate) fn program(
         variant.exists_in(version),
         "Go {version} has no {variant_name}"
     );
-    let program = build(version, name, &variant.options).expect("a program");
+    let program = variant.program(version, name).expect("a program");
     (program, variant)
 }
 

@@ -19,6 +19,7 @@ pub(super) struct Headers {
     pub(super) program_headers: Option<FileAddr>,
     pub(super) segments: Vec<Segment>,
     pub(super) notes: Vec<Range<usize>>,
+    pub(super) dynamic: Option<Range<usize>>,
     pub(super) sections: Vec<Section>,
 }
 
@@ -110,10 +111,18 @@ where
     let mut segments = Vec::new();
     let mut notes = Vec::new();
     let mut program_headers = None;
+    let mut dynamic = None;
     for entry in table {
         match entry.p_type(endian) {
             elf::PT_LOAD => segments.push(segment(entry, endian, bytes.len())?),
             elf::PT_PHDR => program_headers = Some(FileAddr::new(entry.p_vaddr(endian).into())),
+            elf::PT_DYNAMIC => {
+                dynamic = range(
+                    entry.p_offset(endian).into(),
+                    entry.p_filesz(endian).into(),
+                    bytes.len(),
+                );
+            }
             elf::PT_NOTE => notes.extend(range(
                 entry.p_offset(endian).into(),
                 entry.p_filesz(endian).into(),
@@ -137,6 +146,7 @@ where
         program_headers,
         segments,
         notes,
+        dynamic,
         sections,
     })
 }
