@@ -5,11 +5,10 @@
 mod support;
 
 use goheap_testkit::quiescent::Quiescent;
-use goheap_testkit::symbols::Symbols;
 
 fn twin(version: &str, variant: &str) {
     let (program, variant) = support::program(version, variant, "everything");
-    let symbols = Symbols::of(&program).expect("symbols");
+    let symbols = variant.symbols(&program).expect("symbols");
     let folder = tempfile::tempdir().expect("a folder");
     let twin = Quiescent::start(&program, variant.environment).expect("a program at a standstill");
     let load_bias = twin.load_bias(&symbols).expect("its load bias");
@@ -33,4 +32,4 @@ fn twin(version: &str, variant: &str) {
     );
 }
 
-for_every_version!(crate::twin, every: [plain], whole: [pie, cgo]);
+for_every_version!(crate::twin, every: [plain], whole: [pie, cgo, stripped, sectionless_pie]);

@@ -19,5 +19,6 @@ fn twin(version: &str, variant: &str) {
 for_every_version!(
     crate::twin,
     every: [plain],
-    whole: [pie, unoptimised, race, cgo, arenas, profile, one_processor, stripped, stripped_pie]
+    whole: [pie, unoptimised, race, cgo, arenas, profile, one_processor, stripped, stripped_pie,
+        sectionless, sectionless_pie, renamed]
 );

@@ -8,8 +8,9 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use goheap_testkit::altered::Alteration;
 use goheap_testkit::obedient::Obedient;
-use goheap_testkit::{BuildOptions, build};
+use goheap_testkit::{BuildOptions, Program, build};
 
 use crate::doctor::go_program_for;
 use crate::live::{GO, wait_until};
@@ -97,6 +98,25 @@ fn stripped_go_that_is_not_optimised() {
     let program = build(GO, "linked", &options).unwrap();
     let running = Obedient::start(&program, &["1000"]).unwrap();
     dump(&running.pid().to_string()).refused(&["linked", "cannot be told", "--exe"]);
+}
+
+/// Where the runtime's variables are is told by functions of known names. The file from before the names
+/// were changed has the same build id, and says more.
+#[test]
+fn stripped_go_with_obfuscated_names() {
+    let options = BuildOptions {
+        ldflags: Some("-s -w"),
+        ..BuildOptions::default()
+    };
+    let program = build(GO, "linked", &options).unwrap();
+    let renamed = Program {
+        executable: Alteration::AllRenamed.copy_of(&program.executable).unwrap(),
+        ..program.clone()
+    };
+    let running = Obedient::start(&renamed, &["1000"]).unwrap();
+    let pid = running.pid().to_string();
+    dump(&pid).refused(&["linked", "names of its functions are obfuscated", "--exe"]);
+    goheap(["info", &pid, "--exe", program.executable.to_str().unwrap()]).done();
 }
 
 #[test]
