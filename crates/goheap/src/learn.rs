@@ -85,6 +85,20 @@ fn named_variables(executable: &Executable<Mapped>, bias: u64) -> Vec<Variable> 
     variables.collect()
 }
 
+/// The runtime's variables that are structs whose size is known (runtime/proc.go, runtime/mheap.go,
+/// runtime/mstats.go, runtime/mgcpacer.go, runtime/mgcsweep.go, runtime/mcleanup.go,
+/// runtime/symtab.go). Code that names a part of one names no variable of its own.
+const STRUCTS: &[(&str, &str)] = &[
+    ("runtime.firstmoduledata", "runtime.moduledata"),
+    ("runtime.gcCleanups", "runtime.cleanupQueue"),
+    ("runtime.gcController", "runtime.gcControllerState"),
+    ("runtime.m0", "runtime.m"),
+    ("runtime.memstats", "runtime.mstats"),
+    ("runtime.mheap_", "runtime.mheap"),
+    ("runtime.sched", "runtime.schedt"),
+    ("runtime.sweep", "runtime.sweepdata"),
+];
+
 /// Variables that nothing names: those of the runtime's that goheap knows of, and others by a function
 /// that uses them and by where they are: `main.(*Server).serve@0x52d5a0`.
 fn used_variables(
@@ -98,20 +112,47 @@ fn used_variables(
     let known: HashMap<u64, &str> = known
         .filter_map(|&name| Some((program.address(name)?.get(), name)))
         .collect();
-    let used = code.used_variables().into_iter();
-    used.map(|used| {
+    let structs = Structs::new(program);
+    let mut variables: BTreeMap<u64, Variable> = BTreeMap::new();
+    for used in code.used_variables() {
         let address = used.at.get().wrapping_add(program.bias());
-        Variable {
+        let name = match known.get(&address) {
+            Some(name) => (*name).to_owned(),
+            None => format!("{}@{address:#x}", used.function),
+        };
+        let (size, ty) = (used.size, None);
+        variables.insert(
             address,
-            size: used.size,
-            name: match known.get(&address) {
-                Some(name) => (*name).to_owned(),
-                None => format!("{}@{address:#x}", used.function),
+            Variable {
+                address,
+                size,
+                name,
+                ty,
             },
-            ty: None,
+        );
+    }
+    for (name, strukt) in STRUCTS {
+        let (Some(at), Ok(size)) = (program.address(name), structs.size(strukt)) else {
+            continue;
+        };
+        let address = at.get();
+        let end = address.saturating_add(size);
+        variables.retain(|at, _| !(address..end).contains(at));
+        // What reaches up to the next that is used may have reached beyond its beginning.
+        if let Some((at, before)) = variables.range_mut(..address).next_back() {
+            before.size = before.size.min(address.saturating_sub(*at));
         }
-    })
-    .collect()
+        variables.insert(
+            address,
+            Variable {
+                address,
+                size,
+                name: (*name).to_owned(),
+                ty: None,
+            },
+        );
+    }
+    variables.into_values().collect()
 }
 
 /// Most bytes of constants that are kept. The largest programs have some megabytes.
