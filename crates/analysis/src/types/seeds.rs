@@ -12,6 +12,7 @@ use super::know::is_closure;
 use super::sizes::{HEADER, LARGEST_CLASS, largest_without_header};
 use super::walk::{Claim, Walk, level};
 use crate::dump::{Frame, ObjectId, word_at};
+use crate::nodes::package_of;
 use crate::{Interrupted, Watch};
 
 const PHASE: &str = "finding types";
@@ -217,10 +218,29 @@ impl<'d> Walk<'d, '_> {
             let Some(at) = pointer.at.checked_sub(word).filter(|_| pointer.at >= word) else {
                 continue;
             };
+            if self.are_apart(at, pointer.at) {
+                continue;
+            }
             if let Some(told) = dump.word(at) {
                 self.interface(told, pointer.target, How::Interface);
             }
         }
+    }
+
+    /// Whether two words that follow one another are of two variables: a pointer to a type descriptor
+    /// (`reflect.uint8Type`) and what the linker has put behind it are no interface. Of variables that
+    /// are called by a function that uses them, one may be a part of another, but not of another
+    /// package's.
+    fn are_apart(&self, first: u64, second: u64) -> bool {
+        let catalogue = self.know.catalogue;
+        let at = |address| catalogue.variable_at(address);
+        let (Some(first), Some(second)) = (at(first), at(second)) else {
+            return false;
+        };
+        let by_use = |name: &str| name.contains("@0x");
+        let named = !by_use(&first.name) && !by_use(&second.name);
+        first.address != second.address
+            && (named || package_of(&first.name) != package_of(&second.name))
     }
 
     /// The same in objects that no type is known of, and closures among these.
