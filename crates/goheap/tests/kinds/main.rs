@@ -5,6 +5,7 @@
 mod builds;
 mod libraries;
 mod places;
+mod releases;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
