@@ -10,6 +10,7 @@
 //! - [`program`]: builds the Go programs under `programs/`.
 //! - [`altered`]: executables as others alter them after the linker.
 //! - [`variant`]: the ways in which the twins' program is built and run.
+//! - [`stripped`]: a program without symbols and its twin that has them.
 //! - [`quiescent`]: a program that stands still inside its own `WriteHeapDump`.
 //! - [`entry`]: a program stopped at the entry of `runtime.readmemstats_m`, its collector on.
 //! - [`obedient`]: a program that runs on, for measuring.
@@ -82,6 +83,7 @@ pub mod service;
 pub mod soak;
 #[cfg(target_os = "linux")]
 pub mod standstill;
+pub mod stripped;
 pub mod symbols;
 #[cfg(target_os = "linux")]
 mod target;

@@ -79,7 +79,9 @@ impl Symbols {
 /// Where the first loadable segment of a position-independent executable was linked for.
 fn linked_for(file: &[u8]) -> Option<u64> {
     const ET_DYN: u64 = 3;
-    let first = segments(file)?.first().map(|segment| segment.address);
+    let first = segments(file, false)?
+        .first()
+        .map(|segment| segment.address);
     first.filter(|_| number(file, 16, 2) == Some(ET_DYN))
 }
 
@@ -95,11 +97,20 @@ pub(crate) struct Segment {
 pub(crate) fn segments_of(program: &Program) -> Result<Vec<Segment>> {
     let path = &program.executable;
     let file = fs::read(path).map_err(Error::io("read", path))?;
-    Ok(segments(&file).unwrap_or_default())
+    Ok(segments(&file, false).unwrap_or_default())
 }
 
-/// The loadable segments of an executable. The offsets are those of elf.h: Elf64_Ehdr and Elf64_Phdr.
-fn segments(file: &[u8]) -> Option<Vec<Segment>> {
+/// The same, with the sizes of all of them: what is only read is at the same places, too, if these are
+/// equal.
+pub(crate) fn whole_segments_of(program: &Program) -> Result<Vec<Segment>> {
+    let path = &program.executable;
+    let file = fs::read(path).map_err(Error::io("read", path))?;
+    Ok(segments(&file, true).unwrap_or_default())
+}
+
+/// The loadable segments of an executable; the sizes of what is only read if `whole`. The offsets are
+/// those of elf.h: Elf64_Ehdr and Elf64_Phdr.
+fn segments(file: &[u8], whole: bool) -> Option<Vec<Segment>> {
     const PT_LOAD: u64 = 1;
     const PF_R: u64 = 4;
     let headers = usize::try_from(number(file, 32, 8)?).ok()?;
@@ -113,7 +124,7 @@ fn segments(file: &[u8]) -> Option<Vec<Segment>> {
             let is_read_only = number(file, at + 4, 4)? == PF_R;
             Some(Segment {
                 address: number(file, at + 16, 8)?,
-                sizes: (!is_read_only).then_some(sizes),
+                sizes: (whole || !is_read_only).then_some(sizes),
             })
         })
         .collect()

@@ -378,7 +378,14 @@ impl Honest {
         options: &BuildOptions,
         environment: &[(&str, &str)],
     ) -> Result<Honest> {
-        let program = build(version, "truth", options)?;
+        Honest::of(build(version, "truth", options)?, environment)
+    }
+
+    /// The same of the program as it was built already.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn of(program: Program, environment: &[(&str, &str)]) -> Result<Honest> {
         let folder = tempfile::tempdir().map_err(Error::io("create", &std::env::temp_dir()))?;
         let path = folder.path().join("truth");
         let name = path.to_string_lossy().into_owned();
