@@ -1,9 +1,6 @@
 //! `shipped`: programs as others ship them, stripped, each under a load of its kind on loopback:
 //! captured live and from a core, verified, asked, and held against what they say of themselves.
 
-mod fetch;
-mod load;
-mod programs;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -13,8 +10,9 @@ use anyhow::{Context, Result};
 use goheap_analysis::{Analysis, Dump, NoWatch, OpenOptions};
 use goheap_testkit::capture::{Capture, capture};
 use goheap_testkit::core;
+use goheap_testkit::shipped::fetch;
+use goheap_testkit::shipped::programs::{self, PROGRAMS, Shipped};
 
-use self::programs::{PROGRAMS, Running, Shipped};
 use self::table::{Row, Told};
 use crate::real::judge::Judged;
 use crate::repository::build_goheap;
@@ -168,18 +166,4 @@ fn looked_at(captured: &Capture, path: &Path, goheap: &Path) -> Result<Row> {
         gaps,
         ..Row::default()
     })
-}
-
-/// How long a program may take to be ready.
-const PATIENCE: Duration = Duration::from_secs(600);
-
-/// Waits until `done` says so.
-fn wait(running: &mut Running, what: &str, mut done: impl FnMut() -> Result<bool>) -> Result<()> {
-    let deadline = Instant::now() + PATIENCE;
-    while !done()? {
-        running.still_runs()?;
-        anyhow::ensure!(Instant::now() < deadline, "it does not get to {what}");
-        std::thread::sleep(Duration::from_millis(200));
-    }
-    Ok(())
 }

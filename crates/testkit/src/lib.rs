@@ -20,6 +20,7 @@
 //!   and the [`traces`] that this leaves.
 //! - [`soak`]: many captures of it in a row.
 //! - [`others`]: programs of others, to be captured at work: etcd, the Go compiler.
+//! - [`shipped`]: programs as others ship them, under a load.
 //! - [`second_reader`]: a dump as a list of records, read by a grammar.
 //! - [`mod@registers`]: the registers of all threads of a process.
 //! - [`reach`]: what is reachable in a dump; [`holders`]: are the lists of the program `holders`
@@ -79,6 +80,8 @@ pub mod registers;
 pub mod second_reader;
 #[cfg(target_os = "linux")]
 pub mod service;
+#[cfg(target_os = "linux")]
+pub mod shipped;
 #[cfg(target_os = "linux")]
 pub mod soak;
 #[cfg(target_os = "linux")]

