@@ -169,7 +169,7 @@ impl<D: Deref<Target = [u8]>> Executable<D> {
     }
 
     /// The bytes from `addr` to the end of its segment's part of the file.
-    pub(crate) fn rest_at(&self, addr: FileAddr) -> Option<&[u8]> {
+    pub fn rest_at(&self, addr: FileAddr) -> Option<&[u8]> {
         self.segments.iter().find_map(|segment| {
             let skip = usize::try_from(addr.since(segment.addr)?).ok()?;
             let rest = self.data.get(segment.file_range.clone())?.get(skip..)?;
