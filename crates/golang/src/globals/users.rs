@@ -2,10 +2,11 @@
 //!
 //! Nothing in such a file says where a variable ends, or what it is called. But its code names every
 //! variable by its address. What is loaded and stored is a variable, or a part of one, of that many
-//! bytes; one whose address is taken reaches up to the next that anything uses. It is called by one
-//! function that uses it, one of its own package where that can be told.
+//! bytes; one whose address is taken reaches up to the next that any code uses, or that another
+//! variable points to as the linker has set it: no code names the parts of a composite literal. It is
+//! called by one function that uses it, one of its own package where that can be told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Deref, Range};
 
 use goheap_image::FileAddr;
@@ -30,6 +31,9 @@ const MOST_USERS: usize = 8;
 
 /// Addresses that are kept. The largest programs have some hundred thousand.
 const MOST_ADDRESSES: usize = 1 << 22;
+
+/// Bytes of a pointer on amd64 and arm64, the processors whose code is understood here.
+const WORD: usize = 8;
 
 /// What is known of an address.
 #[derive(Default)]
@@ -97,12 +101,16 @@ impl<D: Deref<Target = [u8]>> Code<'_, D> {
             let func = functions.get(number as usize);
             func.map_or(&b""[..], |func| func.name())
         };
+        let pointed = self.pointed_to(&writable);
         let next = uses.keys().copied().skip(1).map(Some).chain([None]);
         let found = uses.iter().zip(next);
         found
             .filter_map(|((&at, one), next)| {
                 let end = writable.iter().find(|range| range.contains(&at))?.end;
-                let most = next.map_or(end, |next| next.min(end)) - at;
+                let next = next
+                    .into_iter()
+                    .chain(pointed.range(at + 1..).next().copied());
+                let most = next.fold(end, u64::min) - at;
                 let size = match one.taken {
                     true => most,
                     false => one.size.min(most),
@@ -115,6 +123,35 @@ impl<D: Deref<Target = [u8]>> Code<'_, D> {
                 })
             })
             .collect()
+    }
+
+    /// Where words of variables point to that are variables too, as the linker has set them.
+    fn pointed_to(&self, writable: &[Range<u64>]) -> BTreeSet<u64> {
+        let executable = self.executable();
+        let is_inside = |at: &u64| writable.iter().any(|range| range.contains(at));
+        let relocated = executable.relocations().into_iter();
+        let relocated = relocated.filter(|(at, _)| is_inside(&at.get()));
+        let mut found: BTreeSet<u64> = relocated
+            .map(|(_, to)| to.get())
+            .filter(is_inside)
+            .take(MOST_ADDRESSES)
+            .collect();
+        if executable.is_pie() {
+            return found;
+        }
+        for range in writable {
+            // What is not in the file is zero.
+            let rest = executable.rest_at(FileAddr::new(range.start));
+            let size = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+            let bytes = rest.and_then(|rest| rest.get(..rest.len().min(size)));
+            for word in bytes.unwrap_or_default().chunks_exact(WORD) {
+                let to = word.try_into().map_or(0, u64::from_le_bytes);
+                if is_inside(&to) && found.len() < MOST_ADDRESSES {
+                    found.insert(to);
+                }
+            }
+        }
+        found
     }
 
     /// Where variables are.
