@@ -176,7 +176,7 @@ impl<'a> Know<'a> {
         let swiss = form.is_some_and(|form| form.maps != Maps::Buckets);
         let mut know = Know {
             structs: structs(catalogue, &sizes, |_| true),
-            closures: structs(catalogue, &sizes, is_closure),
+            closures: structs(catalogue, &sizes, |ty| is_closure(ty) && ty.address != 0),
             swiss,
             table: table_form(catalogue).filter(|_| swiss),
             swiss_maps: Vec::new(),
@@ -456,7 +456,8 @@ impl Know<'_> {
         self.structs.get(&(size, base)).map_or(&[], Vec::as_slice)
     }
 
-    /// Those of them that are closures.
+    /// Those of them that are closures, and have a descriptor: of another, which DWARF alone knows,
+    /// there are values on stacks only.
     pub(super) fn closures_of(&self, size: u64, base: u64) -> &[TypeId] {
         self.closures.get(&(size, base)).map_or(&[], Vec::as_slice)
     }
