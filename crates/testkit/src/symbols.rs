@@ -93,6 +93,13 @@ pub(crate) struct Segment {
     sizes: Option<(u64, u64)>,
 }
 
+impl Segment {
+    /// Where it was linked for, and how many bytes it has in memory.
+    pub(crate) fn in_memory(&self) -> (u64, Option<u64>) {
+        (self.address, self.sizes.map(|(_, memory)| memory))
+    }
+}
+
 /// The loadable segments of a program.
 pub(crate) fn segments_of(program: &Program) -> Result<Vec<Segment>> {
     let path = &program.executable;
