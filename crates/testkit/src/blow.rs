@@ -192,8 +192,12 @@ impl Run {
             if let Some((whom, when)) = self.wake
                 && Instant::now() >= when
             {
-                kill(whom, Signal::SIGCONT)?;
                 self.wake = None;
+                match kill(whom, Signal::SIGCONT) {
+                    // A supervisor that stands still is given up by goheap, and killed.
+                    Ok(()) | Err(Errno::ESRCH) => {}
+                    Err(errno) => return Err(errno),
+                }
             }
             let mut any = false;
             for pid in self.tracees.keys().copied().collect::<Vec<_>>() {
