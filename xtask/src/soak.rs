@@ -46,11 +46,11 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     };
     println!(
         "{} clients, {} requests a second, each with its answer checked; latencies and stops in ms, p50 / p99 / \
-         longest; RSS in MB, at rest before and after.\n\n\
+         longest; RSS in MB, at rest before and after, and beside it what the runtime tells of as in use.\n\n\
          | Go | method | idle threads | captures | took, s | stood still | requests | wrong or missing | latency \
-         without captures | with them | RSS before | after | slope of RSS under load, over all captures | \
+         without captures | with them | RSS before | after | the runtime tells | slope of RSS under load, over all captures | \
          goroutines | left behind | with gaps |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+         |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
         args.clients, args.rate
     );
     let mut good = true;
@@ -123,12 +123,16 @@ fn row(plan: &Plan<'_>, method: &str, report: &Report) -> String {
         let bad = one.wrong + one.failed + other.wrong + other.failed;
         (right + bad, bad)
     });
-    let goroutines = report.inside.map_or_else(String::new, |(before, after)| {
-        format!("{} / {}", before.goroutines, after.goroutines)
-    });
+    let told = |one: fn(&soak::Inside) -> String| {
+        report.inside.map_or_else(String::new, |(before, after)| {
+            format!("{} / {}", one(&before), one(&after))
+        })
+    };
+    let goroutines = told(|inside| inside.goroutines.to_string());
+    let in_use = told(|inside| format!("{:.1}", inside.in_use as f64 / 1e6));
     format!(
         "| {} | {method} | {} | {} of {} | {:.0} | {} | {requests} | {bad} | {without} | {with} | {:.1} | {:.1} | \
-         {:+.2} % | {goroutines} | {} | {} |",
+         {in_use} | {:+.2} % | {goroutines} | {} | {} |",
         plan.version,
         plan.threads,
         report.captures,

@@ -27,8 +27,8 @@ pub struct Inside {
     pub sessions: u64,
     /// Requests that it has answered.
     pub requests: u64,
-    /// Bytes of its heap in use.
-    pub heap: u64,
+    /// Bytes that its runtime has in use, for its heap and for itself (`Sys - HeapIdle` of `MemStats`).
+    pub in_use: u64,
 }
 
 impl Service {
@@ -69,12 +69,12 @@ impl Service {
     /// If it is gone.
     pub fn tell(&mut self) -> Result<Inside> {
         let said = self.program.ask("tell", "told")?;
-        let [goroutines, sessions, requests, heap] = numbers(&said)?;
+        let [goroutines, sessions, requests, in_use] = numbers(&said)?;
         Ok(Inside {
             goroutines,
             sessions,
             requests,
-            heap,
+            in_use,
         })
     }
 

@@ -101,7 +101,9 @@ func main() {
 			sessions.mu.Lock()
 			n := len(sessions.sessions)
 			sessions.mu.Unlock()
-			say(fmt.Sprintf("told %d %d %d %d", runtime.NumGoroutine(), n, atomic.LoadInt64(&requests), stats.HeapInuse))
+			// What the runtime has from the kernel, less the spans that nothing is in.
+			inUse := stats.Sys - stats.HeapIdle
+			say(fmt.Sprintf("told %d %d %d %d", runtime.NumGoroutine(), n, atomic.LoadInt64(&requests), inUse))
 		case "collect":
 			debug.FreeOSMemory()
 			say("collected")
