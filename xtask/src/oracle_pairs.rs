@@ -74,13 +74,28 @@ fn pair(version: &str, goarch: &str, goheap: &std::path::Path, args: &Args) -> R
     gaps.extend(mended.gaps());
     // A crash tells every thread by a signal to say where it is.
     gaps.retain(|gap| !gap.starts_with("the moment at ") || !gap.ends_with(pairs::IN_A_HANDLER));
-    let right = compared.wrong.is_empty() && gaps.is_empty();
+    let mut differs = Vec::new();
+    for alteration in pairs::alterations(goarch) {
+        let altered = alteration.copy_of(&pair.program.executable)?;
+        let altered = altered.display().to_string();
+        match capture(goheap, &core, &["--exe", &altered, "--exact"]) {
+            Ok(less) if less.dump == exact.dump => {}
+            Ok(_) => differs.push(format!("{alteration:?}: another dump")),
+            Err(error) => differs.push(format!("{alteration:?}: {error}")),
+        }
+    }
+    let right = compared.wrong.is_empty() && gaps.is_empty() && differs.is_empty();
     println!("{goarch:9} {version:8} {}", line(&compared, &gaps));
     for wrong in compared.wrong.iter().take(SHOWN) {
         println!("    {wrong}");
     }
     for gap in gaps.iter().take(SHOWN) {
         println!("    gap: {gap}");
+    }
+    match (pairs::alterations(goarch), differs.as_slice()) {
+        ([], _) => {}
+        (all, []) => println!("    the same dump with less in the executable: {all:?}"),
+        (_, differs) => println!("    WRONG with less in the executable: {differs:#?}"),
     }
     if let (false, Some(keep)) = (right, &args.keep) {
         let kept = keep.join(format!("{version}-{goarch}"));

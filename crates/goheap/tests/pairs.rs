@@ -1,7 +1,7 @@
 //! Oracle pairs: what goheap makes of the core of a program for another processor is what the
-//! runtime wrote of it a moment before. `cargo xtask oracle-pairs` has all of them; here are one of a
-//! big-endian processor, in qemu, and a 32-bit one of this processor's own, which is captured live as
-//! well.
+//! runtime wrote of it a moment before, and the same without DWARF. `cargo xtask oracle-pairs` has all
+//! of them; here are one of a big-endian processor, in qemu, and a 32-bit one of this processor's own,
+//! which is captured live as well.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 use std::path::Path;
@@ -43,6 +43,13 @@ fn pair(version: &str, goarch: &str) {
     assert_no_gaps(&exact);
     let mended = capture(goheap(), core, &["--exe", exe]).expect("a mended dump of the core");
     assert_no_gaps(&mended);
+    for alteration in pairs::alterations(goarch) {
+        let altered = alteration.copy_of(&pair.program.executable);
+        let altered = altered.expect("a copy of the program");
+        let exe = altered.to_str().expect("a path in UTF-8");
+        let less = capture(goheap(), core, &["--exe", exe, "--exact"]).expect("a dump");
+        assert!(less.dump == exact.dump, "{goarch}: {alteration:?}");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
-//! Executables as others alter them after the linker: without section headers, and with other names of
-//! functions. 64-bit little-endian ones of go1.18 or later.
+//! Executables as others alter them after the linker: without DWARF, without section headers, and with
+//! other names of functions. Where only DWARF is taken, of any processor; else 64-bit little-endian ones
+//! of go1.18 or later.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -11,6 +12,8 @@ use crate::{Error, Result};
 /// What is done to an executable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Alteration {
+    /// No DWARF is found: its sections have other names.
+    NoDwarf,
     /// No section headers, and nothing behind the last segment, as sstrip(1) leaves it.
     NoSections,
     /// Names of functions are letters that say nothing, but for those of the runtime itself, and of
@@ -29,6 +32,7 @@ impl Alteration {
     pub fn copy_of(self, executable: &Path) -> Result<PathBuf> {
         let mut file = fs::read(executable).map_err(Error::io("read", executable))?;
         let done = match self {
+            Alteration::NoDwarf => without_dwarf(&mut file),
             Alteration::NoSections => without_sections(&mut file),
             Alteration::OthersRenamed => rename(&mut file, |name| !is_the_runtimes(name)),
             Alteration::AllRenamed => rename(&mut file, |_| true),
@@ -59,6 +63,29 @@ impl Alteration {
 fn is_the_runtimes(name: &[u8]) -> bool {
     let kept: [&[u8]; 4] = [b"runtime.", b"runtime/", b"internal/", b"reflect."];
     kept.iter().any(|package| name.starts_with(package))
+}
+
+/// How far from its own name the other names of sections are, at most. There are some thirty.
+const NAMES: usize = 2048;
+
+/// Gives other names to the sections `.debug_*` and `.zdebug_*`.
+fn without_dwarf(file: &mut [u8]) -> Option<()> {
+    let table = b"\0.shstrtab\0";
+    let mut tables = (0..file.len()).filter(|at| file[*at..].starts_with(table));
+    let (at, None) = (tables.next()?, tables.next()) else {
+        return None;
+    };
+    let end = file.len().min(at + NAMES);
+    let names = &mut file[at.saturating_sub(NAMES)..end];
+    let mut renamed = 0;
+    for start in 0..names.len() {
+        let name = &mut names[start..];
+        if name.starts_with(b"debug_") {
+            name[..5].copy_from_slice(b"other");
+            renamed += 1;
+        }
+    }
+    (renamed > 0).then_some(())
 }
 
 /// elf.h: Elf64_Ehdr has the offset of the section headers at 40, size, number and the names' at 58.

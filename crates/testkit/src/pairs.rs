@@ -13,6 +13,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use crate::altered::Alteration;
 use crate::program::{self, BuildOptions, Program};
 use crate::second_reader::{self, Dump, Record};
 use crate::{Error, Result};
@@ -36,6 +37,16 @@ const EMULATORS: [(&str, Option<&str>); 12] = [
 /// All processors that pairs can be made of, by Go's names.
 pub fn processors() -> impl Iterator<Item = &'static str> {
     EMULATORS.iter().map(|(goarch, _)| *goarch)
+}
+
+/// What may be taken from a program for `goarch`, so that what goheap makes of its core stays the same.
+/// Without symbols as well, variables are known of two processors.
+pub fn alterations(goarch: &str) -> &'static [Alteration] {
+    match goarch {
+        "amd64" | "arm64" => &[Alteration::NoDwarf, Alteration::NoSections],
+        "386" | "arm" | "s390x" | "ppc64le" | "mips64le" | "loong64" => &[Alteration::NoDwarf],
+        _ => &[],
+    }
 }
 
 /// Whether programs for `goarch` can run on this machine.
