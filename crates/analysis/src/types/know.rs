@@ -175,7 +175,7 @@ impl<'a> Know<'a> {
         let sizes = Sizes::new();
         let swiss = form.is_some_and(|form| form.maps != Maps::Buckets);
         let mut know = Know {
-            structs: structs(catalogue, &sizes, |_| true),
+            structs: structs(catalogue, &sizes, |ty| !is_part_of_map(ty)),
             closures: structs(catalogue, &sizes, |ty| is_closure(ty) && ty.address != 0),
             swiss,
             table: table_form(catalogue).filter(|_| swiss),
@@ -451,7 +451,8 @@ fn extra_form(catalogue: &Catalogue) -> Option<ExtraForm> {
 }
 
 impl Know<'_> {
-    /// Structs whose values end up in objects of a size.
+    /// Structs whose values end up in objects of a size. Those that the compiler makes for maps are no
+    /// values: what has them is a map's.
     pub(super) fn structs_of(&self, size: u64, base: u64) -> &[TypeId] {
         self.structs.get(&(size, base)).map_or(&[], Vec::as_slice)
     }
@@ -515,6 +516,14 @@ fn structs(
         }
     }
     by_size
+}
+
+/// Whether a struct is one of those that maps keep their entries in
+/// (cmd/compile/internal/reflectdata/map.go, go1.24: `map.group[K]V`, in front of which `noalg.` may
+/// stand; reflect.go, go1.19: `map.bucket[K]V`).
+fn is_part_of_map(ty: &GoType) -> bool {
+    let name = ty.name.strip_prefix("noalg.").unwrap_or(&ty.name);
+    name.starts_with("map.bucket[") || name.starts_with("map.group[")
 }
 
 /// Whether a struct is what a closure is: code pointer, and what was captured
