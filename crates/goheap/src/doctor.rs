@@ -121,7 +121,7 @@ impl Report {
             checks.push(yama(scope, own));
         }
         checks.push(self.kernel());
-        checks.push(seccomp(target, self.around.may_suspend));
+        checks.push(seccomp(self.pid, &self.around));
         checks.extend(self.memory());
         checks.push(disk(directory, target));
         checks.extend(self.container());
@@ -250,23 +250,23 @@ fn yama(scope: u32, own: &Own) -> Check {
     )
 }
 
-fn seccomp(target: &Seen, may_suspend: Option<bool>) -> Check {
-    match target.seccomp {
+fn seccomp(pid: u32, around: &Surroundings) -> Check {
+    match around.target.seccomp {
         Seccomp::Disabled => Check::new("seccomp", Some(true), "it has no filter"),
         Seccomp::Strict => Check::new("seccomp", Some(false), "it is in strict mode"),
-        Seccomp::Filter if may_suspend == Some(true) => Check::new(
+        Seccomp::Filter if around.may_suspend == Some(true) => Check::new(
             "seccomp",
             Some(false),
             "it has a filter, which goheap may suspend for one call (CAP_SYS_ADMIN), and does if a \
              method is asked for by name",
         )
-        .change(advice::unfiltered(target)),
+        .change(advice::unfiltered(pid, around)),
         Seccomp::Filter => Check::new(
             "seccomp",
             Some(false),
             "it has a filter, so no system call is made in it",
         )
-        .change(advice::unfiltered(target)),
+        .change(advice::unfiltered(pid, around)),
     }
 }
 

@@ -158,12 +158,9 @@ impl Group {
             let mut before = before.split(' ').skip(3);
             fits.then_some((before.next()?, before.next()?))
         })?;
-        // In a container the mount shows a part of the hierarchy, and paths may be from its root on.
-        let below = match path.strip_prefix(root) {
-            Some(below) if root != "/" => below,
-            _ => path,
-        };
-        let below = PathBuf::from(below.trim_start_matches('/'));
+        // In a container the mount shows a part of the hierarchy: that of the container alone, where another
+        // container's groups cannot be seen, and its own limits are not theirs.
+        let below = Path::new(path).strip_prefix(root).ok()?.to_owned();
         (!below.starts_with("..")).then(|| Group {
             version_2,
             path: path.to_owned(),
@@ -270,8 +267,14 @@ mod tests {
         };
         assert_eq!(got, expected);
         assert_eq!(got.pids.map(|pids| pids.left()), Some(13));
-        // Outside of this namespace's part, and not mounted at all.
+        // Outside of this namespace's part, and of what is mounted; and not mounted at all.
         assert_eq!(Cgroup::from("0::/../x\n", &mounts), Cgroup::default());
+        let own = format!("1 2 0:1 /docker/own {mount} rw - cgroup2 cgroup2 rw\n");
+        for elsewhere in ["0::/docker/a/b\n", "0::/docker/own-not/a/b\n", "0::/a/b\n"] {
+            assert_eq!(Cgroup::from(elsewhere, &own), Cgroup::default());
+        }
+        let below = Cgroup::from("0::/docker/own/a/b\n", &own);
+        assert_eq!((below.memory, below.pids), (got.memory, got.pids));
         assert_eq!(Cgroup::from("0::/a/b\n", ""), Cgroup::default());
     }
 

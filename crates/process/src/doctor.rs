@@ -62,6 +62,8 @@ pub struct Seen {
     pub name: String,
     /// Its effective user.
     pub uid: u32,
+    /// Its effective group.
+    pub gid: u32,
     /// How many threads it has.
     pub threads: u32,
     /// Bytes of it in RAM.
@@ -106,6 +108,7 @@ impl Surroundings {
         let other_mounts = other("ns/mnt");
         let target = Seen {
             uid: status.uid,
+            gid: status.gid,
             threads: status.threads,
             rss: status.rss,
             rss_anon: status.rss_anon,

@@ -261,6 +261,23 @@ pub enum Denied {
         /// The user of this process.
         ours: u32,
     },
+    /// It is in another group.
+    #[error(
+        "it is of group {theirs}, and this process of group {ours}; run as its user and its group (for a \
+         container --user=UID:GID, runAsGroup), or with CAP_SYS_PTRACE (sudo)"
+    )]
+    OtherGroup {
+        /// The group of the process.
+        theirs: u32,
+        /// The group of this process.
+        ours: u32,
+    },
+    /// It has capabilities that this process lacks.
+    #[error(
+        "it has capabilities that this process lacks; run with CAP_SYS_PTRACE (sudo; for a container \
+         --cap-add=SYS_PTRACE), or with all of its own"
+    )]
+    MoreCapabilities,
     /// The Yama security module restricts ptrace.
     #[error(
         "/proc/sys/kernel/yama/ptrace_scope is {scope}{}",
@@ -292,6 +309,13 @@ pub enum Denied {
         /// The user of this process.
         ours: u32,
     },
+    /// CAP_SYS_PTRACE is not enough.
+    #[error(
+        "this process has CAP_SYS_PTRACE and is refused nevertheless: a security module (AppArmor, SELinux) \
+         keeps the two apart, or the capability is of a user namespace (rootless) that the process is not \
+         in; run goheap outside of the container, or in the security profile of the process"
+    )]
+    Module,
     /// Neither of these: the process made itself unreadable (it changed its user or gained
     /// privileges), or a container or security module forbids it.
     #[error(

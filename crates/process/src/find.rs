@@ -101,6 +101,9 @@ impl Process {
         if process.mappings.is_empty() {
             return Err(ProcessError::Gone { pid });
         }
+        // What was read so far is open to those whom Yama lets read nothing else (security/yama/yama_lsm.c:
+        // PTRACE_MODE_ATTACH alone).
+        process.check_access()?;
         Ok(process)
     }
 
@@ -247,12 +250,18 @@ impl Process {
     /// Maps the file that it runs.
     ///
     /// # Errors
-    /// [`ProcessError::NoExecutable`].
+    /// [`ProcessError::NoExecutable`]; [`ProcessError::NotPermitted`] if it may not be captured either.
     pub fn map_executable(&self) -> Result<Mapped, ProcessError> {
-        crate::map_file(self.executable_link()).map_err(|source| ProcessError::NoExecutable {
-            pid: self.pid,
-            name: self.name().to_owned(),
-            source,
+        crate::map_file(self.executable_link()).map_err(|source| {
+            // Where nothing of it may be looked at, a path to the same file is of no use.
+            match self.check_access() {
+                Err(denied) if proc::means_denied(&source) => denied,
+                _ => ProcessError::NoExecutable {
+                    pid: self.pid,
+                    name: self.name().to_owned(),
+                    source,
+                },
+            }
         })
     }
 
@@ -509,7 +518,9 @@ fn not_permitted(pid: u32, status: &Status) -> ProcessError {
     const CAP_DAC_OVERRIDE: u32 = 1;
     const CAP_DAC_READ_SEARCH: u32 = 2;
     const CAP_SYS_PTRACE: u32 = 19;
-    let own = Status::read(Path::new("/proc/self")).map_or(0, |own| own.capabilities);
+    let own = Status::read(Path::new("/proc/self"));
+    let gid = own.as_ref().map_or(status.gid, |own| own.gid);
+    let own = own.map_or(0, |own| own.capabilities);
     let capable = own & 1 << CAP_SYS_PTRACE != 0;
     let opens = own & (1 << CAP_DAC_OVERRIDE | 1 << CAP_DAC_READ_SEARCH) != 0;
     let ours = sys::geteuid();
@@ -519,11 +530,19 @@ fn not_permitted(pid: u32, status: &Status) -> ProcessError {
             theirs: status.uid,
             ours,
         },
+        // Both are asked for (kernel/ptrace.c, `__ptrace_may_access`).
+        _ if !capable && status.gid != gid => Denied::OtherGroup {
+            theirs: status.gid,
+            ours: gid,
+        },
         Some(scope) if !capable && scope >= 1 => Denied::Yama { scope },
+        // security/commoncap.c, `cap_ptrace_access_check`.
+        _ if !capable && status.permitted & !own != 0 => Denied::MoreCapabilities,
         _ if !opens && status.uid != ours => Denied::Files {
             theirs: status.uid,
             ours,
         },
+        _ if capable => Denied::Module,
         _ => Denied::Other,
     };
     ProcessError::NotPermitted {

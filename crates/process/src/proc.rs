@@ -44,9 +44,13 @@ pub(crate) struct Status {
     pub(crate) nspid: Vec<u32>,
     pub(crate) tracer: u32,
     pub(crate) uid: u32,
+    pub(crate) gid: u32,
     pub(crate) threads: u32,
     pub(crate) seccomp: u32,
+    /// Those in force.
     pub(crate) capabilities: u64,
+    /// Those that it may put in force.
+    pub(crate) permitted: u64,
     pub(crate) kernel_thread: bool,
     /// Clock ticks from boot to its start.
     pub(crate) started: u64,
@@ -64,6 +68,16 @@ impl Status {
             line.and_then(|line| line.strip_prefix(':')).map(str::trim)
         };
         let number = |name: &str| field(name).and_then(first_number);
+        let effective = |name: &str| {
+            field(name)
+                .and_then(|ids| ids.split_whitespace().nth(1)?.parse().ok())
+                .unwrap_or(0)
+        };
+        let capabilities = |name: &str| {
+            field(name)
+                .and_then(|hex| u64::from_str_radix(hex, 16).ok())
+                .unwrap_or(0)
+        };
         let kib = |name: &str| u64::from(number(name).unwrap_or(0)) * 1024;
         let (flags, started) = flags_and_start(&fs::read(directory.join("stat"))?);
         Ok(Status {
@@ -82,14 +96,12 @@ impl Status {
             tracer: number("TracerPid").unwrap_or(0),
             // Real, effective, saved and filesystem id: ptrace wants all of the first three to be
             // ours; the effective one is what people know.
-            uid: field("Uid")
-                .and_then(|ids| ids.split_whitespace().nth(1)?.parse().ok())
-                .unwrap_or(0),
+            uid: effective("Uid"),
+            gid: effective("Gid"),
             threads: number("Threads").unwrap_or(0),
             seccomp: number("Seccomp").unwrap_or(0),
-            capabilities: field("CapEff")
-                .and_then(|hex| u64::from_str_radix(hex, 16).ok())
-                .unwrap_or(0),
+            capabilities: capabilities("CapEff"),
+            permitted: capabilities("CapPrm"),
             kernel_thread: flags & PF_KTHREAD != 0,
             started,
             rss: kib("VmRSS"),

@@ -1,7 +1,7 @@
 //! What to change, with the command line.
 
-use goheap_process::ProcessError;
-use goheap_process::doctor::{Seen, Surroundings};
+use goheap_process::doctor::Surroundings;
+use goheap_process::{Denied, ProcessError};
 
 use crate::error::CommandError;
 
@@ -28,20 +28,19 @@ pub(super) fn access(pid: u32, error: &CommandError, around: &Surroundings) -> V
     let CommandError::Process(ProcessError::NotPermitted { .. }) = error else {
         return Vec::new();
     };
+    let yama = around.yama.unwrap_or(0);
+    if yama >= 3 {
+        return vec![
+            "only a boot with a lower kernel.yama.ptrace_scope (/etc/sysctl.d) changes that"
+                .to_owned(),
+        ];
+    }
     let mut ways = Vec::new();
     if around.own.in_container {
-        ways.push(
-            "Docker: docker run --rm -it --pid=container:NAME --cap-add=SYS_PTRACE IMAGE goheap ..."
-                .to_owned(),
-        );
-        ways.push(
-            "Kubernetes: kubectl debug -it POD --image=IMAGE --target=CONTAINER --profile=general \
-             (sysadmin, if the process is another user's)"
-                .to_owned(),
-        );
+        ways.extend(from_a_container(pid, error, around));
     }
     let (theirs, ours) = (around.target.uid, around.own.uid);
-    if theirs == ours && around.yama == Some(1) {
+    if theirs == ours && yama > 0 && !around.own.sys_ptrace {
         ways.push(
             "sudo sysctl kernel.yama.ptrace_scope=0 (for all, until the next boot)".to_owned(),
         );
@@ -52,7 +51,7 @@ pub(super) fn access(pid: u32, error: &CommandError, around: &Surroundings) -> V
             "sudo setcap cap_sys_ptrace,cap_dac_read_search+ep \"$(command -v goheap)\" (for whoever may run it)"
                 .to_owned(),
         );
-        if theirs != ours && theirs != 0 {
+        if theirs != ours && theirs != 0 && yama == 0 {
             ways.push(format!("sudo -u '#{theirs}' goheap dump {pid} -o FILE"));
         }
     } else if !around.own.sys_ptrace {
@@ -61,18 +60,59 @@ pub(super) fn access(pid: u32, error: &CommandError, around: &Surroundings) -> V
     ways
 }
 
-/// How a program is run without a filter.
-pub(super) fn unfiltered(target: &Seen) -> Vec<String> {
-    let by = target.container.as_ref().map(|container| container.by);
-    match by {
-        Some("docker") => vec!["docker run --security-opt seccomp=unconfined ...".to_owned()],
-        Some("podman") => vec!["podman run --security-opt seccomp=unconfined ...".to_owned()],
-        Some("kubernetes") => {
-            vec!["securityContext: { seccompProfile: { type: Unconfined } }".to_owned()]
-        }
-        _ => vec![
-            "systemd: without SystemCallFilter=; Docker: --security-opt seccomp=unconfined"
-                .to_owned(),
-        ],
+/// How to be let in from a container. Who is not root in one has no capability in force, whatever
+/// `--cap-add` says; who is has CAP_DAC_OVERRIDE, unless it was dropped.
+fn from_a_container(pid: u32, error: &CommandError, around: &Surroundings) -> Vec<String> {
+    let files = matches!(
+        error,
+        CommandError::Process(ProcessError::NotPermitted {
+            why: Denied::Files { .. },
+            ..
+        })
+    );
+    let more = match (around.own.uid, files) {
+        (0, true) => " --cap-add=DAC_READ_SEARCH",
+        (0, false) => "",
+        _ => " --user=0",
+    };
+    let (uid, gid) = (around.target.uid, around.target.gid);
+    let mut ways = vec![format!(
+        "Docker: docker run --rm --pid=container:NAME --cap-add=SYS_PTRACE{more} -v \"$PWD:/dumps\" IMAGE \
+         dump {pid} -o FILE"
+    )];
+    if uid != 0 && around.yama.unwrap_or(0) == 0 && !around.own.sys_ptrace {
+        ways.push(format!("Docker, without a capability: --user={uid}:{gid}"));
     }
+    ways.push(format!(
+        "Kubernetes: kubectl debug -it POD --image=IMAGE --target=CONTAINER --profile=general -- \
+         /usr/bin/goheap dump {pid} -o FILE (as root, or as the process's user and group)"
+    ));
+    ways
+}
+
+/// How a program is run without a filter, or its filter got round.
+pub(super) fn unfiltered(pid: u32, around: &Surroundings) -> Vec<String> {
+    let container = around.target.container.as_ref();
+    let without = match container.map(|container| container.by) {
+        Some("docker") => "docker run --security-opt seccomp=unconfined ...",
+        Some("podman") => "podman run --security-opt seccomp=unconfined ...",
+        Some("kubernetes") => "securityContext: { seccompProfile: { type: Unconfined } }",
+        _ => {
+            "systemd: without SystemCallFilter= and what sets a filter as well (docs/recipes.md); Docker: \
+              --security-opt seccomp=unconfined"
+        }
+    };
+    let mut ways = vec![without.to_owned()];
+    if around.may_suspend == Some(false) {
+        ways.push(match around.own.in_container {
+            true => "or, as it is: goheap with --cap-add=SYS_PTRACE --cap-add=SYS_ADMIN --security-opt \
+                     seccomp=unconfined, and --method pre-copy (docs/harm.md tells what could go wrong)"
+                .to_owned(),
+            false => format!(
+                "or, as it is: sudo goheap dump {pid} -o FILE --method pre-copy (docs/harm.md tells what \
+                 could go wrong)"
+            ),
+        });
+    }
+    ways
 }

@@ -114,6 +114,25 @@ fn a_program_with_a_filter_gets_no_system_call() {
     unprivileged_and_filtered(&pid, &|args| goheap(args));
 }
 
+/// As in a container of Docker's without CAP_SYS_PTRACE.
+#[test]
+fn a_filter_of_its_own_that_forbids_pidfd_getfd() {
+    let folder = folder();
+    let wrapper = go_program(&folder, "narrowed", NARROWED);
+    let program = linked();
+    let pid = program.pid().to_string();
+    let narrowed = |args: &[&str]| {
+        let mut command = Command::new(&wrapper);
+        let command = command.arg(env!("CARGO_BIN_EXE_goheap")).args(args);
+        Said::of(command.current_dir("/").output().unwrap())
+    };
+    let doctor = agree(
+        narrowed(&["doctor", &pid, "--json"]),
+        narrowed(&["info", &pid, "--json"]),
+    );
+    assert_ne!(doctor["dump_takes"], "pre-copy", "{doctor}");
+}
+
 /// What whoever has no privileges is told of a process with a filter.
 fn unprivileged_and_filtered(pid: &str, goheap: &dyn Fn(&[&str]) -> Said) {
     let (doctor, info) = (["doctor", pid, "--json"], ["info", pid, "--json"]);
@@ -176,6 +195,14 @@ fn somebody_without_privileges() {
         let filtered = for_all(&go_program(&folder, "filter", FILTERED), "filtered");
         let filtered = Started::of(Command::new(&filtered).uid(NOBODY).gid(NOBODY));
         unprivileged_and_filtered(&filtered.pid(), &|args| as_nobody(args));
+        // Of the same user, and not of the same group.
+        let in_another_group = |args: &[&str]| {
+            let mut command = Command::new(&goheap);
+            let command = command.args(args).current_dir("/").uid(NOBODY).gid(1);
+            Said::of(command.output().unwrap())
+        };
+        let words = ["group 65534", "group 1", "CAP_SYS_PTRACE"];
+        refused_alike(&in_another_group(&doctor), &in_another_group(&info), &words);
     } else {
         refused_alike(&as_nobody(&doctor), &as_nobody(&info), &["ptrace_scope"]);
     }
@@ -348,6 +375,48 @@ func main() {
 	fmt.Println("ready")
 	os.Stdout.Sync()
 	time.Sleep(time.Hour)
+}
+"#;
+
+/// Becomes the program that it is told of, with a filter that answers pidfd_getfd with EPERM.
+const NARROWED: &str = r#"
+package main
+
+import (
+	"os"
+	"runtime"
+	"syscall"
+	"unsafe"
+)
+
+type instruction struct {
+	code   uint16
+	jt, jf uint8
+	k      uint32
+}
+
+type program struct {
+	len  uint16
+	text *instruction
+}
+
+func main() {
+	const prctl, noNewPrivs, seccomp, setFilter, pidfdGetfd = 157, 38, 317, 1, 438
+	text := []instruction{
+		{code: 0x20},
+		{code: 0x15, jf: 1, k: pidfdGetfd},
+		{code: 6, k: 0x00050001},
+		{code: 6, k: 0x7fff0000},
+	}
+	runtime.LockOSThread()
+	if _, _, e := syscall.RawSyscall6(prctl, noNewPrivs, 1, 0, 0, 0, 0); e != 0 {
+		panic(e)
+	}
+	p := program{uint16(len(text)), &text[0]}
+	if _, _, e := syscall.RawSyscall(seccomp, setFilter, 0, uintptr(unsafe.Pointer(&p))); e != 0 {
+		panic(e)
+	}
+	panic(syscall.Exec(os.Args[1], os.Args[1:], os.Environ()))
 }
 "#;
 

@@ -50,6 +50,14 @@ pub(super) fn obstacle(
         Method::PreCopy => {
             hosts(process, options)?;
             userfault::is_supported_here()?;
+            if !sys::may_take_descriptors() {
+                return Err(
+                    "a seccomp filter of goheap's own (a container's) forbids it to take over a descriptor \
+                     (pidfd_getfd); run it with --cap-add=SYS_PTRACE, which opens that in Docker's default \
+                     profile, or without a filter"
+                        .to_owned(),
+                );
+            }
             room_for_an_image(process, options)
         }
         Method::Fork => {

@@ -13,6 +13,15 @@ pub(crate) fn may_call_ptrace() -> bool {
     ptrace(libc::PTRACE_SEIZE, 0, 0, 0) == Err(libc::ESRCH)
 }
 
+/// Whether this process may call pidfd_getfd at all: Docker's filter lets only containers with
+/// CAP_SYS_PTRACE do so. Nothing is taken: descriptor -1 is none, which the kernel says after it has let the
+/// call through.
+pub(crate) fn may_take_descriptors() -> bool {
+    // SAFETY: takes numbers alone.
+    let got = unsafe { libc::syscall(libc::SYS_pidfd_getfd, -1, 0, 0) };
+    got == -1 && errno() == libc::EBADF
+}
+
 /// Bytes that this process may still write to the disk that `path` is on.
 pub(crate) fn free_bytes(path: &Path) -> Result<u64, Errno> {
     let path = CString::new(path.as_os_str().as_bytes()).map_err(|_| libc::EINVAL)?;
