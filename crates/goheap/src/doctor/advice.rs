@@ -25,9 +25,13 @@ pub(super) fn is_about_the_program(error: &CommandError) -> bool {
 
 /// How to be let in.
 pub(super) fn access(pid: u32, error: &CommandError, around: &Surroundings) -> Vec<String> {
-    let CommandError::Process(ProcessError::NotPermitted { .. }) = error else {
+    let CommandError::Process(ProcessError::NotPermitted { why, .. }) = error else {
         return Vec::new();
     };
+    // No more of a capability that it has would do; its message says what would.
+    if matches!(why, Denied::Module) {
+        return Vec::new();
+    }
     let yama = around.yama.unwrap_or(0);
     if yama >= 3 {
         return vec![
@@ -37,7 +41,7 @@ pub(super) fn access(pid: u32, error: &CommandError, around: &Surroundings) -> V
     }
     let mut ways = Vec::new();
     if around.own.in_container {
-        ways.extend(from_a_container(pid, error, around));
+        ways.extend(from_a_container(pid, why, around));
     }
     let (theirs, ours) = (around.target.uid, around.own.uid);
     if theirs == ours && yama > 0 && !around.own.sys_ptrace {
@@ -62,14 +66,8 @@ pub(super) fn access(pid: u32, error: &CommandError, around: &Surroundings) -> V
 
 /// How to be let in from a container. Who is not root in one has no capability in force, whatever
 /// `--cap-add` says; who is has CAP_DAC_OVERRIDE, unless it was dropped.
-fn from_a_container(pid: u32, error: &CommandError, around: &Surroundings) -> Vec<String> {
-    let files = matches!(
-        error,
-        CommandError::Process(ProcessError::NotPermitted {
-            why: Denied::Files { .. },
-            ..
-        })
-    );
+fn from_a_container(pid: u32, why: &Denied, around: &Surroundings) -> Vec<String> {
+    let files = matches!(why, Denied::Files { .. });
     let more = match (around.own.uid, files) {
         (0, true) => " --cap-add=DAC_READ_SEARCH",
         (0, false) => "",
