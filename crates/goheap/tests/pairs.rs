@@ -1,7 +1,7 @@
 //! Oracle pairs: what goheap makes of the core of a program for another processor is what the
 //! runtime wrote of it a moment before, and the same without DWARF. `cargo xtask oracle-pairs` has all
-//! of them; here are one of a big-endian processor, in qemu, and a 32-bit one of this processor's own,
-//! which is captured live as well.
+//! of them; here are one of a big-endian processor and one of arm64, in qemu, and a 32-bit one of this
+//! processor's own, which is captured live as well.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 use std::path::Path;
@@ -55,6 +55,12 @@ fn pair(version: &str, goarch: &str) {
 #[test]
 fn big_endian() {
     pair("1.27.3", "s390x");
+}
+
+/// Without symbols as well.
+#[test]
+fn stripped_for_another_processor() {
+    pair("1.24.3", "arm64");
 }
 
 #[test]

@@ -1,8 +1,9 @@
-//! Whether the runtime's variables are where an executable's code said that they are.
+//! Whether the runtime's variables are where the executable said that they are.
 //!
 //! In a program without symbols they were told by inference, and a dump must not rest on that alone:
 //! so before the program is believed, each of them is asked what only it can answer. A variable that
-//! does not answer is refused by name.
+//! does not answer is refused by name. Those of a symbol table are asked the same when the dump is
+//! made, and one that does not answer is a gap.
 //!
 //! | variable | what it is asked |
 //! |---|---|
@@ -81,6 +82,23 @@ pub(crate) fn check(world: &World<'_>, told: &GoVersion) -> Result<(), WalkError
         let why = format!("it says {}, and the executable {told}", world.version);
         return Err(not_borne_out(Wrong(name, world.global(name)?, why)));
     }
+    match ask(world) {
+        Ok(()) => Ok(()),
+        Err(Refused::Wrong(wrong)) => Err(not_borne_out(wrong)),
+        Err(Refused::Walk(error)) => Err(error),
+    }
+}
+
+/// Asks variables that a symbol table told of. The first that gives a wrong answer: its name, where it
+/// is, and the answer. One that cannot be read is told where it is walked.
+pub(crate) fn doubt(world: &World<'_>) -> Option<(&'static str, Addr, String)> {
+    match ask(world) {
+        Err(Refused::Wrong(Wrong(name, at, why))) => Some((name, at, why)),
+        Ok(()) | Err(Refused::Walk(_)) => None,
+    }
+}
+
+fn ask(world: &World<'_>) -> Answer {
     let asked = Asked { world };
     for question in [
         Asked::heap,
@@ -100,8 +118,7 @@ pub(crate) fn check(world: &World<'_>, told: &GoVersion) -> Result<(), WalkError
             match question(&asked) {
                 Ok(()) => break,
                 Err(_) if tries > 0 => {}
-                Err(Refused::Wrong(wrong)) => return Err(not_borne_out(wrong)),
-                Err(Refused::Walk(error)) => return Err(error),
+                Err(refused) => return Err(refused),
             }
         }
     }

@@ -3,6 +3,7 @@
 use goheap_format::{AllocSample, Record};
 
 use crate::arena::Arenas;
+use crate::borne_out;
 use crate::checks::check_constants;
 use crate::gap::Gaps;
 use crate::globals::{
@@ -87,6 +88,13 @@ pub fn dump(
     summary
         .gaps
         .unless("which spans there are", heap, checked)?;
+    // What code has told of was asked before the world was opened.
+    if world.program.inferred().is_none()
+        && let Some((name, at, why)) = borne_out::doubt(world)
+    {
+        let what = "the runtime's variables";
+        summary.gaps.add(what, at, format!("{name}: {why}"));
+    }
     let checked = check_constants(world, &mut summary.gaps);
     summary.gaps.unless("Ps and central lists", heap, checked)?;
 

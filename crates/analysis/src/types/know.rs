@@ -175,7 +175,7 @@ impl<'a> Know<'a> {
         let sizes = Sizes::new();
         let swiss = form.is_some_and(|form| form.maps != Maps::Buckets);
         let mut know = Know {
-            structs: structs(catalogue, &sizes, |ty| !is_part_of_map(ty)),
+            structs: structs(catalogue, &sizes, |_| true),
             closures: structs(catalogue, &sizes, |ty| is_closure(ty) && ty.address != 0),
             swiss,
             table: table_form(catalogue).filter(|_| swiss),
@@ -451,8 +451,7 @@ fn extra_form(catalogue: &Catalogue) -> Option<ExtraForm> {
 }
 
 impl Know<'_> {
-    /// Structs whose values end up in objects of a size. Those that the compiler makes for maps are no
-    /// values: what has them is a map's.
+    /// Structs whose values end up in objects of a size.
     pub(super) fn structs_of(&self, size: u64, base: u64) -> &[TypeId] {
         self.structs.get(&(size, base)).map_or(&[], Vec::as_slice)
     }
@@ -461,6 +460,12 @@ impl Know<'_> {
     /// there are values on stacks only.
     pub(super) fn closures_of(&self, size: u64, base: u64) -> &[TypeId] {
         self.closures.get(&(size, base)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a type is one that the compiler makes for maps: no value is of it, for what has it is a
+    /// map's, and is told by the map.
+    pub(super) fn is_part_of_map(&self, ty: TypeId) -> bool {
+        self.catalogue.get(ty).is_some_and(has_entries_of_a_map)
     }
 
     /// Whether values of a type have, at an offset, one of another type in them.
@@ -521,7 +526,7 @@ fn structs(
 /// Whether a struct is one of those that maps keep their entries in
 /// (cmd/compile/internal/reflectdata/map.go, go1.24: `map.group[K]V`, in front of which `noalg.` may
 /// stand; reflect.go, go1.19: `map.bucket[K]V`).
-fn is_part_of_map(ty: &GoType) -> bool {
+fn has_entries_of_a_map(ty: &GoType) -> bool {
     let name = ty.name.strip_prefix("noalg.").unwrap_or(&ty.name);
     name.starts_with("map.bucket[") || name.starts_with("map.group[")
 }

@@ -111,6 +111,7 @@ impl Walk<'_, '_> {
                 return None;
             }
         }
-        found.first().map(|ty| know.codes.of(Of::Value, *ty))
+        let one = found.first().filter(|ty| !know.is_part_of_map(**ty));
+        one.map(|ty| know.codes.of(Of::Value, *ty))
     }
 }

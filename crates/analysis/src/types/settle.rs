@@ -150,25 +150,25 @@ impl Walk<'_, '_> {
         if pointers.is_empty() {
             return None;
         }
-        let mut found: Vec<Code> = Vec::new();
+        let mut found: Vec<(TypeId, Code)> = Vec::new();
         for &ty in self.know.structs_of(extent.size, extent.base) {
             let has = pointers
                 .iter()
                 .all(|(offset, part)| self.know.has_at(ty, *offset, *part));
             let code = self.know.codes.of(Of::Value, ty);
             if has && self.know.agrees(&record, self.know.shape(code), extent) {
-                found.push(code);
+                found.push((ty, code));
             }
         }
         if found.len() > 1 {
-            found.retain(|code| {
+            found.retain(|(_, code)| {
                 let program = self.know.shape(*code).program;
                 self.testimony(record.contents, program, extent.base)
                     .is_good()
             });
         }
         match found.as_slice() {
-            [one] => Some(*one),
+            [(ty, one)] if !self.know.is_part_of_map(*ty) => Some(*one),
             _ => None,
         }
     }

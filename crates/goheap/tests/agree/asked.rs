@@ -109,8 +109,9 @@ fn limits(captured: &Captured, wrong: &mut Vec<String>) {
         "--max",
         "heap=1GiB",
     ]);
-    let checks = array(&said, "checks").iter().zip(array(&full, "checks"));
-    for (check, full) in checks {
+    let (checks, full) = (array(&said, "checks"), array(&full, "checks"));
+    assert_eq!((checks.len(), full.len()), (3, 3));
+    for (check, full) in checks.iter().zip(full) {
         let is_of_type = text(check, "check").starts_with("type:");
         let (found, most) = (number(check, "found"), number(full, "found"));
         let unknown = number(check, "unknown_objects");

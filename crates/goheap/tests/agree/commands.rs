@@ -233,8 +233,11 @@ fn goroutines(captured: &Captured, wrong: &mut Vec<String>) {
     }
     let groups = array(&said, "groups").iter().zip(array(&full, "groups"));
     for (group, full) in groups {
-        let types = array(group, "waits_for").iter();
-        for (ty, full) in types.zip(array(full, "waits_for")) {
+        let (types, full) = (array(group, "waits_for"), array(full, "waits_for"));
+        if types.len() != full.len() {
+            wrong.push(format!("waits for {types:?}, but {full:?}"));
+        }
+        for (ty, full) in types.iter().zip(full) {
             if is_known_name(ty.as_str().expect("a type")) && ty != full {
                 wrong.push(format!("waits for {ty}, but {full}"));
             }

@@ -68,8 +68,9 @@ pub(crate) fn check(captured: &Captured, name: &str) {
                 if address != known.address || !functions.contains(function) {
                     wrong.push(format!("{name} is at {:#x}", known.address));
                 }
-                packages +=
-                    u64::from(theirs.is_none_or(|their| package(&their.name) == package(function)));
+                packages += u64::from(
+                    theirs.is_some_and(|their| package(&their.name) == package(function)),
+                );
             }
         }
     }
@@ -86,6 +87,7 @@ pub(crate) fn check(captured: &Captured, name: &str) {
     );
     assert_none(&format!("{name}: roots"), &wrong);
     assert!(named > 0 && used > 50);
+    assert!(unnamed * 20 < used, "{unnamed} words belong to no variable");
     // Nine of ten are called by a function of their own package.
     assert!(packages * 10 >= used * 9, "{packages} of {used}");
 }

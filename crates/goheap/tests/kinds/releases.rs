@@ -59,7 +59,7 @@ fn go1_20_without_dwarf_is_refused_by_name() {
     }
 }
 
-/// The layouts are those that it brings along, and live data bears them out.
+/// The layouts are those that it brings along.
 #[test]
 fn go1_20_is_served_by_its_own_dwarf() {
     let folder = folder();
