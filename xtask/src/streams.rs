@@ -2,7 +2,7 @@
 //! writes what was learnt to `crates/golang/streams`, a file for each machine.
 //!
 //! Which functions are kept is worked out: as few and as short ones as tell of each variable three
-//! times, in every version.
+//! times, in every version; and those that goheap has another use for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -35,6 +35,16 @@ const WITNESSES: usize = 3;
 /// Steps of a function that is kept: with fewer it could be mistaken, and more take room.
 const LENGTHS: std::ops::RangeInclusive<usize> = 2..=192;
 
+/// Functions that goheap goes by, whether they tell of a variable or not: where names are obfuscated,
+/// they are recognised by their streams.
+const BY_NAME: [&str; 5] = [
+    "runtime.copystack",
+    "runtime.shrinkstack",
+    "runtime.recovery",
+    "runtime.typedmemmove",
+    "runtime.typedmemclr",
+];
+
 /// A program that has what every program has, and one that writes heap dumps and profiles.
 const PROGRAMS: [(&str, &str); 2] = [
     ("smallest", "package main\n\nfunc main() { println() }\n"),
@@ -66,7 +76,8 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
             .iter()
             .map(|version| lesson(version.number, machine))
             .collect::<Result<_>>()?;
-        let chosen = choose(&lessons);
+        let mut chosen = choose(&lessons);
+        chosen.extend(BY_NAME.map(str::to_owned));
         let mut streams = Streams::default();
         for function in &chosen {
             for lesson in &lessons {
@@ -159,7 +170,7 @@ fn lesson(version: &str, machine: &str) -> Result<Lesson> {
             let tells = steps
                 .iter()
                 .any(|step| matches!(step.target, LearntTarget::Variable(..)));
-            if tells && LENGTHS.contains(&steps.len()) {
+            if (tells || BY_NAME.contains(&&*function)) && LENGTHS.contains(&steps.len()) {
                 if !is_common {
                     lesson.rare.insert(function.clone());
                 }

@@ -11,12 +11,15 @@
 //! that no function tells of clearly, is refused by name; an answer is never a guess. Whether what
 //! lies there is what it should be, whoever reads the program's memory checks again
 //! (`goheap_runtime::World::open`).
+//!
+//! Where obfuscators have changed the names of functions, these are recognised by their streams first (`recognised.rs`).
 
 mod align;
 mod amd64;
 mod arm64;
 mod code;
 mod needed;
+mod recognised;
 mod streams;
 mod users;
 
@@ -32,6 +35,7 @@ pub use streams::{Learnt, LearntStep, LearntTarget, Streams, StreamsError};
 pub use users::UsedVariable;
 
 use crate::GoVersion;
+use recognised::recognise;
 
 /// Why variables of the runtime were not found in an executable without symbols.
 #[derive(Debug, thiserror::Error)]
@@ -51,18 +55,25 @@ pub enum GlobalsError {
          variables; {GIVE_UNSTRIPPED}"
     )]
     Version(String),
-    /// Names of functions, which it is found by, are not the runtime's.
+    /// Names of functions are not the runtime's, and by their code not enough of them were recognised.
     #[error(
-        "the executable has no symbols, and the names of its functions are obfuscated: of {known} \
-         functions of package runtime that tell where its variables are, it has {found}; give the \
-         file from before that with --exe PATH, or have it built with the names of package runtime \
-         as they are"
+        "the executable has no symbols, the names of its functions are obfuscated, and where {name} is \
+         cannot be told from its code: {why}; of {known} functions of package runtime that tell where \
+         its variables are, it has {found} by name and {recognised} that are as known toolchains \
+         compile them; give the file from before that with --exe PATH, or have it built with the names \
+         of package runtime as they are"
     )]
     Obfuscated {
-        /// How many functions are known by name.
+        /// A variable that was not found.
+        name: &'static str,
+        /// What was seen.
+        why: Doubt,
+        /// How many functions are known.
         known: usize,
-        /// How many of them it has.
+        /// How many of them it has by name.
         found: usize,
+        /// How many were recognised by their code.
+        recognised: usize,
     },
     /// It does not tell its version, and its code does not either.
     #[error(
@@ -103,6 +114,9 @@ pub enum Doubt {
     /// It lies where another variable does.
     #[error("{0} would be there as well")]
     Shared(&'static str),
+    /// A function is as it was learnt, and what it refers to is not what others say.
+    #[error("{0} refers to something else than others do")]
+    Contradiction(String),
     /// It does not lie where a program has variables.
     #[error("{0} is no place of a variable")]
     Outside(FileAddr),
@@ -114,8 +128,34 @@ pub struct Globals {
     version: GoVersion,
     variables: HashMap<&'static str, FileAddr>,
     functions: HashMap<String, FileAddr>,
+    /// What the runtime calls functions that the executable calls otherwise, by where they begin.
+    names: BTreeMap<FileAddr, String>,
     /// How many functions told of each.
     witnesses: BTreeMap<&'static str, usize>,
+}
+
+/// Variables that a program may do without. Where functions have other names, it is not known whether
+/// they are not there or were not recognised; then goheap does without the first two, and says so
+/// where it would have needed them, and takes `tmpbuf`, which only a dump of the runtime's own fills,
+/// for empty.
+const NOT_IN_ALL: [&str; 3] = [
+    "runtime.methodValueCallFrameObjs",
+    "runtime.profMemActiveLock",
+    "runtime.tmpbuf",
+];
+
+/// What an executable calls the runtime's functions.
+#[derive(Debug, Clone, Copy)]
+enum Names {
+    /// As the runtime does.
+    TheRuntimes,
+    /// Otherwise, but for some.
+    Others {
+        /// How many are known.
+        known: usize,
+        /// How many it has by name.
+        found: usize,
+    },
 }
 
 /// What one function says of a variable.
@@ -136,39 +176,41 @@ impl Globals {
     ) -> Result<Globals, GlobalsError> {
         let streams = Streams::of_machine(executable.goarch())?
             .ok_or(GlobalsError::Machine(executable.goarch()))?;
-        let code = Code::new(executable)?;
+        let mut code = Code::new(executable)?;
         let named = code.functions();
         let known = streams.functions().count();
         let found = streams.functions().filter(|name| named.contains_key(*name));
         // A program of any version has most of them: what is there only with some feature, or was
         // renamed from one version to the next, is the smaller part.
         let found = found.count();
-        if found < known / 3 {
-            return Err(GlobalsError::Obfuscated { known, found });
-        }
+        let names = match found < known / 3 {
+            true => Names::Others { known, found },
+            false => Names::TheRuntimes,
+        };
         let told = executable.build_info();
         let told = told.and_then(|info| info.go_version.parse::<GoVersion>().ok());
         let Some(version) = told else {
-            return Globals::of_unknown_version(&code, &streams);
+            return Globals::of_unknown_version(&mut code, &streams, names);
         };
         if !streams.minors().contains(&version.minor) {
             return Err(GlobalsError::Version(version.to_string()));
         }
-        Globals::by(&code, &streams, version, true)
+        Globals::by(&mut code, &streams, names, version, true)
     }
 
     /// Those of a program that does not tell its version: by each that is known, and what its
     /// `buildVersion` then says must be that very version.
     fn of_unknown_version<D: Deref<Target = [u8]>>(
-        code: &Code<'_, D>,
+        code: &mut Code<'_, D>,
         streams: &Streams,
+        names: Names,
     ) -> Result<Globals, GlobalsError> {
         let mut found: Option<Globals> = None;
         for minor in streams.minors() {
             let Ok(guess) = format!("go1.{minor}").parse::<GoVersion>() else {
                 continue;
             };
-            let Ok(mut globals) = Globals::by(code, streams, guess, false) else {
+            let Ok(mut globals) = Globals::by(code, streams, names, guess, false) else {
                 continue;
             };
             let text = globals
@@ -187,23 +229,65 @@ impl Globals {
         found.ok_or(GlobalsError::NoVersion)
     }
 
-    /// Those of a program of this version, which is a guess unless it has `told` so.
+    /// By the names that functions have, or by those that their code deserves.
     fn by<D: Deref<Target = [u8]>>(
+        code: &mut Code<'_, D>,
+        streams: &Streams,
+        names: Names,
+        version: GoVersion,
+        told: bool,
+    ) -> Result<Globals, GlobalsError> {
+        let Names::Others { known, found } = names else {
+            return Globals::by_name(code, streams, version, told, BTreeMap::new());
+        };
+        let recognised = recognise(code, streams, &version);
+        let (count, names) = (recognised.by_stream, recognised.names.clone());
+        let refused = |name, why| GlobalsError::Obfuscated {
+            name,
+            why,
+            known,
+            found,
+            recognised: count,
+        };
+        if let Some((name, function)) = &recognised.contradiction {
+            return Err(refused(name, Doubt::Contradiction(function.clone())));
+        }
+        // The race detector has functions that goheap goes by and knows by name alone. Where it is,
+        // this one calls it (runtime/proc.go: `schedinit`).
+        if !recognised.names.values().any(|name| name == SETS_UP) {
+            return Err(refused(BUILD_VERSION, Doubt::Unlike(SETS_UP.to_owned())));
+        }
+        code.recognise(recognised);
+        match Globals::by_name(code, streams, version, told, names) {
+            Err(GlobalsError::Unclear { name, why }) => Err(refused(name, why)),
+            other => other,
+        }
+    }
+
+    /// Those of a program of this version, which is a guess unless it has `told` so.
+    fn by_name<D: Deref<Target = [u8]>>(
         code: &Code<'_, D>,
         streams: &Streams,
         version: GoVersion,
         told: bool,
+        names: BTreeMap<FileAddr, String>,
     ) -> Result<Globals, GlobalsError> {
         let named = code.functions();
         let mut votes: BTreeMap<&'static str, Vec<Vote>> = BTreeMap::new();
         // Variables that a function of the program is known to use: they must be told.
-        let mut used: BTreeMap<&'static str, &str> =
-            BTreeMap::from([(BUILD_VERSION, "runtime.schedinit")]);
+        let mut used: BTreeMap<&'static str, &str> = BTreeMap::from([(BUILD_VERSION, SETS_UP)]);
         for function in streams.functions() {
+            let learnt = streams.of(function, &version);
+            // A function that was not recognised may be there all the same.
+            if !names.is_empty() {
+                let always = learnt.iter().flat_map(|learnt| learnt.variables());
+                for name in always.filter(|name| !NOT_IN_ALL.contains(name)) {
+                    used.entry(name).or_insert(function);
+                }
+            }
             let Some(Named::One(place)) = named.get(function) else {
                 continue;
             };
-            let learnt = streams.of(function, &version);
             for name in learnt.iter().flat_map(|learnt| learnt.variables()) {
                 used.entry(name).or_insert(function);
             }
@@ -282,6 +366,7 @@ impl Globals {
             version,
             variables,
             functions: functions.collect(),
+            names,
             witnesses,
         })
     }
@@ -298,6 +383,17 @@ impl Globals {
         variable.or_else(function).copied()
     }
 
+    /// What the runtime calls the function that begins at `at`, if the executable calls it otherwise and
+    /// it was recognised.
+    pub fn name(&self, at: FileAddr) -> Option<&str> {
+        self.names.get(&at).map(String::as_str)
+    }
+
+    /// Whether the executable calls the runtime's functions otherwise.
+    pub fn is_obfuscated(&self) -> bool {
+        !self.names.is_empty()
+    }
+
     /// The version of Go that built the program.
     pub fn version(&self) -> &GoVersion {
         &self.version
@@ -311,6 +407,9 @@ impl Globals {
 
 /// Its contents are known, and set by the linker: so it can be told by them as well.
 const BUILD_VERSION: &str = "runtime.buildVersion";
+
+/// The function that sets up the runtime, which every program has.
+const SETS_UP: &str = "runtime.schedinit";
 
 /// Where `buildVersion` is: where the functions say, if its contents are there; or where these are, if
 /// that is one place and no function said anything.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::ops::Deref;
 
 use goheap_image::layout::TypeLayout;
-use goheap_image::{Dwarf, Executable, ImageError};
+use goheap_image::{Dwarf, Executable, FileAddr, ImageError};
 use goheap_memory::{Addr, Target};
 
 use crate::globals::{Globals, GlobalsError};
@@ -32,6 +32,18 @@ pub trait Program: Layouts {
     /// then its memory is to bear them out before they are believed.
     fn inferred(&self) -> Option<&GoVersion> {
         None
+    }
+
+    /// What the runtime calls the function that begins at `entry`, if the executable calls it
+    /// otherwise and it was recognised all the same.
+    fn own_name(&self, _entry: Addr) -> Option<&str> {
+        None
+    }
+
+    /// Whether the executable calls the runtime's functions otherwise. Then one without an
+    /// [`own_name`](Program::own_name) may be any.
+    fn is_obfuscated(&self) -> bool {
+        false
     }
 
     /// The table that the layouts come from, if the program does not describe itself: then its memory
@@ -236,6 +248,15 @@ impl<D: Deref<Target = [u8]>> Program for ElfProgram<'_, D> {
 
     fn inferred(&self) -> Option<&GoVersion> {
         self.inferred.as_ref().map(Globals::version)
+    }
+
+    fn own_name(&self, entry: Addr) -> Option<&str> {
+        let at = FileAddr::new(entry.get().wrapping_sub(self.bias));
+        self.inferred.as_ref()?.name(at)
+    }
+
+    fn is_obfuscated(&self) -> bool {
+        self.inferred.as_ref().is_some_and(Globals::is_obfuscated)
     }
 
     fn table(&self) -> Option<&LayoutTable> {

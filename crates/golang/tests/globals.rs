@@ -119,27 +119,89 @@ fn variables_of_stripped_position_independent_programs() {
     }
 }
 
-/// Of a program with symbols, these are what is asked: nothing is inferred.
+/// Neither are section headers needed.
 #[test]
 fn variables_of_programs_without_section_headers() {
     check("1.19.8", "sectionless_pie");
     check("1.27.3", "sectionless_pie");
 }
 
-/// Names of other packages are no trouble; without the runtime's own, that is said.
+/// Names of other packages are no trouble.
 #[test]
-fn obfuscated_names() {
+fn names_of_the_runtime_alone() {
     check("1.24.3", "renamed");
-    let variant = variant::named("stripped").expect("a variant");
-    let program = variant.program("1.24.3", "everything").expect("a program");
-    let renamed = Alteration::AllRenamed.copy_of(&program.executable);
-    let data = std::fs::read(renamed.expect("a copy")).expect("a file");
-    let executable = Executable::parse(data).expect("an executable");
-    let error = Globals::of(&executable).expect_err("names that say nothing");
-    let is_told = matches!(error, GlobalsError::Obfuscated { found: 0, .. });
-    assert!(is_told, "{error}");
 }
 
+/// Without any name functions are recognised by their code, and each is what its twin says that it is.
+#[test]
+fn obfuscated_names() {
+    for version in ["1.21.13", "1.24.11", "1.27.3"] {
+        check(version, "obfuscated");
+        let variant = variant::named("obfuscated").expect("a variant");
+        let program = variant.program(version, "everything").expect("a program");
+        let truth = variant.symbols(&program).expect("its twin's symbols");
+        let data = std::fs::read(&program.executable).expect("a file");
+        let executable = Executable::parse(data).expect("an executable");
+        let globals = Globals::of(&executable).expect("clear");
+        assert!(globals.is_obfuscated());
+        let code = Code::new(&executable).expect("code");
+        assert!(code.functions().is_empty(), "some have their names");
+        let module = code.module();
+        let mut names = 0;
+        for func in module.functions.funcs() {
+            let at = module.text.offset(func.entry().get());
+            let Some(name) = globals.name(at) else {
+                continue;
+            };
+            let real = truth.covering(at.get()).expect("a symbol").name.clone();
+            let real = real.strip_suffix(".abi0").unwrap_or(&real);
+            assert_eq!(name, real, "go{version}");
+            names += 1;
+        }
+        assert!(names > 150, "go{version}: only {names} functions");
+    }
+}
+
+/// The version of a program is told by its code as well, if by nothing else.
+#[test]
+fn obfuscated_names_and_no_version() {
+    const BUILD_INFO: &[u8] = b"\xff Go buildinf:";
+    let variant = variant::named("obfuscated").expect("a variant");
+    let program = variant.program("1.24.11", "everything").expect("a program");
+    let mut data = std::fs::read(&program.executable).expect("a file");
+    let parsed = Executable::parse(data.clone()).expect("an executable");
+    let wanted = Globals::of(&parsed).expect("clear");
+    let places = data.windows(BUILD_INFO.len()).enumerate();
+    let places = places.filter(|(_, part)| *part == BUILD_INFO);
+    for at in places.map(|(at, _)| at).collect::<Vec<_>>() {
+        data[at..at + BUILD_INFO.len()].fill(0);
+    }
+    let executable = Executable::parse(data).expect("an executable");
+    assert_eq!(executable.build_info().map(|info| info.go_version), None);
+    let globals = Globals::of(&executable).expect("clear");
+    assert_eq!(globals.version().to_string(), "go1.24.11");
+    for name in VARIABLES {
+        assert_eq!(globals.address(name), wanted.address(name), "{name}");
+    }
+}
+
+/// Code that is not as known toolchains compile it is not recognised, and that is said. With the race
+/// detector it is not enough that the variables can be told.
+#[test]
+fn obfuscated_names_of_other_code() {
+    for name in ["unoptimised", "race"] {
+        let variant = variant::named(name).expect("a variant");
+        let program = variant.program("1.24.3", "everything").expect("a program");
+        let renamed = Alteration::AllRenamed.copy_of(&program.executable);
+        let data = std::fs::read(renamed.expect("a copy")).expect("a file");
+        let executable = Executable::parse(data).expect("an executable");
+        let error = Globals::of(&executable).expect_err("names that say nothing");
+        let is_told = matches!(error, GlobalsError::Obfuscated { found: 0, .. });
+        assert!(is_told && error.to_string().contains("--exe"), "{error}");
+    }
+}
+
+/// Of a program with symbols, these are what is asked: nothing is inferred.
 #[test]
 fn symbols_come_first() {
     use goheap_golang::Program;
@@ -151,12 +213,15 @@ fn symbols_come_first() {
     assert!(program.inferred().is_none());
 }
 
-/// Where two functions say different things, the variable is refused by name.
+/// Where two functions say different things, the variable is refused by name; and where they have lost
+/// their names, so is the program.
 #[test]
 fn disagreement_is_refused() {
     const VARIABLE: &str = "runtime.itabTable";
     let variant = variant::named("stripped").expect("a variant");
     let program = build("1.24.3", "everything", &variant.options).expect("a program");
+    let renamed = Alteration::AllRenamed.copy_of(&program.executable);
+    let mut renamed = std::fs::read(renamed.expect("a copy")).expect("a file");
     let mut data = std::fs::read(&program.executable).expect("a file");
     let executable = Executable::parse(data.clone()).expect("an executable");
     let clear = Globals::of(&executable).expect("clear");
@@ -184,7 +249,9 @@ fn disagreement_is_refused() {
         };
         let away = i32::from_le_bytes(away.try_into().expect("four bytes"));
         if behind.wrapping_add_signed(away.into()) == variable {
-            data[start + at + 3..start + at + 7].copy_from_slice(&(away + 8).to_le_bytes());
+            for data in [&mut data, &mut renamed] {
+                data[start + at + 3..start + at + 7].copy_from_slice(&(away + 8).to_le_bytes());
+            }
             changed += 1;
         }
     }
@@ -193,6 +260,13 @@ fn disagreement_is_refused() {
     match Globals::of(&changed) {
         Err(error @ GlobalsError::Unclear { name: VARIABLE, .. }) => {
             assert!(error.to_string().contains("--exe"), "{error}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let renamed = Executable::parse(renamed).expect("an executable");
+    match Globals::of(&renamed) {
+        Err(error @ GlobalsError::Obfuscated { .. }) => {
+            assert!(error.to_string().contains("something else"), "{error}");
         }
         other => panic!("{other:?}"),
     }

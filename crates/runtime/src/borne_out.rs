@@ -14,7 +14,7 @@
 //! | `allp`, `gomaxprocs` | as many as GOMAXPROCS; each has its own number |
 //! | `emptymspan` | it is in the slot for large objects of each `mcache` (runtime/mcache.go: `allocmcache`) |
 //! | `itabTable` | its size is a power of two, and it has as many entries as it counts |
-//! | `sweep` | the goroutine that it names began as the sweeper |
+//! | `sweep` | the goroutine that it names began as the sweeper; where names are obfuscated, it has waited for work for a sweeper |
 //! | `memstats` | as many collections as `mheap_.sweepgen` tells (runtime/mgc.go: `gcSweep`) |
 //! | `gcController` | bytes of whole pages, not more than are mapped |
 //! | `gcphase` | one of three |
@@ -344,17 +344,30 @@ impl Asked<'_, '_> {
         let found = self.world.find_func(start)?;
         let name = found.map(|found| found.func.name());
         let by_memory = |known: &&str| name == Some(known.as_bytes());
-        match SWEEPERS
+        if SWEEPERS
             .iter()
             .any(|one| by_memory(one) || by_executable(one))
         {
-            true => Ok(()),
-            false => wrong(
-                NAME,
-                sweep,
-                format!("its goroutine at {g} began at {start}"),
-            ),
+            return Ok(());
         }
+        // It has waited for work before anything else ran, and that is what it has waited for last
+        // (runtime/mgcsweep.go: `bgsweep`; `waitreason` stays when the wait is over).
+        if program.is_obfuscated() && name.is_some() {
+            let reason = self.field(g, "runtime.g", "waitreason", NAME)?;
+            let table = self.world.global("runtime.waitReasonStrings")?;
+            let reason = self.string(table.offset(2 * word * (reason & 0xff)), NAME)?;
+            if reason == b"GC sweep wait" {
+                return Ok(());
+            }
+            let reason = String::from_utf8_lossy(&reason).into_owned();
+            let why = format!("its goroutine at {g} has waited for {reason:?}");
+            return wrong(NAME, sweep, why);
+        }
+        wrong(
+            NAME,
+            sweep,
+            format!("its goroutine at {g} began at {start}"),
+        )
     }
 
     fn statistics(&self) -> Answer {

@@ -415,6 +415,9 @@ impl Walk<'_, '_> {
             Ok(Context::Saved(at)) => at,
             Ok(Context::Registers(at)) => {
                 self.summary.from_registers += 1;
+                if let Some(doubt) = self.sites.doubt(at.pc) {
+                    self.gap(g, "frames of a goroutine", doubt);
+                }
                 at
             }
             Err(lost) => {

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use goheap_golang::Place;
 use goheap_image::pclntab::{Func, FuncId};
 use goheap_memory::Addr;
 
@@ -34,6 +35,8 @@ pub(crate) struct Site {
     pub(crate) step: Step,
     /// Name of the function.
     pub(crate) name: Box<[u8]>,
+    /// What the runtime calls it, if that is another name.
+    pub(crate) own_name: Option<Box<str>>,
     /// Whether it is assembly.
     pub(crate) assembly: bool,
     /// Which special function of the runtime it is.
@@ -68,7 +71,8 @@ impl Site {
     /// cmd/compile/internal/ssa/_gen/AMD64Ops.go: `LoweredWB`, `DUFFZERO`, `DUFFCOPY`; ARMOps.go:
     /// `CALLudiv`).
     pub(crate) fn called_without_map(&self) -> bool {
-        let name = self.name.strip_prefix(b"runtime.").unwrap_or(&self.name);
+        let name = self.own_name.as_deref().map_or(&*self.name, str::as_bytes);
+        let name = name.strip_prefix(b"runtime.").unwrap_or(name);
         name.starts_with(b"gcWriteBarrier")
             || matches!(
                 name,
@@ -113,10 +117,46 @@ impl<'w> Sites<'w> {
         }
     }
 
-    /// Which function is at `pc`, and its name.
+    /// Which function is at `pc`, and its name in the function table.
     pub(crate) fn function(&self, pc: Addr) -> Option<(FuncId, &'w [u8])> {
         let found = self.find(pc)?;
         Some((self.func_id(&found.func), found.func.name()))
+    }
+
+    /// What the runtime calls the function at `pc`, which is its name in the table unless names are
+    /// obfuscated.
+    pub(crate) fn own_name(&self, pc: Addr) -> Option<&'w [u8]> {
+        let found = self.find(pc)?;
+        let own = self.world.program.own_name(found.entry());
+        Some(own.map_or(found.func.name(), str::as_bytes))
+    }
+
+    /// What is not known of a goroutine that was interrupted at `pc`, where names are obfuscated: there
+    /// are rules for some functions, which go by name.
+    pub(crate) fn doubt(&self, pc: Addr) -> Option<&'static str> {
+        if !self.world.program.is_obfuscated() {
+            return None;
+        }
+        let found = self.find(pc)?;
+        let own = self.world.program.own_name(found.entry());
+        if own.is_none() && found.func.flag() & ASSEMBLY != 0 {
+            return Some(
+                "it is in assembly whose name is obfuscated: whether that does something special with \
+                 its stack is not known",
+            );
+        }
+        // `wbZero` and `wbMove` are too short to be recognised. They are called while the collector
+        // marks, and at no other time (cmd/compile/internal/ssa/writebarrier.go, go1.21).
+        const PHASE: &str = "runtime.gcphase";
+        let place = Place { offset: 0, size: 4 };
+        let phase = self.world.global(PHASE);
+        match phase.and_then(|at| self.world.field(at, place, PHASE)) {
+            Ok(0) => None,
+            _ => Some(
+                "the collector marks, and as names are obfuscated it is not known whether it is in a \
+                 write barrier, for which there is no stack map",
+            ),
+        }
     }
 
     /// The stack objects of the function of `site`.
@@ -179,6 +219,7 @@ impl<'w> Sites<'w> {
                     offset => Some(found.entry().offset(u64::from(offset))),
                 },
             },
+            own_name: self.world.program.own_name(found.entry()).map(Box::from),
             id,
             assembly: func.flag() & ASSEMBLY != 0,
             maps: stack_map::read(self.world, found, pc),

@@ -110,14 +110,15 @@ fn without_sections(file: &mut Vec<u8>) -> Option<()> {
 /// Puts other letters in the place of the functions' names (runtime/symtab.go: `pcHeader`,
 /// `funcnametab`).
 fn rename(file: &mut [u8], is_renamed: impl Fn(&[u8]) -> bool) -> Option<()> {
-    let starts = |magic: u8| [magic, 0xff, 0xff, 0xff, 0, 0, 1, 8];
     let is_table = |at: &usize| {
-        let bytes = file.get(*at..*at + 8);
-        // go1.18, go1.20.
-        let known = bytes == Some(&starts(0xf0)) || bytes == Some(&starts(0xf1));
+        // Magic numbers of go1.18 and go1.20; then the sizes of an instruction and of a pointer.
+        let known = matches!(
+            file.get(*at..*at + 8),
+            Some([0xf0 | 0xf1, 0xff, 0xff, 0xff, 0, 0, 1 | 4, 8])
+        );
         known && number(file, at + 8, 8).is_some_and(|count| 0 < count && count < 1 << 20)
     };
-    let table = (0..file.len()).step_by(32).find(is_table)?;
+    let table = (0..file.len()).step_by(8).find(is_table)?;
     // Where names begin, and what is behind them: files by compilation unit.
     let place = |at| usize::try_from(number(file, table + at, 8)?).ok();
     let (from, to) = (place(32)?, place(40)?);

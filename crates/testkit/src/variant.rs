@@ -33,6 +33,7 @@ pub const NAMES: &[&str] = &[
     "sectionless",
     "sectionless_pie",
     "renamed",
+    "obfuscated",
 ];
 
 /// What removes symbols and DWARF, and what removes neither and is as long: it is kept in the program
@@ -104,6 +105,8 @@ pub fn named(name: &str) -> Result<Variant> {
         "sectionless_pie" => ("sectionless_pie", stripped(true), &[]),
         // As obfuscators do that leave the runtime alone.
         "renamed" => ("renamed", stripped(false), &[]),
+        // And of those that do not.
+        "obfuscated" => ("obfuscated", stripped(false), &[]),
         other => {
             return Err(Error::UnknownVariant {
                 name: other.to_owned(),
@@ -113,6 +116,7 @@ pub fn named(name: &str) -> Result<Variant> {
     let altered = match name {
         "sectionless" | "sectionless_pie" => Some(Alteration::NoSections),
         "renamed" => Some(Alteration::OthersRenamed),
+        "obfuscated" => Some(Alteration::AllRenamed),
         _ => None,
     };
     Ok(Variant {

@@ -100,23 +100,35 @@ fn stripped_go_that_is_not_optimised() {
     dump(&running.pid().to_string()).refused(&["linked", "cannot be told", "--exe"]);
 }
 
-/// Where the runtime's variables are is told by functions of known names. The file from before the names
-/// were changed has the same build id, and says more.
+/// Where the runtime's variables are is told by functions, and where they have lost their names, these are
+/// recognised by their code, if it is as known toolchains compile it.
 #[test]
 fn stripped_go_with_obfuscated_names() {
-    let options = BuildOptions {
-        ldflags: Some("-s -w"),
-        ..BuildOptions::default()
+    let renamed = |gcflags| {
+        let options = BuildOptions {
+            gcflags,
+            ldflags: Some("-s -w"),
+            ..BuildOptions::default()
+        };
+        let program = build(GO, "linked", &options).unwrap();
+        let executable = Alteration::AllRenamed.copy_of(&program.executable).unwrap();
+        let renamed = Program {
+            executable,
+            ..program.clone()
+        };
+        (Obedient::start(&renamed, &["1000"]).unwrap(), program)
     };
-    let program = build(GO, "linked", &options).unwrap();
-    let renamed = Program {
-        executable: Alteration::AllRenamed.copy_of(&program.executable).unwrap(),
-        ..program.clone()
-    };
-    let running = Obedient::start(&renamed, &["1000"]).unwrap();
+    let (running, program) = renamed(None);
     let pid = running.pid().to_string();
-    dump(&pid).refused(&["linked", "names of its functions are obfuscated", "--exe"]);
+    goheap(["info", &pid]).done();
+    // The file from before that has the same build id.
     goheap(["info", &pid, "--exe", program.executable.to_str().unwrap()]).done();
+    let (running, _) = renamed(Some("-N -l"));
+    dump(&running.pid().to_string()).refused(&[
+        "linked",
+        "names of its functions are obfuscated",
+        "--exe",
+    ]);
 }
 
 #[test]

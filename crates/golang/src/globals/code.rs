@@ -6,10 +6,11 @@ use std::ops::{Deref, Range};
 use goheap_image::pclntab::{Func, TextOffset};
 use goheap_image::{Executable, FileAddr, FileWords, ModuleData};
 
+use super::recognised::Recognised;
 use super::{GlobalsError, amd64, arm64};
 
 /// Bytes of a function that are looked at.
-const MOST_CODE: u64 = 1 << 16;
+pub(super) const MOST_CODE: u64 = 1 << 16;
 
 /// Words that could be the length of a string that is looked for.
 const MOST_STRINGS: usize = 1 << 12;
@@ -63,6 +64,8 @@ pub struct Code<'e, D> {
     executable: &'e Executable<D>,
     module: ModuleData<'e>,
     words: FileWords<'e, D>,
+    /// Names that functions have besides those of the function table.
+    recognised: Recognised,
 }
 
 impl<'e, D: Deref<Target = [u8]>> Code<'e, D> {
@@ -75,7 +78,13 @@ impl<'e, D: Deref<Target = [u8]>> Code<'e, D> {
             module: executable.module_data()?,
             words: FileWords::new(executable),
             executable,
+            recognised: Recognised::default(),
         })
+    }
+
+    /// Calls functions as they were recognised, and no longer as the function table does.
+    pub(super) fn recognise(&mut self, recognised: Recognised) {
+        self.recognised = recognised;
     }
 
     /// The module that the code is of.
@@ -95,7 +104,12 @@ impl<'e, D: Deref<Target = [u8]>> Code<'e, D> {
         // In a hostile file all names may be one long string.
         let mut room = self.executable.data().len().saturating_mul(2);
         for func in self.module.functions.funcs() {
-            let name = func.name();
+            let entry = self.module.text.offset(func.entry().get());
+            let recognised = self.recognised.names.get(&entry);
+            let name = recognised.map_or(func.name(), |name| name.as_bytes());
+            if self.recognised.wrappers.contains(&entry) {
+                continue;
+            }
             let Some(left) = room.checked_sub(name.len()) else {
                 break;
             };
@@ -125,6 +139,59 @@ impl<'e, D: Deref<Target = [u8]>> Code<'e, D> {
         named
     }
 
+    /// Shows what each function of at most `most` bytes refers to, instruction by instruction. Those
+    /// that cannot be decoded are left out.
+    pub(super) fn each_function(
+        &self,
+        most: u64,
+        mut show: impl FnMut(Range<FileAddr>, Vec<Found>),
+    ) {
+        // In a hostile file all functions may have the same code.
+        let mut room = self.executable.data().len();
+        for func in self.module.functions.funcs() {
+            let place = self.place(&func);
+            let size = place.end.since(place.start).unwrap_or(0);
+            if size > most {
+                continue;
+            }
+            let Ok(code) = self.executable.bytes_at(place.start, size) else {
+                continue;
+            };
+            let Some(left) = room.checked_sub(code.len()) else {
+                break;
+            };
+            room = left;
+            if let Some(found) = self.references(code, place.start) {
+                show(place, found);
+            }
+        }
+    }
+
+    /// What the function at `place` refers to.
+    pub(super) fn found(&self, place: Range<FileAddr>) -> Option<Vec<Found>> {
+        let size = place.end.since(place.start)?;
+        if size > MOST_CODE {
+            return None;
+        }
+        let bytes = self.executable.bytes_at(place.start, size).ok()?;
+        self.references(bytes, place.start)
+    }
+
+    /// Where the function that begins at `entry` is.
+    pub(super) fn function_at(&self, entry: FileAddr) -> Option<Range<FileAddr>> {
+        let offset = TextOffset::new(entry.since(self.module.text)?);
+        let func = self.module.functions.find(offset)?;
+        (func.entry() == offset).then(|| self.place(&func))
+    }
+
+    fn references(&self, code: &[u8], at: FileAddr) -> Option<Vec<Found>> {
+        match self.executable.goarch() {
+            "amd64" => amd64::references(code, at.get()),
+            "arm64" => arm64::references(code, at.get()),
+            _ => None,
+        }
+    }
+
     pub(super) fn place(&self, func: &Func<'_>) -> Range<FileAddr> {
         let at = |offset: TextOffset| self.module.text.offset(offset.get());
         at(func.entry())..at(func.end())
@@ -133,16 +200,7 @@ impl<'e, D: Deref<Target = [u8]>> Code<'e, D> {
     /// What the function at `place` refers to, instruction by instruction. `None` if it cannot be
     /// decoded.
     pub fn steps(&self, place: Range<FileAddr>) -> Option<Vec<Step>> {
-        let size = place.end.since(place.start)?;
-        if size > MOST_CODE {
-            return None;
-        }
-        let bytes = self.executable.bytes_at(place.start, size).ok()?;
-        let found = match self.executable.goarch() {
-            "amd64" => amd64::references(bytes, place.start.get())?,
-            "arm64" => arm64::references(bytes, place.start.get())?,
-            _ => return None,
-        };
+        let found = self.found(place.clone())?;
         let steps = found.into_iter().filter_map(|Found { op, to }| {
             let to = match to {
                 Where::Data(at) => Refers::Data(FileAddr::new(at)),
@@ -160,6 +218,9 @@ impl<'e, D: Deref<Target = [u8]>> Code<'e, D> {
 
     /// The name of the function that begins at `at`; empty if none does.
     fn name_at(&self, at: FileAddr) -> String {
+        if let Some(name) = self.recognised.names.get(&at) {
+            return name.clone();
+        }
         let offset = at.since(self.module.text).map(TextOffset::new);
         let func = offset.and_then(|offset| self.module.functions.find(offset));
         let func = func.filter(|func| Some(func.entry()) == offset);

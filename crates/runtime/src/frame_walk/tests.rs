@@ -55,6 +55,7 @@ fn function(pc: u64, sp_delta: u64) -> (u64, Rc<Site>) {
             deferreturn: None,
         },
         name: format!("f{pc:x}").into_bytes().into(),
+        own_name: None,
         assembly: false,
         id: FuncId::normal,
         maps: Ok(FrameMaps {

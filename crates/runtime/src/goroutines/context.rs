@@ -463,7 +463,7 @@ impl<'s> Contexts<'s> {
 
     /// The name of the function at `pc`, without what tells assembly's calling convention.
     fn function(&self, pc: Addr) -> Option<&'s [u8]> {
-        let (_, name) = self.sites.function(pc)?;
+        let name = self.sites.own_name(pc)?;
         Some(name.strip_suffix(b".abi0").unwrap_or(name))
     }
 

@@ -122,7 +122,7 @@ pub(super) fn check_move(
     gaps: &mut Gaps,
 ) {
     let code = owner.thread.code();
-    let Some((_, b"runtime.memmove")) = sites.function(code.pc) else {
+    let Some(b"runtime.memmove") = sites.own_name(code.pc) else {
         return;
     };
     if arch.machine != Machine::Amd64 {

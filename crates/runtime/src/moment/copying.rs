@@ -18,6 +18,9 @@ use crate::{WalkError, World};
 pub(super) struct StackCopiers {
     /// Start and end of each.
     pub(super) functions: Vec<(Addr, Addr)>,
+    /// Names are obfuscated, and one that every program has was not recognised: then any thread that is
+    /// on its scheduler's stack may be in it.
+    pub(super) unknown: bool,
 }
 
 /// How much of a thread's stack is looked at, in bytes. `copystack` and what it calls have some
@@ -30,20 +33,23 @@ const FRAMES: usize = 24;
 impl StackCopiers {
     pub(super) fn prepare(world: &World<'_>) -> Result<StackCopiers, WalkError> {
         let mut functions = Vec::new();
+        let mut unknown = false;
         for name in [
             "runtime.copystack",
             "runtime.shrinkstack",
             "runtime.recovery",
         ] {
-            // A function that is inlined everywhere is not there by its name.
+            // A function that is inlined everywhere is not there by its name: only the second is so
+            // short.
             let Some(entry) = world.program.address(name) else {
+                unknown |= world.program.is_obfuscated() && name != "runtime.shrinkstack";
                 continue;
             };
             if let Some(found) = world.find_func(entry)? {
                 functions.push((found.entry(), found.module.text_address(found.func.end())));
             }
         }
-        Ok(StackCopiers { functions })
+        Ok(StackCopiers { functions, unknown })
     }
 
     /// Whether `thread`, whose stack pointer is in `stack`, is in one of them or was called by one:
@@ -64,7 +70,7 @@ impl StackCopiers {
                 .any(|&(start, end)| start <= pc && pc < end)
         };
         let registers = &thread.registers;
-        if copies(registers.pc.get()) {
+        if self.unknown || copies(registers.pc.get()) {
             return Some(registers.pc);
         }
         let word = model.word_size();
