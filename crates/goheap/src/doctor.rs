@@ -171,6 +171,15 @@ impl Report {
     fn memory(&self) -> Vec<Check> {
         let mut checks = Vec::new();
         let cgroup = &self.around.cgroup;
+        if cgroup.hidden {
+            let found = format!(
+                "it ({}) cannot be seen from here: fork is left to whoever asks for it by name, and \
+                 --when takes no share of its limit",
+                cgroup.path
+            );
+            let change = "run goheap where that can be seen (on the host)".to_owned();
+            checks.push(Check::new("memory cgroup", Some(false), found).change([change]));
+        }
         if let Some(memory) = cgroup.memory {
             let (used, most) = (text_of(memory.used), text_of(memory.most));
             let found = match cgroup.oom_group {

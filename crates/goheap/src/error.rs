@@ -34,6 +34,11 @@ pub(crate) enum CommandError {
         ShownOut(path)
     )]
     NotNamable { path: PathBuf },
+    #[error(
+        "{of}: its memory cgroup ({cgroup}) cannot be seen from here, nor its limit, of which a share was \
+         asked for; give bytes (--when 'rss>2GiB'), or run goheap where that can be seen (on the host)"
+    )]
+    HiddenLimit { of: String, cgroup: String },
     #[error("{of} has ended before {conditions}; nothing was written")]
     EndedBefore { of: String, conditions: String },
     #[error("{}: cannot remove older dumps: {}", Shown(path), Reason(source))]

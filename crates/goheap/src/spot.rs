@@ -143,10 +143,17 @@ impl<'a> Watched<'a> {
         let of_runtime = args.when.iter().any(|one| one.what != Quantity::Rss);
         let signs = of_runtime.then(|| subject.vital_signs()).transpose()?;
         let machine = machine_memory().map_or(u64::MAX, |(all, _)| all);
-        let most = match source {
-            Source::Process(pid) => Cgroup::of(pid).memory.map(|memory| memory.most),
-            _ => None,
+        let cgroup = match source {
+            Source::Process(pid) => Cgroup::of(pid),
+            _ => Cgroup::default(),
         };
+        if cgroup.hidden && args.when.iter().any(Condition::is_share) {
+            return Err(CommandError::HiddenLimit {
+                of: subject.facts.name.clone(),
+                cgroup: cgroup.path,
+            });
+        }
+        let most = cgroup.memory.map(|memory| memory.most);
         Ok(Watched {
             started: subject.started(),
             source,

@@ -98,6 +98,11 @@ pub(crate) fn parse(text: &str) -> Result<Condition, String> {
 }
 
 impl Condition {
+    /// Whether it is about a share of the memory that the process may have.
+    pub(crate) fn is_share(&self) -> bool {
+        matches!(self.bound, Bound::Share(_))
+    }
+
     /// What it is compared with, in bytes or as a number.
     fn bound(&self, most: u64) -> u64 {
         match self.bound {
@@ -216,6 +221,7 @@ mod tests {
         ] {
             let condition = parse(text).unwrap();
             assert_eq!(condition.to_string(), shown);
+            assert_eq!(condition.is_share(), text.contains('%'));
             assert_eq!(condition.holds(&reading(rss)).is_some(), holds, "{text}");
         }
         let said = parse("rss>2GiB").unwrap().holds(&reading(3 << 30));

@@ -1,11 +1,16 @@
 //! Limits that the kernel has set for a process together with others: its memory and pids cgroups,
 //! of version 1 and 2 (Documentation/admin-guide/cgroup-v1/memory.rst, cgroup-v2.rst).
 //!
-//! All of it is read from /proc/PID/cgroup and the mounted hierarchies. What cannot be seen from here
-//! (a group outside of this cgroup namespace, a hierarchy that is not mounted) is not told.
+//! All of it is read from /proc/PID/cgroup and the mounted hierarchies: as they are mounted here, or, where
+//! these do not show the group (that of another container), as they are mounted for the process itself.
+//! That a group can be seen in neither is told. Limits above what a container shows of its own hierarchy
+//! (a pod's) are not.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+mod view;
+
+use view::{Directory, Found, Group, View};
 
 /// The tightest limit of a process's groups and what is used of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +34,8 @@ impl Limit {
 pub struct Cgroup {
     /// Where the process is in the hierarchy that has the memory controller; empty if not known.
     pub path: String,
+    /// Whether that group cannot be seen from here: its memory may have a limit that is not known.
+    pub hidden: bool,
     /// Bytes of memory; `None` if there is no limit.
     pub memory: Option<Limit>,
     /// Whether all of a group is ended where one process of it would be, when its memory is over.
@@ -49,12 +56,28 @@ pub(crate) struct Limited {
     pub(crate) takes_all: bool,
 }
 
-/// The memory cgroups of process `pid` that have a limit, its own first.
-pub(crate) fn memory_limits(pid: u32) -> Vec<Limited> {
-    let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let group = Group::find(&groups, &mounts, "memory");
-    group.map_or_else(Vec::new, |group| group.memory_limits())
+/// What limits a process's memory together with others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct MemoryLimits {
+    /// Its groups that have a limit, its own first.
+    pub(crate) limits: Vec<Limited>,
+    /// Its group, if that cannot be seen from here: then it may have limits that nobody knows.
+    pub(crate) hidden: Option<String>,
+}
+
+/// The limits of the memory cgroups of process `pid`.
+pub(crate) fn memory_limits(pid: u32) -> MemoryLimits {
+    match View::of(pid).find("memory") {
+        Found::Nowhere => MemoryLimits::default(),
+        Found::Hidden(path) => MemoryLimits {
+            limits: Vec::new(),
+            hidden: Some(path),
+        },
+        Found::Here(group) => MemoryLimits {
+            limits: group.memory_limits(),
+            hidden: None,
+        },
+    }
 }
 
 /// Files of a controller's group, by version.
@@ -86,136 +109,79 @@ const NO_LIMIT: u64 = 1 << 62;
 impl Cgroup {
     /// That of process `pid`.
     pub fn of(pid: u32) -> Cgroup {
-        let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        Cgroup::from(&groups, &mounts)
+        Cgroup::from(&View::of(pid))
     }
 
-    fn from(groups: &str, mounts: &str) -> Cgroup {
-        let memory = Group::find(groups, mounts, "memory");
-        let pids = Group::find(groups, mounts, "pids");
-        let memory_limit = memory.as_ref().and_then(|group| {
-            let limits = group.memory_limits().into_iter();
-            limits.map(|limited| limited.limit).min_by_key(Limit::left)
-        });
-        let oom_group = memory.as_ref().is_some_and(|group| {
-            group
-                .directories()
-                .any(|directory| number(&directory.join("memory.oom.group")) == Some(1))
-        });
-        let pids = pids.and_then(|group| {
-            let limits = group.directories();
-            limits
-                .filter_map(|directory| limit(&directory, &PIDS))
-                .min_by_key(Limit::left)
-        });
-        Cgroup {
-            path: memory.map(|group| group.path).unwrap_or_default(),
-            memory: memory_limit,
-            oom_group,
-            pids,
+    fn from(view: &View) -> Cgroup {
+        let mut cgroup = Cgroup::default();
+        match view.find("memory") {
+            Found::Nowhere => {}
+            Found::Hidden(path) => {
+                cgroup.path = path;
+                cgroup.hidden = true;
+            }
+            Found::Here(group) => {
+                let limits = group.memory_limits().into_iter();
+                cgroup.memory = limits.map(|limited| limited.limit).min_by_key(Limit::left);
+                let mut directories = group.directories.iter();
+                cgroup.oom_group =
+                    directories.any(|directory| number(directory, "memory.oom.group") == Some(1));
+                cgroup.path = group.path;
+            }
         }
+        if let Found::Here(group) = view.find("pids") {
+            let directories = group.directories.iter();
+            cgroup.pids = directories
+                .filter_map(|directory| limit(directory, &PIDS))
+                .min_by_key(Limit::left);
+        }
+        cgroup
     }
-}
-
-/// The group of a process in the hierarchy of a controller.
-struct Group {
-    version_2: bool,
-    /// As /proc/PID/cgroup has it.
-    path: String,
-    /// Where the hierarchy is mounted, and the group below that.
-    mount: PathBuf,
-    below: PathBuf,
 }
 
 impl Group {
-    /// cgroups(7): lines of `NUMBER:CONTROLLERS:PATH`; that of version 2 has no controllers.
-    fn find(groups: &str, mounts: &str, controller: &str) -> Option<Group> {
-        let mut lines = groups.lines().map(|line| {
-            let mut fields = line.splitn(3, ':').skip(1);
-            (
-                fields.next().unwrap_or_default(),
-                fields.next().unwrap_or_default(),
-            )
-        });
-        let has = |list: &str| list.split(',').any(|one| one == controller);
-        let (version_2, path) = match lines.clone().find(|(controllers, _)| has(controllers)) {
-            Some((_, path)) => (false, path),
-            None => (
-                true,
-                lines.find(|(controllers, _)| controllers.is_empty())?.1,
-            ),
-        };
-        // proc(5): ID PARENT MAJOR:MINOR ROOT MOUNT OPTIONS [FIELDS] - TYPE SOURCE SUPER-OPTIONS
-        let (root, mount) = mounts.lines().find_map(|line| {
-            let (before, behind) = line.split_once(" - ")?;
-            let mut behind = behind.split(' ');
-            let fits = match (behind.next()?, version_2) {
-                ("cgroup2", true) => true,
-                ("cgroup", false) => behind.nth(1).is_some_and(has),
-                _ => false,
-            };
-            let mut before = before.split(' ').skip(3);
-            fits.then_some((before.next()?, before.next()?))
-        })?;
-        // In a container the mount shows a part of the hierarchy: that of the container alone, where another
-        // container's groups cannot be seen, and its own limits are not theirs.
-        let below = Path::new(path).strip_prefix(root).ok()?.to_owned();
-        (!below.starts_with("..")).then(|| Group {
-            version_2,
-            path: path.to_owned(),
-            mount: PathBuf::from(mount),
-            below,
-        })
-    }
-
     /// Of its directories, those that limit memory.
     fn memory_limits(&self) -> Vec<Limited> {
         let files = &MEMORY[usize::from(self.version_2)];
-        let limited = |directory: PathBuf| {
-            let mut limit = limit(&directory, files)?;
-            limit.used = limit.used.saturating_sub(idle_files(&directory));
+        let limited = |directory: &Directory| {
+            let mut limit = limit(directory, files)?;
+            limit.used = limit.used.saturating_sub(idle_files(directory));
             let takes_all = match self.version_2 {
-                true => number(&directory.join("memory.oom.group")) == Some(1),
-                false => hangs(&directory),
+                true => number(directory, "memory.oom.group") == Some(1),
+                false => hangs(directory),
             };
             Some(Limited {
-                directory,
+                directory: directory.shown.clone(),
                 limit,
                 takes_all,
             })
         };
-        self.directories().filter_map(limited).collect()
-    }
-
-    /// Its directory, and those above it, whose limits hold for it as well.
-    fn directories(&self) -> impl Iterator<Item = PathBuf> + '_ {
-        self.below.ancestors().map(|below| self.mount.join(below))
+        self.directories.iter().filter_map(limited).collect()
     }
 }
 
-fn limit(directory: &Path, files: &Files) -> Option<Limit> {
-    let most = number(&directory.join(files.most)).filter(|&most| most < NO_LIMIT)?;
-    let used = number(&directory.join(files.used))?;
+fn limit(directory: &Directory, files: &Files) -> Option<Limit> {
+    let most = number(directory, files.most).filter(|&most| most < NO_LIMIT)?;
+    let used = number(directory, files.used)?;
     Some(Limit { most, used })
 }
 
 /// `None` where there is no such file, or it says `max`.
-fn number(path: &Path) -> Option<u64> {
-    fs::read_to_string(path).ok()?.trim().parse().ok()
+fn number(directory: &Directory, name: &str) -> Option<u64> {
+    directory.read(name)?.trim().parse().ok()
 }
 
 /// Whether a group of version 1 stands still, rather than losing a process, when its memory is over.
-fn hangs(directory: &Path) -> bool {
-    let control = fs::read_to_string(directory.join("memory.oom_control")).unwrap_or_default();
+fn hangs(directory: &Directory) -> bool {
+    let control = directory.read("memory.oom_control").unwrap_or_default();
     control
         .lines()
         .any(|line| line.trim() == "oom_kill_disable 1")
 }
 
 /// What the kernel keeps of files and nobody has used lately.
-fn idle_files(directory: &Path) -> u64 {
-    let stat = fs::read_to_string(directory.join("memory.stat")).unwrap_or_default();
+fn idle_files(directory: &Directory) -> u64 {
+    let stat = directory.read("memory.stat").unwrap_or_default();
     // Version 1 counts a group's own apart from what is below it.
     let field = |name: &str| {
         let value = stat.lines().find_map(|line| line.strip_prefix(name))?;
@@ -227,100 +193,4 @@ fn idle_files(directory: &Path) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Files of a hierarchy.
-    fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().expect("a folder");
-        for (path, text) in files {
-            let path = folder.path().join(path);
-            fs::create_dir_all(path.parent().expect("a folder")).expect("folders");
-            fs::write(path, text).expect("a file");
-        }
-        folder
-    }
-
-    #[test]
-    fn the_tightest_of_version_2_counts() {
-        let folder = tree(&[
-            ("a/memory.max", "1000000\n"),
-            ("a/memory.current", "900000\n"),
-            ("a/memory.stat", "anon 1\ninactive_file 100000\n"),
-            ("a/memory.oom.group", "1\n"),
-            ("a/b/memory.max", "max\n"),
-            ("a/b/memory.current", "800000\n"),
-            ("a/b/pids.max", "20\n"),
-            ("a/b/pids.current", "7\n"),
-        ]);
-        let mount = folder.path().display();
-        let mounts = format!("1 2 0:1 / {mount} rw - cgroup2 cgroup2 rw\n");
-        let got = Cgroup::from("0::/a/b\n", &mounts);
-        let expected = Cgroup {
-            path: "/a/b".to_owned(),
-            memory: Some(Limit {
-                most: 1_000_000,
-                used: 800_000,
-            }),
-            oom_group: true,
-            pids: Some(Limit { most: 20, used: 7 }),
-        };
-        assert_eq!(got, expected);
-        assert_eq!(got.pids.map(|pids| pids.left()), Some(13));
-        // Outside of this namespace's part, and of what is mounted; and not mounted at all.
-        assert_eq!(Cgroup::from("0::/../x\n", &mounts), Cgroup::default());
-        let own = format!("1 2 0:1 /docker/own {mount} rw - cgroup2 cgroup2 rw\n");
-        for elsewhere in ["0::/docker/a/b\n", "0::/docker/own-not/a/b\n", "0::/a/b\n"] {
-            assert_eq!(Cgroup::from(elsewhere, &own), Cgroup::default());
-        }
-        let below = Cgroup::from("0::/docker/own/a/b\n", &own);
-        assert_eq!((below.memory, below.pids), (got.memory, got.pids));
-        assert_eq!(Cgroup::from("0::/a/b\n", ""), Cgroup::default());
-    }
-
-    #[test]
-    fn version_1_with_a_mount_of_a_part() {
-        let folder = tree(&[
-            ("memory.limit_in_bytes", "9223372036854771712\n"),
-            ("memory.usage_in_bytes", "5\n"),
-            ("x/memory.limit_in_bytes", "4096000\n"),
-            ("x/memory.usage_in_bytes", "4000000\n"),
-            (
-                "x/memory.stat",
-                "inactive_file 1\ntotal_inactive_file 1000000\n",
-            ),
-        ]);
-        let mount = folder.path().display();
-        let mounts = format!("1 2 0:1 /docker {mount} rw shared:1 - cgroup cgroup rw,memory\n");
-        let groups = "8:pids:/\n4:cpu,memory:/docker/x\n0::/\n";
-        let got = Cgroup::from(groups, &mounts);
-        let memory = Limit {
-            most: 4_096_000,
-            used: 3_000_000,
-        };
-        assert_eq!(got.memory, Some(memory));
-        let group = Group::find(groups, &mounts, "memory").expect("a group");
-        let directory = folder.path().join("x");
-        let limited = |takes_all| {
-            vec![Limited {
-                directory: directory.clone(),
-                limit: memory,
-                takes_all,
-            }]
-        };
-        assert_eq!(group.memory_limits(), limited(false));
-        let control = "oom_kill_disable 1\nunder_oom 0\n";
-        fs::write(directory.join("memory.oom_control"), control).expect("a file");
-        assert_eq!(group.memory_limits(), limited(true));
-        assert_eq!((got.pids, got.oom_group), (None, false));
-        assert_eq!(got.path, "/docker/x");
-    }
-
-    /// Whatever this machine has, this process is in it.
-    #[test]
-    fn of_this_process() {
-        let own = Cgroup::of(std::process::id());
-        assert!(own.memory.is_none_or(|memory| memory.most > 0));
-        assert!(own.pids.is_none_or(|pids| pids.used > 0));
-    }
-}
+mod tests;

@@ -8,6 +8,7 @@ mod registers;
 mod states;
 mod traces;
 mod users;
+mod views;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

@@ -13,7 +13,7 @@ use crate::{
     is_root, obeys, path_of, program, start_through, which,
 };
 
-fn linked() -> Program {
+pub(crate) fn linked() -> Program {
     program("linked", false)
 }
 
@@ -180,14 +180,14 @@ fn traced_by_somebody_else() {
 }
 
 /// A control group of one controller, with a limit. It is gone when this is dropped.
-struct Cgroup {
+pub(crate) struct Cgroup {
     folder: PathBuf,
     unified: bool,
 }
 
 impl Cgroup {
     /// `None`, and told, where none can be made.
-    fn of(controller: &str, what: &str) -> Option<Cgroup> {
+    pub(crate) fn of(controller: &str, what: &str) -> Option<Cgroup> {
         let old = Path::new("/sys/fs/cgroup").join(controller);
         let unified = !old.is_dir();
         let top = if unified {
@@ -207,13 +207,33 @@ impl Cgroup {
         Some(Cgroup { folder, unified })
     }
 
-    /// The program, started inside.
-    fn start(&self, program: &Program, arguments: &[&str]) -> Option<Obedient> {
+    /// Its name, which ends its path.
+    pub(crate) fn name(&self) -> &str {
+        let name = self.folder.file_name().and_then(|name| name.to_str());
+        name.expect("a name in UTF-8")
+    }
+
+    /// The file that takes in the process whose number is written to it.
+    pub(crate) fn procs(&self) -> String {
         let procs = self.folder.join("cgroup.procs");
+        procs.to_str().expect("a path in UTF-8").to_owned()
+    }
+
+    /// The program, started inside.
+    pub(crate) fn start(&self, program: &Program, arguments: &[&str]) -> Option<Obedient> {
         let enter = "echo $$ > \"$0\" && exec \"$@\"";
-        let procs = procs.to_str().expect("a path in UTF-8");
-        let through = [&["sh", "-c", enter, procs, path_of(program)], arguments].concat();
+        let procs = self.procs();
+        let through = [&["sh", "-c", enter, &procs, path_of(program)], arguments].concat();
         start_through(&through, program)
+    }
+
+    /// Lets it have so much more memory, in bytes.
+    pub(crate) fn limit_to(&self, more: u64) {
+        let (usage, limit) = match self.unified {
+            true => ("memory.current", "memory.max"),
+            false => ("memory.usage_in_bytes", "memory.limit_in_bytes"),
+        };
+        self.write(limit, self.read(usage) + more);
     }
 
     fn read(&self, name: &str) -> u64 {
@@ -268,11 +288,7 @@ fn in_a_group_that_is_near_its_limit_of_memory() {
     eventually("all memory to be there", || {
         (counted(&mut running).0 > 2).then_some(())
     });
-    let (usage, limit) = match group.unified {
-        true => ("memory.current", "memory.max"),
-        false => ("memory.usage_in_bytes", "memory.limit_in_bytes"),
-    };
-    group.write(limit, group.read(usage) + (12 << 20));
+    group.limit_to(12 << 20);
     for method in METHODS {
         let outcome = Outcome::of_dump(running.pid(), method);
         eprintln!("--method {method}: {:?}: {}", outcome.status, outcome.said);

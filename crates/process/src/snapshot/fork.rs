@@ -93,7 +93,7 @@ const HOST_EVERY: Duration = Duration::from_millis(5);
 /// What is in the way of a copy of process `pid`, as far as that shows before it is made.
 pub(super) fn obstacle(pid: u32, options: &SnapshotOptions) -> Result<(), String> {
     let headroom = Headroom::of(pid);
-    headroom.may_begin()?;
+    headroom.may_begin(options.method == Some(Method::Fork))?;
     let takes = PER_GIB.mul_f64(headroom.anonymous as f64 / (1_u64 << 30) as f64);
     if takes > options.stop.max_pause / 2 {
         return Err(format!(

@@ -1,6 +1,9 @@
 //! Is there memory enough for a copy of the target? Each page that the target writes to while the copy is
 //! kept is copied by the kernel, and charged to the target's memory cgroup.
 //!
+//! A group that cannot be seen from here (of another container, whose files are not to be had either) might
+//! have any limit: then no copy is made unless it was asked for by name.
+//!
 //! The rule: to begin with, each limit above the target and the machine itself must have a quarter of the
 //! target's anonymous memory free, and 64 MiB; all of it where the kernel, out of memory, would end the
 //! whole group (memory.oom.group) or let it hang (oom_kill_disable), and not just the copy, which it is
@@ -22,6 +25,8 @@ pub(crate) struct Headroom {
     /// Bytes of its memory that are of no file.
     pub(crate) anonymous: u64,
     rooms: Vec<Room>,
+    /// Its memory cgroup, if that cannot be seen from here.
+    hidden: Option<String>,
 }
 
 /// What is free below one limit.
@@ -35,9 +40,15 @@ struct Room {
 }
 
 impl Headroom {
-    /// That of process `pid`. What cannot be read does not limit.
+    /// That of process `pid`.
     pub(crate) fn of(pid: u32) -> Headroom {
-        let mut rooms = groups(pid);
+        let groups = cgroup::memory_limits(pid);
+        let room = |limited: cgroup::Limited| Room {
+            of: format!("its memory cgroup ({})", limited.directory.display()),
+            free: limited.limit.left(),
+            takes_all: limited.takes_all,
+        };
+        let mut rooms: Vec<Room> = groups.limits.into_iter().map(room).collect();
         let available = first_size(Path::new("/proc/meminfo"), "MemAvailable:");
         rooms.extend(available.map(|kib| Room {
             of: "this machine".to_owned(),
@@ -48,6 +59,7 @@ impl Headroom {
         Headroom {
             anonymous: anonymous.unwrap_or(0).saturating_mul(1024),
             rooms,
+            hidden: groups.hidden,
         }
     }
 
@@ -57,8 +69,16 @@ impl Headroom {
         Some((&least.of, least.free))
     }
 
-    /// Whether a copy may be made; if not, why, in words.
-    pub(crate) fn may_begin(&self) -> Result<(), String> {
+    /// Whether a copy may be made; if not, why, in words. `asked` is whether this very method was asked
+    /// for: then a group that cannot be seen is no obstacle, and its limits are not heeded.
+    pub(crate) fn may_begin(&self, asked: bool) -> Result<(), String> {
+        if let Some(path) = self.hidden.as_ref().filter(|_| !asked) {
+            return Err(format!(
+                "its memory cgroup ({path}) cannot be seen from here: what the copy costs counts there, and \
+                 out of memory the kernel might end the process as well; run goheap where that can be seen \
+                 (on the host), or, where there is room enough, ask for it by name (--method fork)"
+            ));
+        }
         // CONFIG: proc_sys_vm(5). What the process asks for while the copy is kept might be refused then.
         let overcommit = fs::read_to_string("/proc/sys/vm/overcommit_memory");
         if overcommit.is_ok_and(|mode| mode.trim() == "2") {
@@ -102,16 +122,6 @@ impl Headroom {
     }
 }
 
-/// The limits of the memory cgroups above a process.
-fn groups(pid: u32) -> Vec<Room> {
-    let room = |limited: cgroup::Limited| Room {
-        of: format!("its memory cgroup ({})", limited.directory.display()),
-        free: limited.limit.left(),
-        takes_all: limited.takes_all,
-    };
-    cgroup::memory_limits(pid).into_iter().map(room).collect()
-}
-
 /// The number behind a name at the beginning of a line.
 fn first_size(path: &Path, name: &str) -> Option<u64> {
     let text = fs::read_to_string(path).ok()?;
@@ -133,19 +143,49 @@ mod tests {
             free,
             takes_all,
         }];
-        Headroom { anonymous, rooms }
+        Headroom {
+            anonymous,
+            rooms,
+            hidden: None,
+        }
     }
 
     #[test]
     fn a_quarter_must_be_free_to_begin_and_all_where_all_would_end() {
         let anonymous = 1024 * MIB;
-        assert!(headroom(anonymous, 320 * MIB, false).may_begin().is_ok());
+        assert_eq!(
+            headroom(anonymous, 320 * MIB, false).may_begin(false),
+            Ok(())
+        );
         let why = headroom(anonymous, 319 * MIB, false)
-            .may_begin()
+            .may_begin(false)
             .expect_err("too little");
         assert!(why.contains("319 MiB") && why.contains("320"), "{why}");
-        assert!(headroom(anonymous, 1087 * MIB, true).may_begin().is_err());
-        assert!(headroom(anonymous, 1088 * MIB, true).may_begin().is_ok());
+        assert!(
+            headroom(anonymous, 1087 * MIB, true)
+                .may_begin(false)
+                .is_err()
+        );
+        assert!(
+            headroom(anonymous, 1088 * MIB, true)
+                .may_begin(false)
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn a_group_that_cannot_be_seen_takes_somebody_who_asks() {
+        let mut headroom = headroom(1024 * MIB, 4096 * MIB, false);
+        headroom.hidden = Some("/../app".to_owned());
+        let why = headroom.may_begin(false).expect_err("hidden");
+        assert!(
+            why.contains("/../app") && why.contains("--method fork"),
+            "{why}"
+        );
+        assert_eq!(headroom.may_begin(true), Ok(()));
+        // What can be seen limits in any case.
+        headroom.anonymous = 1 << 40;
+        assert!(headroom.may_begin(true).is_err());
     }
 
     #[test]
