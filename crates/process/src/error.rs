@@ -309,6 +309,19 @@ pub enum Denied {
         /// The user of this process.
         ours: u32,
     },
+    /// It is not dumpable (prctl(2), PR_SET_DUMPABLE): its files below /proc are root's, and who is of its
+    /// user is nobody.
+    #[error(
+        "the kernel keeps its files below /proc for user {owner}, and this is user {ours}: it has capabilities \
+         of its file (setcap), has changed its user, or has asked for that (PR_SET_DUMPABLE); run with \
+         CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH (sudo; for a container --user=0 --cap-add=SYS_PTRACE)"
+    )]
+    NotDumpable {
+        /// Whose these files are.
+        owner: u32,
+        /// The user of this process.
+        ours: u32,
+    },
     /// CAP_SYS_PTRACE is not enough.
     #[error(
         "this process has CAP_SYS_PTRACE and is refused nevertheless: a security module (AppArmor, SELinux) \

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use goheap_memory::{ByteOrder, DataModel, Machine, MappedObject, Mapping, is_mapped_at};
 
+use crate::denied::not_permitted;
 use crate::proc::{self, Area, Status};
 use crate::supervisor::NAME;
 use crate::{
@@ -511,44 +512,6 @@ fn already_traced(pid: u32, status: &Status) -> ProcessError {
         name: status.name.clone(),
         tracer,
         tracer_name: read(tracer).map_or_else(|| "unknown".to_owned(), |process| process.name),
-    }
-}
-
-fn not_permitted(pid: u32, status: &Status) -> ProcessError {
-    const CAP_DAC_OVERRIDE: u32 = 1;
-    const CAP_DAC_READ_SEARCH: u32 = 2;
-    const CAP_SYS_PTRACE: u32 = 19;
-    let own = Status::read(Path::new("/proc/self"));
-    let gid = own.as_ref().map_or(status.gid, |own| own.gid);
-    let own = own.map_or(0, |own| own.capabilities);
-    let capable = own & 1 << CAP_SYS_PTRACE != 0;
-    let opens = own & (1 << CAP_DAC_OVERRIDE | 1 << CAP_DAC_READ_SEARCH) != 0;
-    let ours = sys::geteuid();
-    let why = match yama() {
-        Some(scope) if scope >= 3 => Denied::Yama { scope },
-        _ if !capable && status.uid != ours => Denied::OtherUser {
-            theirs: status.uid,
-            ours,
-        },
-        // Both are asked for (kernel/ptrace.c, `__ptrace_may_access`).
-        _ if !capable && status.gid != gid => Denied::OtherGroup {
-            theirs: status.gid,
-            ours: gid,
-        },
-        Some(scope) if !capable && scope >= 1 => Denied::Yama { scope },
-        // security/commoncap.c, `cap_ptrace_access_check`.
-        _ if !capable && status.permitted & !own != 0 => Denied::MoreCapabilities,
-        _ if !opens && status.uid != ours => Denied::Files {
-            theirs: status.uid,
-            ours,
-        },
-        _ if capable => Denied::Module,
-        _ => Denied::Other,
-    };
-    ProcessError::NotPermitted {
-        pid,
-        name: status.name.clone(),
-        why,
     }
 }
 

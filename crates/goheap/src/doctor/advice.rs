@@ -39,12 +39,13 @@ pub(super) fn access(pid: u32, error: &CommandError, around: &Surroundings) -> V
                 .to_owned(),
         ];
     }
+    let alike = equals_will_do(why);
     let mut ways = Vec::new();
     if around.own.in_container {
         ways.extend(from_a_container(pid, why, around));
     }
     let (theirs, ours) = (around.target.uid, around.own.uid);
-    if theirs == ours && yama > 0 && !around.own.sys_ptrace {
+    if alike && theirs == ours && yama > 0 && !around.own.sys_ptrace {
         ways.push(
             "sudo sysctl kernel.yama.ptrace_scope=0 (for all, until the next boot)".to_owned(),
         );
@@ -55,13 +56,18 @@ pub(super) fn access(pid: u32, error: &CommandError, around: &Surroundings) -> V
             "sudo setcap cap_sys_ptrace,cap_dac_read_search+ep \"$(command -v goheap)\" (for whoever may run it)"
                 .to_owned(),
         );
-        if theirs != ours && theirs != 0 && yama == 0 {
+        if alike && theirs != ours && theirs != 0 && yama == 0 {
             ways.push(format!("sudo -u '#{theirs}' goheap dump {pid} -o FILE"));
         }
     } else if !around.own.sys_ptrace {
         ways.push("give this root CAP_SYS_PTRACE back (it has been taken away)".to_owned());
     }
     ways
+}
+
+/// Whether to be of its user and its group might do.
+fn equals_will_do(why: &Denied) -> bool {
+    !matches!(why, Denied::NotDumpable { .. } | Denied::MoreCapabilities)
 }
 
 /// How to be let in from a container. Who is not root in one has no capability in force, whatever
@@ -78,7 +84,8 @@ fn from_a_container(pid: u32, why: &Denied, around: &Surroundings) -> Vec<String
         "Docker: docker run --rm --pid=container:NAME --cap-add=SYS_PTRACE{more} -v \"$PWD:/dumps\" IMAGE \
          dump {pid} -o FILE"
     )];
-    if uid != 0 && around.yama.unwrap_or(0) == 0 && !around.own.sys_ptrace {
+    let alike = equals_will_do(why) && around.yama.unwrap_or(0) == 0;
+    if uid != 0 && alike && !around.own.sys_ptrace {
         ways.push(format!("Docker, without a capability: --user={uid}:{gid}"));
     }
     ways.push(format!(

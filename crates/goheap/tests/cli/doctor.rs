@@ -218,6 +218,62 @@ fn somebody_without_privileges() {
     assert_eq!(check(&said, "user")["good"], false);
 }
 
+/// Its files below /proc are root's: its own user is as good as any other, and CAP_SYS_PTRACE alone does not
+/// open them.
+#[test]
+fn what_is_not_dumpable() {
+    if !is_root() {
+        eprintln!("SKIPPED: only root may become another user");
+        return;
+    }
+    let folder = folder();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let goheap = folder.path().join("goheap");
+    fs::copy(env!("CARGO_BIN_EXE_goheap"), &goheap).unwrap();
+    let program = go_program(&folder, "kept", KEPT);
+    let running = Started::of(Command::new(&program).uid(NOBODY).gid(NOBODY));
+    let pid = running.pid();
+    let (doctor, info) = (["doctor", &pid, "--json"], ["info", &pid, "--json"]);
+    // With capabilities, as setpriv has them.
+    let with = |capabilities: &str, args: &[&str]| {
+        let mut command = Command::new("setpriv");
+        let of_nobody = ["--reuid=65534", "--regid=65534", "--clear-groups"];
+        let sets = ["--inh-caps", "--ambient-caps"].map(|set| format!("{set}={capabilities}"));
+        let command = command.args(of_nobody).args(sets).arg(&goheap).args(args);
+        Said::of(command.current_dir("/").output().unwrap())
+    };
+    let scope = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope");
+    if scope.is_ok_and(|scope| scope.trim() == "3") {
+        eprintln!("SKIPPED: nobody may trace here");
+        return;
+    }
+    let words = [
+        "user 0",
+        "user 65534",
+        "PR_SET_DUMPABLE",
+        "CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH",
+    ];
+    let none = "-all";
+    if with(none, &["--version"]).status != Some(0) {
+        eprintln!("SKIPPED: setpriv does not work here");
+        return;
+    }
+    for capabilities in [none, "-all,+sys_ptrace", "-all,+dac_read_search"] {
+        let (doctor, info) = (with(capabilities, &doctor), with(capabilities, &info));
+        let said = refused_alike(&doctor, &info, &words);
+        let change = check(&said, "access")["change"].to_string();
+        assert!(
+            change.contains("setcap cap_sys_ptrace,cap_dac_read_search"),
+            "{change}"
+        );
+        for useless in ["sysctl", "sudo -u", "--user=65534"] {
+            assert!(!change.contains(useless), "{change}");
+        }
+    }
+    let both = "-all,+sys_ptrace,+dac_read_search";
+    agree(with(both, &doctor), with(both, &info));
+}
+
 #[test]
 fn a_process_that_is_traced() {
     let program = linked();
@@ -334,6 +390,26 @@ import (
 )
 
 func main() {
+	fmt.Println("ready")
+	time.Sleep(time.Hour)
+}
+"#;
+
+/// Has its files below /proc given to root, as those of a program with capabilities of its file are.
+const KEPT: &str = r#"
+package main
+
+import (
+	"fmt"
+	"syscall"
+	"time"
+)
+
+func main() {
+	const prctl, setDumpable = 157, 4
+	if _, _, e := syscall.RawSyscall(prctl, setDumpable, 0, 0); e != 0 {
+		panic(e)
+	}
 	fmt.Println("ready")
 	time.Sleep(time.Hour)
 }
