@@ -263,19 +263,23 @@ fn seccomp(pid: u32, around: &Surroundings) -> Check {
     match around.target.seccomp {
         Seccomp::Disabled => Check::new("seccomp", Some(true), "it has no filter"),
         Seccomp::Strict => Check::new("seccomp", Some(false), "it is in strict mode"),
-        Seccomp::Filter if around.may_suspend == Some(true) => Check::new(
+        Seccomp::Filter if matches!(around.may_suspend, Some(Ok(()))) => Check::new(
             "seccomp",
             Some(false),
             "it has a filter, which goheap may suspend for one call (CAP_SYS_ADMIN), and does if a \
              method is asked for by name",
         )
         .change(advice::unfiltered(pid, around)),
-        Seccomp::Filter => Check::new(
-            "seccomp",
-            Some(false),
-            "it has a filter, so no system call is made in it",
-        )
-        .change(advice::unfiltered(pid, around)),
+        Seccomp::Filter => {
+            let mut found = "it has a filter, so no system call is made in it".to_owned();
+            if let Some(Err(error)) = &around.may_suspend
+                && !advice::is_forbidden(error)
+            {
+                let why = crate::error::Reason(error);
+                found += &format!("; this kernel cannot suspend one ({why})");
+            }
+            Check::new("seccomp", Some(false), found).change(advice::unfiltered(pid, around))
+        }
     }
 }
 

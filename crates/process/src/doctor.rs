@@ -22,8 +22,8 @@ pub struct Surroundings {
     /// What the kernel calls its release.
     pub kernel: String,
     /// Whether this process may suspend the seccomp filter of the process for a system call; `None` if
-    /// it has none.
-    pub may_suspend: Option<bool>,
+    /// it has none. That it is not permitted is one thing; any other error means that the kernel cannot.
+    pub may_suspend: Option<io::Result<()>>,
     /// Whether the kernel can tell what a process writes; what is in the way, if not.
     pub write_tracking: Result<(), String>,
     /// The setting of the Yama security module (`ptrace_scope`), if the kernel has it.
@@ -123,7 +123,7 @@ impl Surroundings {
             own: Own::look()?,
             kernel: text("/proc/sys/kernel/osrelease").unwrap_or_default(),
             may_suspend: (target.seccomp != Seccomp::Disabled)
-                .then(|| sys::may_suspend_seccomp().is_ok()),
+                .then(|| sys::may_suspend_seccomp().map_err(io::Error::from_raw_os_error)),
             write_tracking: userfault::is_supported_here(),
             yama: find::yama(),
             overcommit: text("/proc/sys/vm/overcommit_memory").and_then(|text| text.parse().ok()),

@@ -1,7 +1,9 @@
 //! What to change, with the command line.
 
+use std::io;
+
 use goheap_process::doctor::Surroundings;
-use goheap_process::{Denied, ProcessError};
+use goheap_process::{Denied, Method, ProcessError};
 
 use crate::error::CommandError;
 
@@ -108,16 +110,102 @@ pub(super) fn unfiltered(pid: u32, around: &Surroundings) -> Vec<String> {
         }
     };
     let mut ways = vec![without.to_owned()];
-    if around.may_suspend == Some(false) {
+    // Where the kernel cannot suspend one, no capability helps.
+    if let Some(Err(error)) = &around.may_suspend
+        && is_forbidden(error)
+    {
+        let method = match around.write_tracking {
+            Ok(()) => Method::PreCopy,
+            Err(_) => Method::Fork,
+        };
         ways.push(match around.own.in_container {
-            true => "or, as it is: goheap with --cap-add=SYS_PTRACE --cap-add=SYS_ADMIN --security-opt \
-                     seccomp=unconfined, and --method pre-copy (docs/harm.md tells what could go wrong)"
-                .to_owned(),
+            true => format!(
+                "or, as it is: goheap with --cap-add=SYS_PTRACE --cap-add=SYS_ADMIN --security-opt \
+                 seccomp=unconfined, and --method {method} (docs/harm.md tells what could go wrong)"
+            ),
             false => format!(
-                "or, as it is: sudo goheap dump {pid} -o FILE --method pre-copy (docs/harm.md tells what \
+                "or, as it is: sudo goheap dump {pid} -o FILE --method {method} (docs/harm.md tells what \
                  could go wrong)"
             ),
         });
     }
     ways
+}
+
+/// Whether somebody with more privileges might be let do it.
+pub(super) fn is_forbidden(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied
+}
+
+#[cfg(test)]
+mod tests {
+    use goheap_process::Seccomp;
+    use goheap_process::cgroup::Cgroup;
+    use goheap_process::doctor::{Own, Seen};
+
+    use super::*;
+
+    /// A process with a filter of user 1000, and goheap of the same user.
+    fn around() -> Surroundings {
+        Surroundings {
+            own: Own {
+                uid: 1000,
+                sys_ptrace: false,
+                sys_admin: false,
+                filtered: false,
+                may_call_ptrace: true,
+                in_container: false,
+            },
+            kernel: "6.12.0".to_owned(),
+            may_suspend: Some(Err(io::Error::from_raw_os_error(EPERM))),
+            write_tracking: Ok(()),
+            yama: None,
+            overcommit: None,
+            memory: None,
+            target: Seen {
+                name: "app".to_owned(),
+                uid: 1000,
+                gid: 1000,
+                threads: 1,
+                rss: 0,
+                rss_anon: 0,
+                seccomp: Seccomp::Filter,
+                tracer: None,
+                other_pids: false,
+                other_mounts: None,
+                container: None,
+            },
+            cgroup: Cgroup::default(),
+        }
+    }
+
+    /// Of errno(3).
+    const EPERM: i32 = 1;
+    const EINVAL: i32 = 22;
+
+    #[test]
+    fn the_method_that_is_named_is_one_that_this_kernel_has() {
+        for in_container in [false, true] {
+            let mut around = around();
+            around.own.in_container = in_container;
+            let named = unfiltered(7, &around).join("\n");
+            assert!(named.contains("--method pre-copy"), "{named}");
+            around.write_tracking = Err("it takes 6.7 or later".to_owned());
+            let named = unfiltered(7, &around).join("\n");
+            assert!(named.contains("--method fork"), "{named}");
+            assert!(!named.contains("pre-copy"), "{named}");
+            for unable in [
+                Some(Err(io::Error::from_raw_os_error(EINVAL))),
+                Some(Ok(())),
+                None,
+            ] {
+                around.may_suspend = unable;
+                let named = unfiltered(7, &around);
+                assert!(
+                    named.len() == 1 && !named[0].contains("--method"),
+                    "{named:?}"
+                );
+            }
+        }
+    }
 }
