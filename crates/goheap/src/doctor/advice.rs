@@ -90,9 +90,13 @@ fn from_a_container(pid: u32, why: &Denied, around: &Surroundings) -> Vec<String
     if uid != 0 && alike && !around.own.sys_ptrace {
         ways.push(format!("Docker, without a capability: --user={uid}:{gid}"));
     }
+    let who = match alike {
+        true => "as root, or as the process's user and group",
+        false => "as root",
+    };
     ways.push(format!(
         "Kubernetes: kubectl debug -it POD --image=IMAGE --target=CONTAINER --profile=general -- \
-         /usr/bin/goheap dump {pid} -o FILE (as root, or as the process's user and group)"
+         /usr/bin/goheap dump {pid} -o FILE ({who})"
     ));
     ways
 }
@@ -207,5 +211,50 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// What is advised in a container to a user that was refused.
+    fn refused(why: Denied, yama: Option<u32>) -> String {
+        let mut around = around();
+        around.own.in_container = true;
+        around.yama = yama;
+        let error = CommandError::Process(ProcessError::NotPermitted {
+            pid: 7,
+            name: "app".to_owned(),
+            why,
+        });
+        access(7, &error, &around).join("\n")
+    }
+
+    #[test]
+    fn to_be_its_user_is_advised_only_where_that_might_do() {
+        let (alike, docker) = ("the process's user and group", "--user=1000:1000");
+        let other = Denied::OtherUser {
+            theirs: 1000,
+            ours: 7,
+        };
+        for yama in [None, Some(0)] {
+            let said = refused(other, yama);
+            assert!(said.contains(alike) && said.contains(docker), "{said}");
+        }
+        let not_dumpable = Denied::NotDumpable {
+            owner: 0,
+            ours: 1000,
+        };
+        for (why, yama) in [
+            (other, Some(1)),
+            (Denied::Yama { scope: 2 }, Some(2)),
+            (not_dumpable, Some(0)),
+            (Denied::MoreCapabilities, Some(0)),
+        ] {
+            let said = refused(why, yama);
+            assert!(
+                said.contains("(as root)") && said.contains("--user=0"),
+                "{said}"
+            );
+            assert!(!said.contains(alike) && !said.contains(docker), "{said}");
+        }
+        let said = refused(not_dumpable, Some(1));
+        assert!(!said.contains("sysctl"), "{said}");
     }
 }
