@@ -35,7 +35,7 @@ pub(crate) struct Release {
     /// between are taken to have them too. The number itself if there is none.
     pub(crate) other_end: &'static str,
     /// Experiments that change layouts, and the machines on which those were looked at.
-    pub(crate) experiments: &'static [(&'static str, &'static [&'static str])],
+    pub(crate) experiments: &'static [Experiment],
 }
 
 /// The releases, oldest first: of each minor version those between which a layout changed.
@@ -79,7 +79,7 @@ pub(crate) const RELEASES: &[Release] = &[
 const fn release(
     number: &'static str,
     other_end: &'static str,
-    experiments: &'static [(&'static str, &'static [&'static str])],
+    experiments: &'static [Experiment],
 ) -> Release {
     Release {
         number,
@@ -125,7 +125,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
 
 /// The same, with a release that is not listed yet.
 pub(crate) fn run_with(args: &Args, unlisted: Option<&str>) -> Result<bool> {
-    let releases = releases(unlisted);
+    let releases = releases(unlisted)?;
     let is_wanted = |list: &[String], name: &str| list.is_empty() || list.iter().any(|n| n == name);
     let is_known = |version: &String| releases.iter().any(|r| r.number == *version);
     if let Some(version) = args.versions.iter().find(|version| !is_known(version)) {
@@ -177,21 +177,48 @@ pub(crate) fn run_with(args: &Args, unlisted: Option<&str>) -> Result<bool> {
 }
 
 /// The releases that are listed, and one that is not, at its place.
-fn releases(unlisted: Option<&str>) -> Vec<Release> {
+fn releases(unlisted: Option<&str>) -> Result<Vec<Release>> {
     let mut releases = RELEASES.to_vec();
     if let Some(number) = unlisted
         && !releases.iter().any(|known| known.number == number)
     {
         // As long as the command runs, as the listed ones.
         let number: &'static str = String::leak(number.to_owned());
-        let numbers = |number: &str| -> Vec<u32> {
-            let parts = number.split('.').map(|part| part.parse().unwrap_or(0));
-            parts.collect()
-        };
         let place = releases.partition_point(|known| numbers(known.number) < numbers(number));
-        releases.insert(place, release(number, number, &[]));
+        releases.insert(place, release(number, number, experiments_before(number)?));
     }
-    releases
+    Ok(releases)
+}
+
+/// An experiment that changes layouts, and the machines on which those were looked at.
+pub(crate) type Experiment = (&'static str, &'static [&'static str]);
+
+/// The experiments of the release before this one, as far as this one's toolchain still has them.
+pub(crate) fn experiments_before(number: &str) -> Result<&'static [Experiment]> {
+    let before = RELEASES
+        .iter()
+        .rfind(|known| numbers(known.number) < numbers(number));
+    let Some(before) = before else {
+        return Ok(&[]);
+    };
+    let flags = text::experiments(number)?;
+    let is_there = |name: &str| {
+        let turned_off = name.strip_prefix("no");
+        flags.contains(name) || turned_off.is_some_and(|name| flags.contains(name))
+    };
+    let all = before.experiments.iter().copied();
+    let kept: Vec<Experiment> = all.filter(|(name, _)| is_there(name)).collect();
+    // As long as the command runs, as the listed ones.
+    Ok(Vec::leak(kept))
+}
+
+/// The experiments of a release that the source of the structs' packages asks for.
+pub(crate) use text::experiments_of_the_runtime;
+
+/// A version to compare by.
+pub(crate) fn numbers(number: &str) -> Vec<u32> {
+    let parts = number.split('.').map(|part| part.parse().unwrap_or(0));
+    parts.collect()
 }
 
 /// All that there are to be tables for.

@@ -1,20 +1,25 @@
 //! `new-version`: what a new Go toolchain does otherwise than the newest one that goheap knows.
 //!
 //! It asks the sources that NEW_GO_VERSION.md names (which of them changed, and by how much), the
-//! layouts of the runtime's structs (which are written into the tables), and what goheap itself claims,
-//! and says what is to be done.
+//! layouts of the runtime's structs (which are written into the tables), the streams that are learnt
+//! from it (likewise), and what goheap itself claims, and says what is to be done. When nothing is left,
+//! it runs the matrix on the version.
 
-use std::collections::BTreeMap;
+mod claims;
+mod sources;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args as ClapArgs;
-use goheap_golang::{Features, GoVersion};
 use goheap_testkit::toolchains;
 
 use crate::layouts::{self, RELEASES};
 use crate::repository::root;
+use crate::{matrix, streams};
+use sources::{Row, compare, files, rows};
 
 /// The guide, whose table names the sources.
 const GUIDE: &str = "NEW_GO_VERSION.md";
@@ -33,9 +38,12 @@ pub(crate) struct Args {
     /// Keep the built programs here, and take those that are there already
     #[arg(long, value_name = "DIRECTORY")]
     built: Option<PathBuf>,
-    /// Only tell; write no tables
+    /// Only tell; write no tables, and run no tests
     #[arg(long)]
     check: bool,
+    /// Run no tests when nothing is left to be done
+    #[arg(long)]
+    no_matrix: bool,
 }
 
 /// Tells what changed; whether nothing is left to be done.
@@ -56,39 +64,12 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     println!("# go{new} against go{against}\n");
     let mut to_do = Vec::new();
 
-    println!("## Sources that {GUIDE} names\n");
-    let guide = fs::read_to_string(root().join(GUIDE)).context(GUIDE)?;
-    let rows = rows(&guide);
-    if rows.is_empty() {
-        bail!("{GUIDE} has no table of files");
-    }
-    let (mut same, mut changed) = (0, 0);
-    for Row { patterns, look_for } in &rows {
-        let mut told = Vec::new();
-        for pattern in patterns {
-            let (old, new) = (
-                files(&old_root.join("src"), pattern)?,
-                files(&new_root.join("src"), pattern)?,
-            );
-            if old.is_empty() && new.is_empty() {
-                told.push(format!("- {pattern}: in neither; look where it went"));
-            }
-            for (name, change) in compare(&old, &new) {
-                match change {
-                    None => same += 1,
-                    Some(change) => {
-                        changed += 1;
-                        told.push(format!("- {name}: {change}"));
-                    }
-                }
-            }
-        }
-        if !told.is_empty() {
-            println!("{}\n  look for: {look_for}", told.join("\n"));
-        }
-    }
-    println!("\n{changed} files changed, {same} did not.\n");
-    if changed > 0 {
+    let missing = claims::missing(new, against, layouts::experiments_before(new)?)?;
+    let is_unread = !claims::is_known(new)?;
+
+    let changed = tell_sources(&old_root.join("src"), &new_root.join("src"))?;
+    // Who raises KNOWN says that they have been read.
+    if changed > 0 && is_unread {
         to_do.push("read what changed in the sources above, and say it in features.rs".to_owned());
     }
 
@@ -106,208 +87,139 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         ));
     }
 
+    tell_experiments(new, against)?;
+
+    println!("\n## Streams\n");
+    if streams::tell(new, against)? {
+        println!("They are learnt from it already.");
+    } else if args.check {
+        to_do.push("learn the streams: cargo xtask streams".to_owned());
+    } else if toolchains::version(new).is_ok() {
+        println!("They are learnt anew:");
+        streams::run(&streams::Args { check: false })?;
+    }
+
+    println!("\n## Features\n");
+    match is_unread {
+        true => println!("go{new} is not known yet; those of go{against} are what to begin with."),
+        false => println!("What go{new} has otherwise than go{against}:"),
+    }
+    for line in claims::features(new, against)? {
+        println!("- {line}");
+    }
+
     println!("\n## What goheap claims\n");
-    for missing in claims(new)? {
+    for missing in missing {
         println!("- {missing}");
         to_do.push(missing);
+    }
+    let before = claims::of_the_one_before(new, against)?;
+    if !before.is_empty() {
+        println!(
+            "These name go{against} and not go{new}; those that mean the newest are to name the new one:\n\
+             - {}",
+            before.join("\n- ")
+        );
     }
     println!("\n## To do\n");
     for (number, what) in to_do.iter().enumerate() {
         println!("{}. {what}", number + 1);
     }
-    if to_do.is_empty() {
+    let is_done = to_do.is_empty();
+    if is_done {
         println!("Nothing that this command knows of.");
     }
     println!(
         "\nThen prove it:\n\n\
-         cargo test -p goheap-golang --test layout_tables\n\
+         cargo test -p goheap-golang --test layout_tables --test globals\n\
          GOHEAP_VERSIONS={new} cargo test -p goheap-runtime --test by_table\n\
+         cargo xtask globals --versions {new}\n\
          cargo xtask matrix --versions {new}\n\
+         cargo xtask oracle-pairs --versions {new}\n\
          cargo xtask moments; cargo xtask real; cargo xtask types-share\n\
-         cargo xtask layouts --check"
+         cargo xtask layouts --check; cargo xtask streams --check"
     );
-    Ok(to_do.is_empty())
+    if is_done && !args.check && !args.no_matrix {
+        println!("\n## Matrix\n");
+        return matrix::run(&[new.to_owned()], None);
+    }
+    Ok(is_done)
 }
 
-/// What of goheap does not know the version yet.
-fn claims(new: &str) -> Result<Vec<String>> {
-    let mut missing = Vec::new();
-    let version: GoVersion = format!("go{new}").parse()?;
-    if let Err(error) = Features::of(&version) {
-        missing.push(format!(
-            "raise KNOWN in crates/golang/src/features.rs, once what changed is in it ({error})"
-        ));
-    }
-    if toolchains::version(new).is_err() {
-        missing.push(format!(
-            "add {new} to CLAIMED in crates/testkit/src/toolchains.rs, and make the newest two whole"
-        ));
-    }
-    let is_listed = RELEASES
-        .iter()
-        .any(|r| r.number == new || r.other_end == new);
-    if !is_listed {
-        missing.push(format!(
-            "add {new} to RELEASES in xtask/src/layouts.rs (as the other end of a release of the same \
-             minor version, if its layouts are the same)"
-        ));
-    }
-    Ok(missing)
-}
-
-/// A row of the guide's table.
-struct Row {
-    /// Paths below `src`, with `*` for anything and a folder for all in it.
-    patterns: Vec<String>,
-    look_for: String,
-}
-
-/// The rows of the table whose first column names files.
-fn rows(guide: &str) -> Vec<Row> {
-    let cells = guide.lines().filter_map(|line| {
-        let line = line.trim().strip_prefix('|')?.strip_suffix('|')?;
-        let (files, look_for) = line.split_once('|')?;
-        Some((files.to_owned(), look_for.trim().to_owned()))
-    });
-    cells
-        .filter_map(|(files, look_for)| {
-            let quoted = files.split('`').skip(1).step_by(2);
-            let patterns: Vec<String> = quoted
-                .filter(|name| name.contains(".go") || name.contains(".s") || name.contains('/'))
-                .flat_map(alternatives)
-                .map(|name| match name.contains('/') {
-                    true => name,
-                    false => format!("runtime/{name}"),
-                })
-                .collect();
-            (!patterns.is_empty()).then_some(Row { patterns, look_for })
-        })
-        .collect()
-}
-
-/// `{a,b}.go` as `a.go` and `b.go`.
-fn alternatives(name: &str) -> Vec<String> {
-    let parts = name
-        .split_once('{')
-        .and_then(|(before, rest)| Some((before, rest.split_once('}')?)));
-    match parts {
-        Some((before, (inside, after))) => inside
-            .split(',')
-            .map(|part| format!("{before}{part}{after}"))
-            .collect(),
-        None => vec![name.to_owned()],
-    }
-}
-
-/// Files by their path below `src`, and their text.
-type Files = BTreeMap<String, String>;
-
-fn files(source: &Path, pattern: &str) -> Result<Files> {
-    let mut found = Files::new();
-    let whole = source.join(pattern);
-    if whole.is_file() {
-        found.insert(pattern.to_owned(), fs::read_to_string(&whole)?);
-        return Ok(found);
-    }
-    let (folder, name) = match whole.is_dir() {
-        true => (pattern, "*"),
-        false => pattern.rsplit_once('/').unwrap_or(("", pattern)),
+/// Tells of experiments that may change layouts, and that the release before has not.
+fn tell_experiments(new: &str, against: &str) -> Result<()> {
+    let before = layouts::experiments_of_the_runtime(against)?;
+    let now = layouts::experiments_of_the_runtime(new)?;
+    let list = |names: &BTreeSet<String>, others: &BTreeSet<String>| {
+        let names: Vec<&str> = names.difference(others).map(String::as_str).collect();
+        names.join(", ")
     };
-    let Ok(entries) = fs::read_dir(source.join(folder)) else {
-        return Ok(found);
-    };
-    let (before, after) = name.split_once('*').unwrap_or((name, ""));
-    for entry in entries {
-        let path = entry?.path();
-        let file = path.file_name().and_then(|name| name.to_str());
-        let file = file.unwrap_or_default();
-        let is_source =
-            (file.ends_with(".go") || file.ends_with(".s")) && !file.ends_with("_test.go");
-        let fits = name.contains('*') && file.starts_with(before) && file.ends_with(after);
-        if path.is_file() && is_source && fits {
-            found.insert(format!("{folder}/{file}"), fs::read_to_string(&path)?);
-        }
-    }
-    Ok(found)
-}
-
-/// What became of each file; `None` if nothing but comments.
-fn compare(old: &Files, new: &Files) -> Vec<(String, Option<String>)> {
-    let names: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-    names
-        .into_iter()
-        .map(|name| {
-            let change = match (old.get(name), new.get(name)) {
-                (Some(old), Some(new)) => {
-                    let (old, new) = (code(old), code(new));
-                    let gone = less(&old, &new);
-                    let came = less(&new, &old);
-                    (old != new).then(|| format!("{came} lines more, {gone} less"))
-                }
-                (Some(_), None) => Some("is gone".to_owned()),
-                _ => Some("is new".to_owned()),
-            };
-            (name.clone(), change)
-        })
-        .collect()
-}
-
-/// Lines without comments and blank ones.
-fn code(text: &str) -> Vec<&str> {
-    text.lines()
-        .map(|line| {
-            line.split_once("//")
-                .map_or(line, |(code, _)| code)
-                .trim_end()
-        })
-        .filter(|line| !line.trim().is_empty())
-        .collect()
-}
-
-/// How many lines of `these` are not in `those`.
-fn less(these: &[&str], those: &[&str]) -> u64 {
-    let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
-    these
-        .iter()
-        .for_each(|line| *counts.entry(line).or_default() += 1);
-    those
-        .iter()
-        .for_each(|line| *counts.entry(line).or_default() -= 1);
-    counts
-        .values()
-        .map(|count| count.max(&0).unsigned_abs())
-        .sum()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_guide_names_files() {
-        let guide = fs::read_to_string(root().join(GUIDE)).unwrap();
-        let rows = rows(&guide);
-        let all: Vec<&String> = rows.iter().flat_map(|row| &row.patterns).collect();
-        for name in [
-            "runtime/heapdump.go",
-            "runtime/preempt*.go",
-            "internal/abi/type.go",
-            "cmd/link/internal/ld/data.go",
-        ] {
-            assert!(all.iter().any(|known| *known == name), "{name}: {all:?}");
-        }
-    }
-
-    #[test]
-    fn comments_are_no_change() {
-        let file = |text: &str| Files::from([("a.go".to_owned(), text.to_owned())]);
-        let old = file("x := 1 // one\n\n// two\ny := 2\n");
-        let is = |new: &str| compare(&old, &file(new)).remove(0).1;
-        assert_eq!(is("x := 1\ny := 2 // other\n"), None);
-        assert_eq!(
-            is("x := 1\ny := 3\nz := 4\n").unwrap(),
-            "2 lines more, 1 less"
+    let (came, gone) = (list(&now, &before), list(&before, &now));
+    if !came.is_empty() {
+        println!(
+            "Experiments that the runtime's source asks for, and did not: {came}. A program that was built \
+             with one is served by its own DWARF alone; is it to be served without, add it to RELEASES."
         );
-        assert_eq!(compare(&old, &Files::new()).remove(0).1.unwrap(), "is gone");
     }
+    if !gone.is_empty() {
+        println!("Experiments that the runtime's source asks for no more: {gone}.");
+    }
+    Ok(())
+}
+
+/// Tells which of the sources changed that the guide and goheap's own sources name; how many.
+fn tell_sources(old_root: &Path, new_root: &Path) -> Result<usize> {
+    println!("## Sources that {GUIDE} names\n");
+    let guide = fs::read_to_string(root().join(GUIDE)).context(GUIDE)?;
+    let rows = rows(&guide);
+    if rows.is_empty() {
+        bail!("{GUIDE} has no table of files");
+    }
+    let (mut same, mut changed) = (0, 0);
+    let mut told_of = BTreeSet::new();
+    for Row { patterns, look_for } in &rows {
+        let mut told = Vec::new();
+        for pattern in patterns {
+            let (old, new) = (files(old_root, pattern)?, files(new_root, pattern)?);
+            if old.is_empty() && new.is_empty() {
+                told.push(format!("- {pattern}: in neither; look where it went"));
+            }
+            for (name, change) in compare(&old, &new) {
+                match change {
+                    None => same += 1,
+                    Some(change) => {
+                        changed += 1;
+                        told.push(format!("- {name}: {change}"));
+                    }
+                }
+                told_of.insert(name);
+            }
+        }
+        if !told.is_empty() {
+            println!("{}\n  look for: {look_for}", told.join("\n"));
+        }
+    }
+    println!("\n{changed} files changed, {same} did not.\n");
+
+    println!("## Other sources, and where goheap says what it has from them\n");
+    let (mut same, mut others) = (0, BTreeMap::new());
+    for (pattern, by) in sources::cited(&root().join("crates"))? {
+        let (old, new) = (files(old_root, &pattern)?, files(new_root, &pattern)?);
+        for (name, change) in compare(&old, &new) {
+            match change {
+                _ if told_of.contains(&name) => {}
+                None => same += 1,
+                Some(change) => {
+                    let known = others.entry((name, change)).or_insert_with(BTreeSet::new);
+                    known.extend(by.iter().cloned());
+                }
+            }
+        }
+    }
+    for ((name, change), by) in &others {
+        let by: Vec<&str> = by.iter().map(String::as_str).collect();
+        println!("- {name}: {change}\n  look at: {}", by.join(", "));
+    }
+    println!("\n{} files changed, {same} did not.\n", others.len());
+    Ok(changed + others.len())
 }

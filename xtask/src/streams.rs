@@ -23,7 +23,7 @@ use crate::repository::root;
 pub(crate) struct Args {
     /// Write nothing; fail if what is in the repository is not what the toolchains say
     #[arg(long)]
-    check: bool,
+    pub(crate) check: bool,
 }
 
 /// The machines that are learnt.
@@ -67,6 +67,8 @@ struct Lesson {
     rare: BTreeSet<String>,
     /// Variables that the first program has.
     common: BTreeSet<&'static str>,
+    /// Variables that one of them has.
+    all: BTreeSet<&'static str>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
@@ -87,10 +89,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
             }
         }
         let text = HEADING.replace("MACHINE", machine) + &streams.to_text();
-        let path = root()
-            .join("crates/golang/streams")
-            .join(machine)
-            .with_extension("txt");
+        let path = path(machine);
         let before = fs::read_to_string(&path).unwrap_or_default();
         println!(
             "{machine}: {} functions, {} bytes{}",
@@ -115,12 +114,84 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     Ok(same || !args.check)
 }
 
+/// The file of a machine.
+fn path(machine: &str) -> PathBuf {
+    root()
+        .join("crates/golang/streams")
+        .join(machine)
+        .with_extension("txt")
+}
+
+/// Tells what the functions that are learnt from look like in a release, against another; whether the
+/// streams have that release.
+pub(crate) fn tell(new: &str, old: &str) -> Result<bool> {
+    for machine in MACHINES {
+        let text = fs::read_to_string(path(machine)).context(machine)?;
+        let streams = Streams::parse(machine, &text)?;
+        let (was, is) = (lesson(old, machine)?, lesson(new, machine)?);
+        let (mut same, mut other, mut gone) = (0, Vec::new(), Vec::new());
+        for function in streams.functions() {
+            match (was.functions.get(function), is.functions.get(function)) {
+                (Some(was), Some(is)) if was == is => same += 1,
+                (Some(_), Some(_)) => other.push(function),
+                (Some(_), None) => gone.push(function),
+                (None, _) => {}
+            }
+        }
+        println!(
+            "- {machine}: of the functions that are learnt from, {same} are as in go{old}, {} are not, {} \
+             are gone or tell of nothing",
+            other.len(),
+            gone.len()
+        );
+        for (what, functions) in [("not", other), ("gone", gone)] {
+            if !functions.is_empty() {
+                println!("  {what}: {}", functions.join(", "));
+            }
+        }
+        for (what, variables) in [
+            ("are there no more", was.all.difference(&is.all)),
+            ("are there, and were not", is.all.difference(&was.all)),
+        ] {
+            let variables: Vec<&str> = variables.copied().collect();
+            if !variables.is_empty() {
+                println!("  variables that {what}: {}", variables.join(", "));
+            }
+        }
+        let chosen = streams.functions().map(str::to_owned).collect();
+        let few: Vec<&str> = witnesses(&[is], &chosen)
+            .into_iter()
+            .filter(|(_, times)| *times < WITNESSES)
+            .map(|(variable, _)| variable)
+            .collect();
+        if !few.is_empty() {
+            println!(
+                "  variables that fewer than {WITNESSES} of them tell of: {}",
+                few.join(", ")
+            );
+        }
+    }
+    has(new)
+}
+
+/// Whether the streams of all machines have a release.
+pub(crate) fn has(version: &str) -> Result<bool> {
+    let mut has = true;
+    for machine in MACHINES {
+        let text = fs::read_to_string(path(machine)).context(machine)?;
+        let mut lines = text.lines().filter_map(|line| line.strip_prefix("go "));
+        has &= lines.any(|versions| versions.split(' ').any(|known| known == version));
+    }
+    Ok(has)
+}
+
 fn lesson(version: &str, machine: &str) -> Result<Lesson> {
     let mut lesson = Lesson {
         version: numbers(version)?,
         functions: BTreeMap::new(),
         rare: BTreeSet::new(),
         common: BTreeSet::new(),
+        all: BTreeSet::new(),
     };
     for (name, source) in PROGRAMS {
         let folder = tempfile::tempdir().context("a folder")?;
@@ -143,6 +214,7 @@ fn lesson(version: &str, machine: &str) -> Result<Lesson> {
                 Some((name, symbol.addr.get(), symbol.size))
             })
             .collect();
+        lesson.all.extend(variables.iter().map(|(name, ..)| *name));
         let is_common = name == PROGRAMS[0].0;
         if is_common {
             lesson.common = variables.iter().map(|(name, ..)| *name).collect();
@@ -321,7 +393,7 @@ pub(crate) struct Build<'a> {
 
 /// Builds it.
 pub(crate) fn go_build(build: &Build<'_>) -> Result<PathBuf> {
-    let root = toolchains::goroot(build.version)?;
+    let root = toolchains::any_goroot(build.version)?;
     let path = build.folder.join(build.name).with_extension("go");
     fs::write(&path, build.source).with_context(|| format!("writing {}", path.display()))?;
     let out = build.folder.join(build.out);

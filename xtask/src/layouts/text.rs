@@ -240,27 +240,40 @@ const PACKAGES: &[&str] = &[
 ];
 
 /// The experiments of a release, as a program tells of them, that cannot change the layouts: no file
-/// of these packages mentions them (internal/goexperiment/flags.go has all). And those that are on by
-/// default, turned off.
+/// of these packages mentions them. And those that are on by default, turned off.
 fn harmless(number: &str, own: &[&str]) -> Result<Vec<String>> {
+    let asked_for = experiments_of_the_runtime(number)?;
+    let all = experiments(number)?.into_iter();
+    let mut names: Vec<String> = all
+        .filter(|name| !own.contains(&name.as_str()) && !asked_for.contains(name))
+        .flat_map(|name| [format!("no{name}"), name])
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+/// All experiments of a release (internal/goexperiment/flags.go has them).
+pub(super) fn experiments(number: &str) -> Result<BTreeSet<String>> {
     let source = toolchains::any_goroot(number)?.join("src");
     let flags = source.join("internal/goexperiment/flags.go");
     let text = fs::read_to_string(&flags).with_context(|| flags.display().to_string())?;
+    let fields = text.lines().filter_map(|line| {
+        let (name, ty) = line.trim().split_once(char::is_whitespace)?;
+        (ty.trim() == "bool" && name.starts_with(char::is_uppercase)).then(|| name.to_lowercase())
+    });
+    Ok(fields.collect())
+}
+
+/// Those that files of these packages mention, so that they may change layouts.
+pub(crate) fn experiments_of_the_runtime(number: &str) -> Result<BTreeSet<String>> {
+    let source = toolchains::any_goroot(number)?.join("src");
     let mut mentioned = String::new();
     for package in PACKAGES {
         read_all(&source.join(package), &mut mentioned)?;
     }
     let mentioned = mentioned.to_lowercase();
-    let fields = text.lines().filter_map(|line| {
-        let (name, ty) = line.trim().split_once(char::is_whitespace)?;
-        (ty.trim() == "bool" && name.starts_with(char::is_uppercase)).then(|| name.to_lowercase())
-    });
-    let mut names: Vec<String> = fields
-        .filter(|name| !own.contains(&name.as_str()))
-        .filter(|name| !mentioned.contains(&format!("goexperiment.{name}")))
-        .flat_map(|name| [format!("no{name}"), name])
-        .collect();
-    names.sort();
+    let mut names = experiments(number)?;
+    names.retain(|name| mentioned.contains(&format!("goexperiment.{name}")));
     Ok(names)
 }
 
