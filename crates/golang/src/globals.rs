@@ -34,7 +34,7 @@ pub use needed::VARIABLES;
 pub use streams::{Learnt, LearntStep, LearntTarget, Streams, StreamsError};
 pub use users::UsedVariable;
 
-use crate::GoVersion;
+use crate::{Features, GoVersion, VersionError};
 use recognised::recognise;
 
 /// Why variables of the runtime were not found in an executable without symbols.
@@ -49,6 +49,9 @@ pub enum GlobalsError {
         "the executable has no symbols, and goheap cannot do without them on {0}; {GIVE_UNSTRIPPED}"
     )]
     Machine(&'static str),
+    /// Its version of Go is none that goheap knows, with symbols or without.
+    #[error(transparent)]
+    Unknown(#[from] VersionError),
     /// For its version of Go nothing was learnt.
     #[error(
         "the executable has no symbols, and goheap has not learnt where {0} keeps the runtime's \
@@ -176,6 +179,12 @@ impl Globals {
     ) -> Result<Globals, GlobalsError> {
         let streams = Streams::of_machine(executable.goarch())?
             .ok_or(GlobalsError::Machine(executable.goarch()))?;
+        let told = executable.build_info();
+        let told = told.and_then(|info| info.go_version.parse::<GoVersion>().ok());
+        if let Some(version) = &told {
+            // What is not known at all would not be served with symbols either.
+            Features::of(version)?;
+        }
         let mut code = Code::new(executable)?;
         let named = code.functions();
         let known = streams.functions().count();
@@ -187,8 +196,6 @@ impl Globals {
             true => Names::Others { known, found },
             false => Names::TheRuntimes,
         };
-        let told = executable.build_info();
-        let told = told.and_then(|info| info.go_version.parse::<GoVersion>().ok());
         let Some(version) = told else {
             return Globals::of_unknown_version(&mut code, &streams, names);
         };

@@ -24,7 +24,8 @@ pub enum VersionError {
     Unreadable(String),
     /// It is one that goheap does not know.
     #[error(
-        "{version} is not a Go version that goheap knows (it knows go1.{oldest} to go1.{newest})"
+        "{version} is not a Go version that goheap knows (it knows go1.{oldest} to go1.{newest}); take \
+         a release of goheap that does, or build the program by one of these"
     )]
     Unknown {
         /// What the program says.

@@ -201,6 +201,31 @@ fn obfuscated_names_of_other_code() {
     }
 }
 
+/// What no symbols would help with is not told to be for want of them.
+#[test]
+fn a_version_that_is_not_known_is_refused_by_name() {
+    let variant = variant::named("stripped").expect("a variant");
+    let program = build("1.24.3", "everything", &variant.options).expect("a program");
+    let mut data = std::fs::read(&program.executable).expect("a file");
+    let (old, new) = (b"go1.24.3".as_slice(), b"go1.99.3".as_slice());
+    let mut places = 0;
+    for at in 0..data.len() - old.len() {
+        if data[at..].starts_with(old) {
+            data[at..at + old.len()].copy_from_slice(new);
+            places += 1;
+        }
+    }
+    assert!(places >= 1);
+    let executable = Executable::parse(data).expect("an executable");
+    let error = Globals::of(&executable).expect_err("a version of later on");
+    assert!(matches!(error, GlobalsError::Unknown(_)), "{error}");
+    let text = error.to_string();
+    assert!(
+        text.contains("go1.99.3") && text.contains("take a release of goheap that does"),
+        "{text}"
+    );
+}
+
 /// Of a program with symbols, these are what is asked: nothing is inferred.
 #[test]
 fn symbols_come_first() {
