@@ -96,7 +96,7 @@ pub enum ProgramError {
     Image(#[from] ImageError),
     /// It has no symbols, and its code does not tell where the runtime's variables are.
     #[error(transparent)]
-    Globals(#[from] GlobalsError),
+    Globals(Box<GlobalsError>),
     /// It says nowhere which version of Go built it.
     #[error(
         "the executable has no DWARF and does not say which version of Go built it, so that goheap \
@@ -109,6 +109,12 @@ pub enum ProgramError {
     /// Nothing is known of its version.
     #[error(transparent)]
     Table(#[from] TableError),
+}
+
+impl From<GlobalsError> for ProgramError {
+    fn from(error: GlobalsError) -> ProgramError {
+        ProgramError::Globals(Box::new(error))
+    }
 }
 
 impl<'e, D: Deref<Target = [u8]>> ElfProgram<'e, D> {
