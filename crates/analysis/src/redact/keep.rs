@@ -140,6 +140,9 @@ impl<'d> Keep<'d> {
                 if let Some(ty) = functions.get(function as usize).and_then(|f| f.closure) {
                     self.values(ty, contents, base, 1, buffer);
                 }
+                for (offset, size) in self.types.captured_lengths(function) {
+                    copy(contents, buffer, base + offset, *size);
+                }
             }
             What::Map(_) => parts(&self.map_header, contents, buffer),
             What::Chan(_) => parts(&self.channel, contents, buffer),

@@ -1,5 +1,7 @@
 //! What closures have captured whose functions do not tell.
 
+use std::collections::HashMap;
+
 use goheap_golang::catalogue::TypeId;
 
 use super::agree::Extent;
@@ -35,6 +37,23 @@ impl Walk<'_, '_> {
             }
         }
         common.unwrap_or_default()
+    }
+
+    /// The words of closures' captures that tell how long something is, by function.
+    pub(super) fn captured_lengths(&self) -> HashMap<u32, Vec<(u64, u64)>> {
+        let word = u64::from(self.dump.params().model.word);
+        let length = |op: &Op| {
+            let behind = u64::from(op.offset) + word;
+            match op.act {
+                Act::String | Act::Counted(_) => Some((behind, word)),
+                Act::Slice(_) => Some((behind, 2 * word)),
+                _ => None,
+            }
+        };
+        let captures = self.captures.iter();
+        captures
+            .map(|(function, ops)| (*function, ops.iter().filter_map(length).collect()))
+            .collect()
     }
 
     /// Whether a pointer may lead to what it says.

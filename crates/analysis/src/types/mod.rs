@@ -160,6 +160,7 @@ pub struct Types {
     how: Vec<How>,
     classes: Vec<Class>,
     places: std::collections::HashMap<TypeId, SlotPlaces>,
+    lengths: std::collections::HashMap<u32, Vec<(u64, u64)>>,
     refused: u64,
 }
 
@@ -197,6 +198,7 @@ impl Types {
                 break;
             }
         }
+        let lengths = walk.captured_lengths();
         let (codes, state, refused) = walk.finish();
         let mut classes = Classes::new(dump, &know);
         let class = classes.number(codes, watch)?;
@@ -208,8 +210,16 @@ impl Types {
                 .collect(),
             classes: classes.finish(),
             places: know.slot_places(),
+            lengths,
             refused,
         })
+    }
+
+    /// Where the lengths and capacities of strings and slices are that closures of a function have
+    /// captured, if not its own type but what all types of closures have in common tells: offsets and
+    /// sizes in bytes. The function is told by its place in `Catalogue::functions`.
+    pub(crate) fn captured_lengths(&self, function: u32) -> &[(u64, u64)] {
+        self.lengths.get(&function).map_or(&[], Vec::as_slice)
     }
 
     /// The class of an object.

@@ -68,7 +68,7 @@ pub(super) struct Walk<'d, 'k> {
     seen: HashMap<u64, (TypeId, u64)>,
     pub(super) hints: Vec<Hint>,
     /// What closures of a function that tells no type have captured, as far as that is sure.
-    captures: HashMap<u32, Vec<Op>>,
+    pub(super) captures: HashMap<u32, Vec<Op>>,
     /// How many claims were believed.
     believed: u64,
     /// How many classes were refused because the collector's pointers say otherwise.
