@@ -82,24 +82,28 @@ pub(crate) fn check(world: &World<'_>, told: &GoVersion) -> Result<(), WalkError
         let why = format!("it says {}, and the executable {told}", world.version);
         return Err(not_borne_out(Wrong(name, world.global(name)?, why)));
     }
-    match ask(world) {
+    match ask(world, true) {
         Ok(()) => Ok(()),
         Err(Refused::Wrong(wrong)) => Err(not_borne_out(wrong)),
         Err(Refused::Walk(error)) => Err(error),
     }
 }
 
-/// Asks variables that a symbol table told of. The first that gives a wrong answer: its name, where it
+/// Asks variables that a symbol table told of, but for which goroutine is the first: where `main` has
+/// ended (of a library it does, and by `runtime.Goexit`) that is another one by now. The first that gives a wrong answer: its name, where it
 /// is, and the answer. One that cannot be read is told where it is walked.
 pub(crate) fn doubt(world: &World<'_>) -> Option<(&'static str, Addr, String)> {
-    match ask(world) {
+    match ask(world, false) {
         Err(Refused::Wrong(Wrong(name, at, why))) => Some((name, at, why)),
         Ok(()) | Err(Refused::Walk(_)) => None,
     }
 }
 
-fn ask(world: &World<'_>) -> Answer {
-    let asked = Asked { world };
+fn ask(world: &World<'_>, first_is_main: bool) -> Answer {
+    let asked = Asked {
+        world,
+        first_is_main,
+    };
     for question in [
         Asked::heap,
         Asked::threads,
@@ -137,6 +141,8 @@ impl From<LayoutError> for Refused {
 
 struct Asked<'w, 't> {
     world: &'w World<'t>,
+    /// The first goroutine has to be `main`'s.
+    first_is_main: bool,
 }
 
 impl Asked<'_, '_> {
@@ -247,7 +253,7 @@ impl Asked<'_, '_> {
         for i in 0..len.min(GOROUTINES) {
             let g = Addr::new(self.word(list.offset(i * self.world.model.word_size()), ALL)?);
             let id = self.field(g, "runtime.g", "goid", ALL)?;
-            if i == 0 && id != 1 {
+            if i == 0 && id != 1 && self.first_is_main {
                 return wrong(ALL, all, format!("its first goroutine has the id {id}"));
             }
             if id > last {
