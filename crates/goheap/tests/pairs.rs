@@ -33,13 +33,29 @@ fn pair(version: &str, goarch: &str) {
         eprintln!("SKIPPED a pair for {goarch}: its programs do not run here (install qemu-user)");
         return;
     }
+    // Between its dump and its core a program may go on: the scavenger does, on a busy machine. That
+    // is not so each time.
+    for last in [false, false, true] {
+        if agrees(version, goarch, last) {
+            break;
+        }
+    }
+}
+
+/// Makes a pair, and compares. Whether the two are the same; if it is the `last` one they have to be.
+fn agrees(version: &str, goarch: &str, last: bool) -> bool {
     let folder = tempfile::tempdir().expect("a folder");
     let pair = pairs::make(version, goarch, folder.path()).expect("a pair");
     let runtime = std::fs::read(&pair.dump).expect("the runtime's dump");
     let core = pair.core.to_str().expect("a path in UTF-8");
     let exe = pair.program.executable.to_str().expect("a path in UTF-8");
     let exact = capture(goheap(), core, &["--exe", exe, "--exact"]).expect("a dump of the core");
-    assert_agree(&pairs::compare(&runtime, &exact.dump).expect("two dumps"));
+    let compared = pairs::compare(&runtime, &exact.dump).expect("two dumps");
+    if !last && !compared.wrong.is_empty() {
+        eprintln!("{goarch}: once more: {:#?}", compared.wrong);
+        return false;
+    }
+    assert_agree(&compared);
     assert_no_gaps(&exact);
     let mended = capture(goheap(), core, &["--exe", exe]).expect("a mended dump of the core");
     assert_no_gaps(&mended);
@@ -50,6 +66,7 @@ fn pair(version: &str, goarch: &str) {
         let less = capture(goheap(), core, &["--exe", exe, "--exact"]).expect("a dump");
         assert!(less.dump == exact.dump, "{goarch}: {alteration:?}");
     }
+    true
 }
 
 #[test]
