@@ -10,7 +10,7 @@
 //! | `buildVersion` | the version that the file tells |
 //! | `mheap_` | each central list has its own number (runtime/mheap.go: `mheap.init`) |
 //! | `allm`, `m0`, `sched` | the chain ends at `m0`, and no `m` has a number that was not given yet |
-//! | `allgs`, `allglen`, `sched` | as many as `allglen`; the first is goroutine 1; none has an id that was not given yet |
+//! | `allgs`, `allglen`, `sched` | as many as `allglen`; the first is goroutine 1 (asked of what code told alone); none has an id that was not given yet |
 //! | `allp`, `gomaxprocs` | as many as GOMAXPROCS; each has its own number |
 //! | `emptymspan` | it is in the slot for large objects of each `mcache` (runtime/mcache.go: `allocmcache`) |
 //! | `itabTable` | its size is a power of two, and it has as many entries as it counts |
