@@ -1,5 +1,5 @@
-//! Executables as others alter them after the linker: without DWARF, without section headers, and with
-//! other names of functions. Where only DWARF is taken, of any processor; else 64-bit little-endian ones
+//! Executables as others alter them after the linker: without DWARF, without section headers, with
+//! other names of functions; and one with a symbol table that is wrong. Where only DWARF is taken, of any processor; else 64-bit little-endian ones
 //! of go1.18 or later.
 
 use std::fs;
@@ -22,6 +22,8 @@ pub enum Alteration {
     OthersRenamed,
     /// The names of all functions are such letters.
     AllRenamed,
+    /// The symbol table has the names `runtime.m0` and `runtime.g0` each for the other's variable.
+    SymbolsSwapped,
 }
 
 impl Alteration {
@@ -36,6 +38,9 @@ impl Alteration {
             Alteration::NoSections => without_sections(&mut file),
             Alteration::OthersRenamed => rename(&mut file, |name| !is_the_runtimes(name)),
             Alteration::AllRenamed => rename(&mut file, |_| true),
+            Alteration::SymbolsSwapped => {
+                swap_names(&mut file, b"\0runtime.m0\0", b"\0runtime.g0\0")
+            }
         };
         done.ok_or_else(|| Error::Refused {
             program: executable.display().to_string(),
@@ -86,6 +91,21 @@ fn without_dwarf(file: &mut [u8]) -> Option<()> {
         }
     }
     (renamed > 0).then_some(())
+}
+
+/// Puts each of two names of a table of strings in the place of the other; each is there once.
+fn swap_names<const N: usize>(file: &mut [u8], one: &[u8; N], other: &[u8; N]) -> Option<()> {
+    let place = |name: &[u8; N]| {
+        let mut places = (0..file.len()).filter(|at| file[*at..].starts_with(name));
+        let (at, None) = (places.next()?, places.next()) else {
+            return None;
+        };
+        Some(at)
+    };
+    let (first, second) = (place(one)?, place(other)?);
+    file.get_mut(first..first + N)?.copy_from_slice(other);
+    file.get_mut(second..second + N)?.copy_from_slice(one);
+    Some(())
 }
 
 /// elf.h: Elf64_Ehdr has the offset of the section headers at 40, size, number and the names' at 58.

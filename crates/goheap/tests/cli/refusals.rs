@@ -131,6 +131,34 @@ fn stripped_go_with_obfuscated_names() {
     ]);
 }
 
+/// What a symbol table tells is asked as well. With DWARF a wrong answer is a gap, for a dump may be right
+/// without it; without, it might as well be the layouts that are wrong.
+#[test]
+fn a_symbol_table_that_is_wrong() {
+    let start = |ldflags, is_altered| {
+        let options = BuildOptions {
+            ldflags,
+            ..BuildOptions::default()
+        };
+        let mut program = build(GO, "linked", &options).unwrap();
+        if is_altered {
+            let altered = Alteration::SymbolsSwapped.copy_of(&program.executable);
+            program.executable = altered.unwrap();
+        }
+        Obedient::start(&program, &["1000"]).unwrap()
+    };
+    for is_altered in [false, true] {
+        let running = start(None, is_altered);
+        let said = goheap(["info", &running.pid().to_string()]).done();
+        let said = String::from_utf8_lossy(&said.out);
+        let told = said.contains("the runtime's variables") && said.contains("not at m0");
+        assert_eq!(told, is_altered, "{said}");
+    }
+    let running = start(Some("-w"), true);
+    let said = goheap(["info", &running.pid().to_string()]);
+    said.refused(&["linked", "not at runtime.m0", "--exe"]);
+}
+
 #[test]
 fn another_build_as_exe() {
     let program = build(GO, "linked", &BuildOptions::default()).unwrap();
