@@ -1,4 +1,4 @@
-//! Text on standard output: escapes, tables, colour.
+//! Text on standard output: tables, colour. What is escaped and how: `goheap_page::text`.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -7,49 +7,7 @@ use anstyle::Style;
 
 use crate::error::CommandError;
 
-/// Bytes of a name as text: UTF-8 as it is, but for control characters and what is no UTF-8, which
-/// are escaped. A name in a dump can hold anything, and a terminal obeys what it is sent.
-pub(crate) fn printable(bytes: &[u8]) -> Printable<'_> {
-    Printable(bytes)
-}
-
-/// See [`printable`].
-pub(crate) struct Printable<'a>(&'a [u8]);
-
-impl fmt::Display for Printable<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use fmt::Write as _;
-        for chunk in self.0.utf8_chunks() {
-            for c in chunk.valid().chars() {
-                if c.is_control() || is_format(c) {
-                    write!(f, "{}", c.escape_default())?;
-                } else {
-                    f.write_char(c)?;
-                }
-            }
-            for byte in chunk.invalid() {
-                write!(f, "\\x{byte:02x}")?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// What is not seen itself, but hides in a text, or reorders the text around it, or breaks its line.
-fn is_format(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}'
-            | '\u{61c}'
-            | '\u{180e}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}'
-    )
-}
+pub(crate) use goheap_page::text::printable;
 
 /// Bytes in hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
@@ -161,24 +119,6 @@ pub(crate) fn json(out: &mut dyn Write, value: &impl serde::Serialize) -> io::Re
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_cannot_talk_to_the_terminal() {
-        for (bytes, text) in [
-            (&b"runtime.main"[..], "runtime.main"),
-            ("(*T·größe)".as_bytes(), "(*T·größe)"),
-            (b"\x1b[31mred\n", "\\u{1b}[31mred\\n"),
-            (b"a\xffb", "a\\xffb"),
-            ("a\u{202e}b".as_bytes(), "a\\u{202e}b"),
-            (
-                "a\u{200b}\u{2060}\u{feff}b".as_bytes(),
-                "a\\u{200b}\\u{2060}\\u{feff}b",
-            ),
-            ("\u{2067}\u{ad}–“é”".as_bytes(), "\\u{2067}\\u{ad}–“é”"),
-        ] {
-            assert_eq!(printable(bytes).to_string(), text);
-        }
-    }
 
     #[test]
     fn tables_line_up() {

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use goheap_analysis::answers::top::{By, Heap, Row, Table as Answer, Top, top};
+use goheap_page::tops;
 
 use crate::args::{ByArg, TopArgs};
 use crate::error::CommandError;
@@ -58,9 +59,7 @@ impl ByArg {
     }
 }
 
-/// What is said of a dump that ends before its roots do.
-pub(crate) const NO_ROOTS: &str =
-    "where roots are is not in this dump: what is reachable cannot be told";
+pub(crate) use goheap_page::tops::NO_ROOTS;
 
 fn print(top: &Top, missing: &[String], out: &mut dyn Write) -> io::Result<()> {
     if top.roots_missing {
@@ -148,44 +147,13 @@ pub(crate) fn print_missing(missing: &[String], out: &mut dyn Write) -> io::Resu
     Ok(())
 }
 
-/// A share in percent; `-` of nothing.
-pub(crate) fn share(part: u64, all: u64) -> String {
-    match all {
-        0 => "-".to_owned(),
-        all => format!("{:.1} %", 100.0 * part as f64 / all as f64),
-    }
-}
+pub(crate) use crate::units::share;
 
 fn print_table(table: &Answer, heap: &Heap, no_roots: bool, out: &mut dyn Write) -> io::Result<()> {
-    let (title, columns) = match table.by {
-        By::Type => (
-            "Types",
-            &["own", "share", "retained", "objects", "type"][..],
-        ),
-        By::Root => ("Holders", &["retained", "share", "held by this alone"][..]),
-        By::Goroutine => (
-            "Goroutines",
-            &["retained", "share", "goroutines", "standing at"][..],
-        ),
-        By::Package => (
-            "Packages",
-            &["retained", "share", "own", "objects", "package"][..],
-        ),
-        By::Object => (
-            "Largest objects",
-            &["retained", "share", "own", "address", "object"][..],
-        ),
-        By::Size => (
-            "Sizes",
-            &["own", "share", "retained", "objects", "bytes each"][..],
-        ),
-    };
-    heading(out, title)?;
-    if table.by == By::Package {
-        writeln!(
-            out,
-            "  {FAINT}retained: held by the package's variables alone; own: objects of its types, whoever holds them{FAINT:#}"
-        )?;
+    let columns = tops::columns(table.by);
+    heading(out, tops::title(table.by))?;
+    if let Some(about) = tops::about(table.by) {
+        writeln!(out, "  {FAINT}{about}{FAINT:#}")?;
     }
     const ALIGN: [Align; 5] = [
         Align::Right,
@@ -247,41 +215,15 @@ fn print_table(table: &Answer, heap: &Heap, no_roots: bool, out: &mut dyn Write)
 
 /// What the last column says of a row.
 fn title_of(by: By, row: &Row) -> String {
-    let about = |text: &str| match text {
+    match tops::behind(by, row).as_str() {
         "" => row.name.clone(),
-        text => format!("{}  {text}", row.name),
-    };
-    match by {
-        By::Type => match row.known.words().as_str() {
-            // An unknown type says so by its name.
-            "" | "sure" | "unknown" => row.name.clone(),
-            words => format!("{}  ({words})", row.name),
-        },
-        By::Root | By::Goroutine => about(&row.about),
-        By::Object => about(&row.about),
-        By::Package | By::Size => row.name.clone(),
+        behind => format!("{}  {behind}", row.name),
     }
 }
 
 fn rest(table: &Answer, out: &mut dyn Write) -> io::Result<()> {
-    if table.left_out == 0 {
-        return Ok(());
+    match tops::more(table) {
+        Some(more) => writeln!(out, "  {FAINT}{more}{FAINT:#}"),
+        None => Ok(()),
     }
-    let what = match table.by {
-        By::Type => "type",
-        By::Root => "holder",
-        By::Goroutine => "group",
-        By::Package => "package",
-        By::Object => "object",
-        By::Size => "size",
-    };
-    let bytes = match table.by {
-        By::Type | By::Size => table.rest.shallow,
-        _ => table.rest.retained,
-    };
-    let more = match table.left_out {
-        1 => format!("1 more {what}"),
-        n => format!("{} more {what}s", units::count(n)),
-    };
-    writeln!(out, "  {FAINT}and {more}, {}{FAINT:#}", units::bytes(bytes))
 }

@@ -14,3 +14,15 @@ pub mod unknown;
 pub mod waste;
 pub mod what;
 pub mod why;
+
+use crate::nodes::NodeId;
+use crate::types::ClassId;
+
+/// What a line of an answer is about, to ask further for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// All objects of a class.
+    Class(ClassId),
+    /// A node of the graph: an object, a variable, a goroutine, a group of them, a package.
+    Node(NodeId),
+}

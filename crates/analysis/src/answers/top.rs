@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
+use super::Subject;
 use super::names::{group_name, in_words};
 use crate::dump::{ObjectId, RootKind};
 use crate::graph::retained_by_class;
@@ -98,6 +99,8 @@ pub struct Row {
     pub retained: u64,
     /// How their types are known, where this is about types.
     pub known: Known,
+    /// What it is, to ask further for; `None` if it is no one thing.
+    pub of: Option<Subject>,
 }
 
 /// One way to see the heap.
@@ -242,9 +245,10 @@ fn by_type(analysis: &Analysis) -> Vec<Row> {
         .classes()
         .zip(rows)
         .filter(|(_, row)| row.count > 0)
-        .map(|((_, class), row)| Row {
+        .map(|((id, class), row)| Row {
             name: class.name.clone(),
             about: class.package.clone(),
+            of: Some(Subject::Class(id)),
             ..row
         })
         .collect()
@@ -297,6 +301,7 @@ fn by_root(analysis: &Analysis) -> Vec<Row> {
                     about,
                     count,
                     retained,
+                    of: Some(Subject::Node(crate::NodeId(child))),
                     ..Row::default()
                 });
             }
@@ -306,6 +311,7 @@ fn by_root(analysis: &Analysis) -> Vec<Row> {
                     name: name.map_or(String::new(), |root| root.name.to_string()),
                     count: 1,
                     retained,
+                    of: Some(Subject::Node(crate::NodeId(child))),
                     ..Row::default()
                 });
             }
@@ -342,6 +348,7 @@ fn package_rows(analysis: &Analysis, node: u32, package: u32, rows: &mut Vec<Row
                     about: about.unwrap_or_default(),
                     count: 1,
                     retained,
+                    of: Some(Subject::Node(crate::NodeId(child))),
                     ..Row::default()
                 });
             }
@@ -375,6 +382,7 @@ fn by_goroutine(analysis: &Analysis) -> Vec<Row> {
         .map(|group| {
             let (name, about) = group_name(analysis, group);
             Row {
+                of: Some(Subject::Node(nodes.id(NodeKind::Group(group)))),
                 name,
                 about,
                 count: members(nodes, group),
@@ -397,8 +405,12 @@ fn by_package(analysis: &Analysis) -> Vec<Row> {
         add(row);
     };
     for (package, index) in analysis.nodes.packages().iter().zip(0u32..) {
-        let retained = analysis.retained_by(NodeKind::Package(index));
-        row(&package.name, &|row| row.retained = retained);
+        let node = analysis.nodes.id(NodeKind::Package(index));
+        let retained = analysis.retained_of(node);
+        row(&package.name, &|row| {
+            row.retained = retained;
+            row.of = Some(Subject::Node(node));
+        });
     }
     let mut sums: HashMap<ClassId, (u64, u64)> = HashMap::new();
     for object in analysis.dump.objects() {
@@ -459,6 +471,7 @@ fn by_object(analysis: &Analysis, limit: usize, watch: &dyn Watch) -> Result<Tab
         count: 1,
         shallow: analysis.dump.size(object),
         retained,
+        of: Some(Subject::Node(crate::NodeId(object.0))),
         ..Row::default()
     });
     let mut table = Table {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::Subject;
 use super::names::group_name;
 use super::top::Heap;
 use super::what::Asked;
@@ -42,6 +43,9 @@ pub struct Branch {
     pub branches: Vec<Branch>,
     /// What they hold beside, in sum.
     pub rest: Rest,
+    /// What it is, to ask further for: all objects of a class, or one node. `None` if it is no one
+    /// thing.
+    pub of: Option<Subject>,
 }
 
 /// Branches that are not shown.
@@ -276,15 +280,18 @@ impl Grower<'_> {
         let (nodes, dump) = (&self.analysis.nodes, &self.analysis.dump);
         let mut branch = Branch {
             count: count as u64,
+            of: (count == 1).then_some(Subject::Node(NodeId(node))),
             ..Branch::default()
         };
         match nodes.kind(NodeId(node)) {
             NodeKind::Object(object) => {
                 let types = &self.analysis.types;
-                let class = types.class(types.class_of(object));
+                let id = types.class_of(object);
+                let class = types.class(id);
                 branch.name = class.map_or(String::new(), |class| class.name.clone());
-                if count == 1 {
-                    branch.address = dump.address(object);
+                match count {
+                    1 => branch.address = dump.address(object),
+                    _ => branch.of = Some(Subject::Class(id)),
                 }
             }
             NodeKind::Root(root) => {

@@ -1,0 +1,114 @@
+//! A whole page: head, the source, where else one can go, and what it is about.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+/// How pages look: one file, light and dark.
+pub const STYLE: &str = include_str!("page.css");
+
+/// Keys, for pages that are served. Every view works without it.
+pub const SCRIPT: &str = include_str!("page.js");
+
+/// Where the style comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look<'a> {
+    /// It stands in the page itself.
+    Inline,
+    /// Style and script are files of their own.
+    Linked {
+        /// Where the style is.
+        style: &'a str,
+        /// Where the script is.
+        script: &'a str,
+    },
+}
+
+/// A link of the navigation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// What it is called.
+    pub name: &'static str,
+    /// Where it leads.
+    pub href: String,
+    /// Whether this is it.
+    pub here: bool,
+}
+
+/// A page.
+#[derive(Debug)]
+pub struct Shell<'a> {
+    /// What it is about; the title of the window.
+    pub title: &'a str,
+    /// What it is of: a file's name, `process 4711 (shop)`.
+    pub source: &'a str,
+    /// Where else one can go.
+    pub places: Vec<Place>,
+    /// Where a search goes, and what was searched for.
+    pub search: Option<(&'a str, &'a str)>,
+    /// After how many seconds it is to be asked for again: something is not ready yet.
+    pub again: Option<u32>,
+    /// What is missing of the source, in sentences.
+    pub missing: &'a [String],
+    /// Style.
+    pub look: Look<'a>,
+}
+
+impl Shell<'_> {
+    /// The page with its contents.
+    pub fn page(&self, body: &Markup) -> Markup {
+        let source = crate::text::name(self.source);
+        html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    @if let Some(seconds) = self.again {
+                        meta http-equiv="refresh" content=(seconds);
+                    }
+                    title { (crate::text::name(self.title)) " · " (source) " · goheap" }
+                    link rel="icon" href="data:,";
+                    @match self.look {
+                        Look::Inline => style { (PreEscaped(STYLE)) },
+                        Look::Linked { style, script } => {
+                            link rel="stylesheet" href=(style);
+                            script src=(script) defer {}
+                        },
+                    }
+                }
+                body {
+                    a.skip href="#main" { "Skip to the contents" }
+                    header {
+                        div.brand {
+                            span.logo { "goheap" }
+                            span.source { (source) }
+                        }
+                        @if let Some((action, asked)) = self.search {
+                            form.search role="search" method="get" action=(action) {
+                                input #search type="search" name="q" value=(asked) maxlength="512"
+                                    placeholder="Type, address or text  ( / )"
+                                    aria-label="Search for a type, an address, or text in strings"
+                                    autocomplete="off" spellcheck="false";
+                                button type="submit" { "Search" }
+                            }
+                        }
+                        @if !self.places.is_empty() {
+                            nav aria-label="Views" {
+                                @for place in &self.places {
+                                    a href=(place.href)
+                                        aria-current=[place.here.then_some("page")] { (place.name) }
+                                }
+                            }
+                        }
+                    }
+                    main #main tabindex="-1" {
+                        @for missing in self.missing {
+                            p.note { (crate::text::printable(crate::text::cut(missing, 2000).as_bytes()).to_string()) }
+                        }
+                        (body)
+                    }
+                }
+            }
+        }
+    }
+}
