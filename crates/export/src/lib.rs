@@ -2,6 +2,10 @@
 //! stream. Its place: process → memory → runtime → records → dump file → graph → **answers**, and
 //! from there to whoever else reads heaps.
 //!
+//! # Start here
+//! Each format is a module, which says what it is made of and what it cannot say. `text` tames what a
+//! dump says.
+//!
 //! # Invariants
 //! - The same dump gives the same bytes.
 //! - Nothing is held whole that grows with the heap, beyond what the analysis holds.
@@ -9,3 +13,19 @@
 //!
 //! # Not here
 //! Opening sources and naming files: the command, `goheap`.
+
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::disallowed_types,
+        clippy::disallowed_methods,
+        clippy::print_stdout,
+        clippy::print_stderr
+    )
+)]
+
+pub mod dot;
+mod error;
+pub mod text;
+
+pub use error::ExportError;

@@ -8,9 +8,11 @@ use goheap_format::RecordKind;
 use goheap_format::annex::NoteKind;
 
 mod capture;
+mod export;
 mod refuse;
 
 pub(crate) use capture::{DumpArgs, ExeArg, HowArgs, MethodArg};
+pub(crate) use export::{ExportArgs, ToArg};
 pub(crate) use refuse::refuse;
 
 /// Heap dumps of Go programs, from the outside.
@@ -49,6 +51,7 @@ pub(crate) enum Command {
     Diff(DiffArgs),
     Waste(WasteArgs),
     Check(CheckArgs),
+    Export(ExportArgs),
     Doctor(DoctorArgs),
     Demo(DemoArgs),
 }

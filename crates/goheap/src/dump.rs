@@ -283,9 +283,7 @@ impl Destination {
             if io::stdout().is_terminal() {
                 return Err(CommandError::Terminal);
             }
-            return stdout()
-                .map(Destination::Stdout)
-                .map_err(CommandError::Stdout);
+            return Destination::plain(output);
         }
         let extension = output.extension().and_then(OsStr::to_str);
         if extension.is_some_and(|extension| OTHER_COMPRESSIONS.contains(&extension)) {
@@ -305,6 +303,22 @@ impl Destination {
             return Ok(Destination::Compressed(compressed));
         }
         Ok(Destination::File(file))
+    }
+
+    /// Opens it for something that is compressed by nobody here, whatever its name; it may be a
+    /// terminal.
+    ///
+    /// # Errors
+    /// It cannot be written to.
+    pub(crate) fn plain(output: &Path) -> Result<Destination, CommandError> {
+        if output == Path::new("-") {
+            return stdout()
+                .map(Destination::Stdout)
+                .map_err(CommandError::Stdout);
+        }
+        OutputFile::create(output)
+            .map(Destination::File)
+            .map_err(CommandError::Output)
     }
 
     /// Everything is written: the file gets its name.

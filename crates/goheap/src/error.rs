@@ -182,6 +182,20 @@ pub(crate) enum CommandError {
         "a dump is no text for a terminal; send standard output elsewhere, or name a file with -o FILE"
     )]
     Terminal,
+    #[error(
+        "this format is no text for a terminal; send standard output elsewhere, or name a file with -o FILE"
+    )]
+    ExportToTerminal,
+    #[error(
+        "{}: the name does not tell in what format it shall be; say --to FORMAT",
+        ShownOut(path)
+    )]
+    NoFormat { path: PathBuf },
+    #[error("{of}: {source}")]
+    Export {
+        of: String,
+        source: goheap_export::ExportError,
+    },
     #[error("cannot write to standard output: {}", Reason(.0))]
     Stdout(io::Error),
     /// Ends the command, but is no failure.

@@ -37,6 +37,7 @@ mod error;
 #[cfg(target_os = "linux")]
 mod every;
 mod examined;
+mod export;
 mod gaps;
 mod goroutines;
 mod info;
@@ -91,6 +92,7 @@ fn run(command: &Command) -> Result<ExitCode, CommandError> {
         Command::Diff(args) => diff::run(args),
         Command::Waste(args) => waste::run(args),
         Command::Check(args) => check::run(args),
+        Command::Export(args) => export::run(args),
         #[cfg(target_os = "linux")]
         Command::Doctor(args) => doctor::run(args),
         #[cfg(not(target_os = "linux"))]

@@ -1,0 +1,75 @@
+//! Text of a dump, fit for others: names of types and variables, and what strings hold, may be anything.
+
+use std::fmt::Write as _;
+
+/// How many characters a name has at most.
+pub const LONGEST: usize = 1000;
+
+/// A name without anything that a reader could obey instead of show: control characters and those that
+/// hide or reorder text are escaped as in Rust (`\n`, `\u{1b}`), and of what is longer than `most`
+/// characters the rest is counted.
+pub fn clean(text: &str, most: usize) -> String {
+    let mut out = String::with_capacity(text.len().min(most));
+    let mut chars = text.chars();
+    for c in chars.by_ref().take(most) {
+        match c.is_control() || is_format(c) {
+            true => out.extend(c.escape_default()),
+            false => out.push(c),
+        }
+    }
+    let left = chars.as_str().len();
+    if left > 0 {
+        // Writing to a string does not fail.
+        let _ = write!(out, "… ({left} bytes more)");
+    }
+    out
+}
+
+/// What is not seen itself, but hides in a text, or reorders the text around it, or breaks its line.
+fn is_format(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
+}
+
+/// A number of bytes for people: `512 B`, `1.50 GiB`.
+pub fn bytes(n: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if n < 1024 {
+        return format!("{n} B");
+    }
+    let mut value = n as f64 / 1024.0;
+    let mut unit = 0;
+    while value >= 1023.995 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{value:.2} {}", UNITS.get(unit).unwrap_or(&""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_tamed_and_cut() {
+        assert_eq!(clean("main.Größe", 100), "main.Größe");
+        assert_eq!(
+            clean("a\n\u{1b}[31m\u{202e}b", 100),
+            "a\\n\\u{1b}[31m\\u{202e}b"
+        );
+        assert_eq!(clean("abcdef", 3), "abc… (3 bytes more)");
+        assert_eq!(bytes(1536), "1.50 KiB");
+        assert_eq!(bytes(1023), "1023 B");
+        assert_eq!(bytes((1 << 20) - 1), "1.00 MiB");
+    }
+}
