@@ -64,5 +64,5 @@ pub use dump::{
     Bytes, Dump, Frame, FromAnnex, Goroutine, ModuleNote, Notes, ObjectId, OpenError, OpenOptions,
     Params, RegisterNote, Root, RootKind, RootPointer, Text, catalogue_of_annex, put_catalogue,
 };
-pub use nodes::{DumpEdges, Group, NodeId, NodeKind, Nodes, Package};
+pub use nodes::{DumpEdges, Group, NodeId, NodeKind, Nodes, Package, package_of};
 pub use watch::{Interrupted, NoWatch, Watch};

@@ -208,6 +208,24 @@ impl Nodes {
         self.each_of_root(dump, node, &mut visit);
     }
 
+    /// Shows the edges of an object: where in it each pointer lies, what it leads to, and how far in.
+    /// These are the edges that [`Nodes::each`] shows, in the same order.
+    pub fn each_edge(
+        &self,
+        dump: &Dump,
+        object: ObjectId,
+        mut visit: impl FnMut(u64, ObjectId, u64),
+    ) {
+        let is_g = self.deferred.has(object.0);
+        dump.each_pointer(object, |slot, target| {
+            if let Some((to, offset)) = dump.find(target)
+                && !(is_g && self.deferred.leads(object.0, slot))
+            {
+                visit(slot, to, offset);
+            }
+        });
+    }
+
     /// The same for the `g` of a goroutine.
     #[inline(never)]
     fn each_of_g(&self, dump: &Dump, node: u32, visit: &mut dyn FnMut(u32)) {
@@ -305,7 +323,7 @@ impl Edges for DumpEdges<'_> {
 }
 
 /// The package of a variable or function: `go.etcd.io/etcd/mvcc` of `go.etcd.io/etcd/mvcc.plog`.
-pub(crate) fn package_of(name: &str) -> &str {
+pub fn package_of(name: &str) -> &str {
     // Dots in an import path stand before its last slash, or are written as %2e behind it.
     let base = name.rfind('/').map_or(0, |slash| slash + 1);
     let rest = name.get(base..).unwrap_or_default();

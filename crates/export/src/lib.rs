@@ -24,6 +24,7 @@
     )
 )]
 
+pub mod columns;
 pub mod dot;
 mod error;
 pub mod text;

@@ -11,6 +11,10 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+mod folder;
+
+pub use folder::OutputFolder;
+
 /// A file under a temporary name beside its destination, until [`OutputFile::commit`] gives it the
 /// destination's name; dropped before that, it is removed.
 ///
@@ -48,6 +52,12 @@ pub enum OutputError {
         /// What stands there.
         what: &'static str,
     },
+    /// Something else than a folder stands there.
+    #[error("{}: is there, and no folder", .0.display())]
+    NotAFolder(PathBuf),
+    /// The folder that stands there has files in it.
+    #[error("{}: is not empty; name another folder, or add --force to replace files of the same names in it", .0.display())]
+    NotEmpty(PathBuf),
     /// What stands at the destination cannot be told.
     #[error("{path}: {source}", path = .path.display())]
     Look {

@@ -9,7 +9,7 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 use std::path::Path;
 
 use common::every_kind;
-use goheap_format::output::{Durability, OutputError, OutputFile};
+use goheap_format::output::{Durability, OutputError, OutputFile, OutputFolder};
 use goheap_format::{Object, Record, WriteError, Writer};
 
 fn names(dir: &Path) -> Vec<String> {
@@ -139,4 +139,80 @@ fn a_full_disk_is_an_error() {
         }))
         .unwrap_err();
     assert!(matches!(error, WriteError::Sink { .. }), "{error}");
+}
+
+fn filled(folder: &OutputFolder, names: &[&str]) {
+    for name in names {
+        folder
+            .file(name)
+            .unwrap()
+            .write_all(name.as_bytes())
+            .unwrap();
+    }
+}
+
+#[test]
+fn a_folder_appears_whole_and_private() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("fleet/capture=1");
+    let folder = OutputFolder::create(&path, false).unwrap();
+    filled(&folder, &["a", "b"]);
+    assert!(!path.exists());
+    assert_eq!(names(&dir.path().join("fleet")).len(), 1);
+    folder.commit().unwrap();
+    assert_eq!(names(&dir.path().join("fleet")), ["capture=1"]);
+    assert_eq!(names(&path), ["a", "b"]);
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&path), mode(&path.join("a"))), (0o700, 0o600));
+    // An empty one is as good as none.
+    let empty = dir.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    let folder = OutputFolder::create(&empty, false).unwrap();
+    filled(&folder, &["a"]);
+    folder.commit().unwrap();
+    assert_eq!(names(&empty), ["a"]);
+}
+
+#[test]
+fn a_folder_that_fails_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = OutputFolder::create(dir.path().join("out"), false).unwrap();
+    filled(&folder, &["a"]);
+    drop(folder);
+    assert_eq!(names(dir.path()), [""; 0]);
+}
+
+#[test]
+fn a_folder_with_files_is_refused_unless_they_are_to_be_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("out");
+    fs::create_dir(&path).unwrap();
+    fs::write(path.join("a"), "the old one").unwrap();
+    fs::write(path.join("own"), "not ours").unwrap();
+    let refused = OutputFolder::create(&path, false).unwrap_err();
+    assert!(matches!(refused, OutputError::NotEmpty(_)), "{refused}");
+    let folder = OutputFolder::create(&path, true).unwrap();
+    filled(&folder, &["a", "b"]);
+    assert_eq!(fs::read(path.join("a")).unwrap(), b"the old one");
+    folder.commit().unwrap();
+    assert_eq!(names(dir.path()), ["out"]);
+    assert_eq!(names(&path), ["a", "b", "own"]);
+    assert_eq!(fs::read(path.join("a")).unwrap(), b"a");
+}
+
+#[test]
+fn a_folder_stands_where_nothing_else_does() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("file"), "").unwrap();
+    symlink(dir.path(), dir.path().join("link")).unwrap();
+    let create = |name: &str| OutputFolder::create(dir.path().join(name), true).unwrap_err();
+    assert!(matches!(create("file"), OutputError::NotAFolder(_)));
+    assert!(matches!(create("link"), OutputError::Symlink(_)));
+    assert!(matches!(create(".."), OutputError::NoName(_)));
+    // A folder in a file.
+    assert!(matches!(
+        create("file/out"),
+        OutputError::Look { .. } | OutputError::Create { .. }
+    ));
+    assert_eq!(names(dir.path()), ["file", "link"]);
 }

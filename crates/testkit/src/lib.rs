@@ -73,6 +73,7 @@ pub mod pairs;
 pub mod procfs;
 pub mod program;
 #[cfg(target_os = "linux")]
+pub mod python;
 pub mod quiescent;
 pub mod reach;
 #[cfg(target_os = "linux")]

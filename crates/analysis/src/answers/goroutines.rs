@@ -144,7 +144,8 @@ impl Goroutines {
 }
 
 impl Clock {
-    fn of(dump: &Dump) -> Clock {
+    /// Of a dump.
+    pub fn of(dump: &Dump) -> Clock {
         let digest = dump.notes().digest.as_ref();
         let capture = digest.and_then(|digest| digest.capture.as_ref());
         if let Some(now) = capture.and_then(|capture| capture.monotonic_ns) {
@@ -171,7 +172,8 @@ impl Clock {
 }
 
 /// How large stacks are.
-struct Stacks {
+#[derive(Debug, Clone, Copy)]
+pub struct Stacks {
     /// Where `g.stack` has its ends.
     ends: Option<(u64, u64)>,
 }
@@ -180,7 +182,8 @@ struct Stacks {
 const LARGEST_STACK: u64 = 1 << 31;
 
 impl Stacks {
-    fn of(dump: &Dump) -> Stacks {
+    /// Of a dump.
+    pub fn of(dump: &Dump) -> Stacks {
         let structs = Structs::new(&dump.catalogue().layouts);
         let end = |path| structs.offset("runtime.g", path).ok();
         Stacks {
@@ -190,7 +193,7 @@ impl Stacks {
 
     /// Bytes of a goroutine's stack: all that it has been given, or where that is not known, its
     /// frames.
-    fn bytes(&self, dump: &Dump, goroutine: &Goroutine) -> u64 {
+    pub fn bytes(&self, dump: &Dump, goroutine: &Goroutine) -> u64 {
         let told = self.ends.and_then(|(lo, hi)| {
             let end = |offset| dump.word(goroutine.address.checked_add(offset)?);
             end(hi)?.checked_sub(end(lo)?)
@@ -229,11 +232,8 @@ impl GoroutineGroup {
         let mut created_by = Counted::default();
         let mut waits_for = Counted::default();
         for goroutine in &goroutines {
-            // Nobody's go statement began the first one (runtime/traceback.go, go1.27:
-            // `traceback1`, which leaves it out as well).
-            let by_somebody = get(goroutine).filter(|goroutine| goroutine.id != 1);
-            if let Some(name) = by_somebody.and_then(|g| creator(dump, g.created_at)) {
-                created_by.add(name);
+            if let Some(name) = get(goroutine).and_then(|goroutine| creator(dump, goroutine)) {
+                created_by.add(name.to_owned());
             }
             for at in leaks.waits_for(*goroutine) {
                 waits_for.add(class_at(analysis, *at));
@@ -278,13 +278,18 @@ impl GoroutineGroup {
     }
 }
 
-/// The function whose `go` statement is before the program counter (which is a return address, so that
-/// it may lie behind the function's end: runtime/traceback.go: `printcreatedby`).
-fn creator(dump: &Dump, pc: u64) -> Option<String> {
-    let at = pc.checked_sub(1)?;
+/// The function whose `go` statement started a goroutine. What is known of that is a return address,
+/// so that it may lie behind the function's end (runtime/traceback.go: `printcreatedby`). Nobody's go
+/// statement began the first goroutine (runtime/traceback.go, go1.27: `traceback1`, which leaves it out
+/// as well).
+pub fn creator<'d>(dump: &'d Dump, goroutine: &Goroutine) -> Option<&'d str> {
+    if goroutine.id == 1 {
+        return None;
+    }
+    let at = goroutine.created_at.checked_sub(1)?;
     let functions = &dump.catalogue().functions;
     let behind = functions.partition_point(|function| function.entry <= at);
-    Some(functions.get(behind.checked_sub(1)?)?.name.clone())
+    Some(&functions.get(behind.checked_sub(1)?)?.name)
 }
 
 /// What is at an address that somebody waits for: a channel tells the type of its elements itself.

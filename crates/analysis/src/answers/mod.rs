@@ -5,6 +5,7 @@ mod by_hand;
 pub mod check;
 pub mod diff;
 pub mod goroutines;
+pub mod held;
 pub mod leaked;
 pub mod ledger;
 mod names;

@@ -15,6 +15,7 @@
 //! - `goroutine 17 (main.worker): local variable buf` where a goroutine's frame holds it.
 //! - `+0x18` where the type is not known.
 
+mod edges;
 mod fields;
 mod merge;
 mod piece;
@@ -25,6 +26,7 @@ mod step;
 mod tests;
 mod value;
 
+pub use edges::{Edge, EdgeNames, RootEdge};
 pub use merge::Merged;
 pub use piece::{Piece, signature, text};
 pub use search::Strength;

@@ -1,0 +1,93 @@
+//! Python packages that tests ask for a second opinion, each in a folder of the cache of its own, by pip
+//! and with a version: `tools/duckdb-2.0.1`.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::error::run;
+use crate::{Error, Result, toolchains};
+
+/// DuckDB, an engine for SQL over files.
+pub const DUCKDB: Package = Package {
+    name: "duckdb",
+    version: "2.0.1",
+};
+
+/// Spark with its Python library; it needs a Java runtime of at least 17 (`.ci/packages`).
+pub const PYSPARK: Package = Package {
+    name: "pyspark",
+    version: "4.3.0",
+};
+
+/// A package of PyPI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Package {
+    /// Its name; that of its module is the same.
+    pub name: &'static str,
+    /// The version.
+    pub version: &'static str,
+}
+
+/// A Python that knows these packages; they are installed if they are not there yet.
+///
+/// # Errors
+/// No pip; a download that failed; a full disk.
+pub fn python(packages: &[Package]) -> Result<Command> {
+    let mut path = OsString::new();
+    for package in packages {
+        let folder = installed(package)?;
+        if !path.is_empty() {
+            path.push(":");
+        }
+        path.push(folder);
+    }
+    let mut python = Command::new("python3");
+    python.env("PYTHONPATH", path).env("PYTHONNOUSERSITE", "1");
+    Ok(python)
+}
+
+fn installed(package: &Package) -> Result<PathBuf> {
+    let Package { name, version } = package;
+    let tools = toolchains::cache()?.join("tools");
+    let place = tools.join(format!("{name}-{version}"));
+    if place.join(name).is_dir() {
+        return Ok(place);
+    }
+    fs::create_dir_all(&tools).map_err(Error::io("create", &tools))?;
+    // One installs, others wait for it. The lock falls with the file.
+    let lock_path = tools.join(format!(".{name}-{version}.lock"));
+    let lock = File::create(&lock_path).map_err(Error::io("create", &lock_path))?;
+    lock.lock().map_err(Error::io("lock", &lock_path))?;
+    if place.join(name).is_dir() {
+        return Ok(place);
+    }
+    let half = tempfile::Builder::new()
+        .prefix(".install-")
+        .tempdir_in(&tools)
+        .map_err(Error::io("create a folder in", &tools))?;
+    let folder = half.path().join("installed");
+    pip(&folder, &format!("{name}=={version}"))?;
+    if !folder.join(name).is_dir() {
+        return Err(Error::Incomplete {
+            what: format!("{name} {version}"),
+            missing: PathBuf::from(name),
+        });
+    }
+    if place.exists() {
+        fs::remove_dir_all(&place).map_err(Error::io("remove", &place))?;
+    }
+    fs::rename(&folder, &place).map_err(Error::io("rename", &folder))?;
+    Ok(place)
+}
+
+/// `--target` needs neither a virtual environment nor leave of the system's own packages.
+fn pip(folder: &Path, requirement: &str) -> Result<()> {
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "install", "--quiet", "--no-cache-dir"])
+        .args(["--disable-pip-version-check", "--target"])
+        .arg(folder)
+        .arg(requirement);
+    run(&mut pip, &format!("pip install {requirement}")).map(drop)
+}
