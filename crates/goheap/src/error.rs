@@ -236,6 +236,8 @@ pub(crate) enum CommandError {
     },
     #[error("{}: cannot write the report: {}", Shown(path), Reason(source))]
     Report { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Parquet(#[from] crate::export::ParquetError),
     #[error("demo: {0}")]
     Demo(#[source] Box<DemoError>),
 }

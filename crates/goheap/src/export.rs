@@ -2,6 +2,10 @@
 //!
 //! A format is one arm of [`write`]; one that makes a folder instead of a file leaves [`run`] early.
 
+mod parquet;
+
+pub(crate) use parquet::ParquetError;
+
 use std::io::{BufWriter, IsTerminal as _, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -22,6 +26,9 @@ use crate::units;
 
 pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode, CommandError> {
     let to = format(args)?;
+    if to == ToArg::Parquet {
+        return parquet::run(args);
+    }
     let destination = destination(&args.output, to)?;
     let examined = examined::open(&args.examine)?;
     let watch = Shower::default();
@@ -92,6 +99,8 @@ fn write(
     out: &mut dyn Write,
 ) -> Result<(), ExportError> {
     match to {
+        // A folder: done by then.
+        ToArg::Parquet => {}
         ToArg::Dot => match asked {
             Some(asked @ (Asked::Object { .. } | Asked::Class { .. })) => {
                 let answer = why(analysis, asked, args.rows, watch)?;

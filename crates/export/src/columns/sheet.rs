@@ -1,6 +1,6 @@
 //! One table being written: rows are collected by column, and become a row group when there are enough.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use parquet::basic::{Compression, Encoding, LogicalType, Repetition, Type as Physical, ZstdLevel};
@@ -65,7 +65,7 @@ struct Waiting {
 /// A table being written.
 pub(super) struct Sheet<W: Write + Send> {
     table: Table,
-    writer: SerializedFileWriter<W>,
+    writer: SerializedFileWriter<Counted<W>>,
     waiting: Vec<Waiting>,
     /// Rows that wait.
     rows: usize,
@@ -165,27 +165,40 @@ impl<W: Write + Send> Sheet<W> {
     /// Writes what waits, and the end of the file.
     pub(super) fn finish(mut self) -> std::result::Result<Written<W>, ColumnsError> {
         let table = self.table;
-        let mut end = || {
-            self.flush()?;
-            self.writer.finish()?;
-            Ok(())
-        };
-        end().map_err(|source| ColumnsError::Write { table, source })?;
+        let flushed = self.flush();
+        let ended = flushed.and_then(|()| self.writer.into_inner());
+        let Counted { out, bytes } =
+            ended.map_err(|source| ColumnsError::Write { table, source })?;
         Ok(Written {
             table,
             rows: self.written,
-            bytes: self.writer.bytes_written() as u64,
-            out: self
-                .writer
-                .into_inner()
-                .map_err(|source| ColumnsError::Write { table, source })?,
+            bytes,
+            out,
         })
+    }
+}
+
+/// Counts what is written.
+struct Counted<W> {
+    out: W,
+    bytes: u64,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }
 
 /// Writes the next column of a row group, and forgets its values.
 fn put<T: DataType, W: Write + Send>(
-    group: &mut SerializedRowGroupWriter<'_, W>,
+    group: &mut SerializedRowGroupWriter<'_, Counted<W>>,
     values: &mut Vec<T::T>,
     levels: Option<&[i16]>,
 ) -> Result<()> {
@@ -201,7 +214,7 @@ fn begin<W: Write + Send>(
     table: Table,
     out: W,
     metadata: Vec<(&'static str, String)>,
-) -> Result<SerializedFileWriter<W>> {
+) -> Result<SerializedFileWriter<Counted<W>>> {
     let fields = table.columns().iter().map(|column| {
         let (physical, logical) = match column.kind {
             Kind::Number | Kind::Frequent => (Physical::INT64, None),
@@ -237,6 +250,7 @@ fn begin<W: Write + Send>(
                 .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
         }
     }
+    let out = Counted { out, bytes: 0 };
     SerializedFileWriter::new(out, Arc::new(schema), Arc::new(properties.build()))
 }
 

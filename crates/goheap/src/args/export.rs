@@ -13,7 +13,8 @@ use super::ExamineArgs;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     goheap export 4711 -o app.dot\n  \
-    goheap export app.heapdump --to dot --of main.Session -o - | dot -Tsvg > app.svg")]
+    goheap export app.heapdump --to dot --of main.Session -o - | dot -Tsvg > app.svg\n  \
+    goheap export 4711 --to parquet -o fleet/capture=monday")]
 pub(crate) struct ExportArgs {
     #[command(flatten)]
     pub(crate) examine: ExamineArgs,
@@ -22,7 +23,7 @@ pub(crate) struct ExportArgs {
     #[arg(long, value_name = "FORMAT", value_enum)]
     pub(crate) to: Option<ToArg>,
 
-    /// Where to write: a file, or - for standard output
+    /// Where to write: a file, or - for standard output; a folder for parquet
     #[arg(short, long, value_name = "FILE|-")]
     pub(crate) output: PathBuf,
 
@@ -37,6 +38,10 @@ pub(crate) struct ExportArgs {
     /// How many levels of the dominator tree dot shows
     #[arg(long, value_name = "N", default_value_t = 6)]
     pub(crate) depth: usize,
+
+    /// For parquet: write into a folder that has files, and replace those of the same names
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 /// The formats.
@@ -44,6 +49,8 @@ pub(crate) struct ExportArgs {
 pub(crate) enum ToArg {
     /// A picture of the dominator tree, or of who holds a thing, for Graphviz
     Dot,
+    /// Tables for SQL (DuckDB, Spark): a folder of files, see docs/parquet.md
+    Parquet,
 }
 
 /// Endings of file names that tell the format.
