@@ -10,10 +10,12 @@ use goheap_format::annex::NoteKind;
 mod capture;
 mod export;
 mod refuse;
+mod serve;
 
 pub(crate) use capture::{DumpArgs, ExeArg, HowArgs, MethodArg};
 pub(crate) use export::{ExportArgs, ToArg};
 pub(crate) use refuse::refuse;
+pub(crate) use serve::ServeArgs;
 
 /// Heap dumps of Go programs, from the outside.
 #[derive(Debug, Parser)]
@@ -52,6 +54,7 @@ pub(crate) enum Command {
     Waste(WasteArgs),
     Check(CheckArgs),
     Export(ExportArgs),
+    Serve(ServeArgs),
     Doctor(DoctorArgs),
     Demo(DemoArgs),
 }

@@ -7,6 +7,7 @@ use goheap_analysis::answers::diff::{
     Before, ByAddress, Change, Diff, PathChange, Sameness, Size, difference,
 };
 use goheap_analysis::answers::ledger::Amount;
+use goheap_page::words::{self, signed};
 use serde::Serialize;
 
 use crate::args::{DiffArgs, ExamineArgs};
@@ -64,7 +65,13 @@ impl Source {
 }
 
 fn print(a: &Source, b: &Source, diff: &Diff, shown: usize, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{} → {}: {}", a.name, b.name, same(diff.sameness))?;
+    writeln!(
+        out,
+        "{} → {}: {}",
+        a.name,
+        b.name,
+        words::sameness(diff.sameness)
+    )?;
     for source in [a, b] {
         for missing in &source.missing {
             let missing = printable(missing.as_bytes());
@@ -104,24 +111,6 @@ fn print(a: &Source, b: &Source, diff: &Diff, shown: usize, out: &mut dyn Write)
         out,
     )?;
     paths(&diff.paths, shown, out)
-}
-
-fn same(sameness: Sameness) -> &'static str {
-    match sameness {
-        Sameness::Same => "of one process",
-        Sameness::Reversed => "of one process, the later dump first",
-        Sameness::OtherProcess => "of two processes of one build",
-        Sameness::OtherBuild => "of different builds",
-        Sameness::Unknown => "whether they are of one process is not known",
-    }
-}
-
-fn signed(change: i64, show: fn(u64) -> String) -> String {
-    match change {
-        0 => "0".to_owned(),
-        n if n > 0 => format!("+{}", show(n.unsigned_abs())),
-        n => format!("-{}", show(n.unsigned_abs())),
-    }
 }
 
 fn print_by_address(by: &ByAddress, shown: usize, out: &mut dyn Write) -> io::Result<()> {

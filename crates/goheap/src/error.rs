@@ -46,6 +46,16 @@ pub(crate) enum CommandError {
     #[cfg(target_os = "linux")]
     #[error(transparent)]
     Process(#[from] goheap_process::ProcessError),
+    #[error(
+        "cannot listen on 127.0.0.1, port {port}: {}; --port N takes another, none at all a free one",
+        Reason(source)
+    )]
+    Listen { port: u16, source: io::Error },
+    #[error(
+        "the system gives no random bytes, which the address needs: {}",
+        Reason(source)
+    )]
+    NoSecret { source: io::Error },
     #[error("the copy of the process was gone before it was read: {why}")]
     CopyLost { why: String },
     #[error("cannot open {}: {}", Shown(path), Reason(source))]

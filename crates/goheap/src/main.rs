@@ -49,6 +49,7 @@ mod progress;
 mod records;
 mod redact;
 mod room;
+mod serve;
 mod source;
 #[cfg(target_os = "linux")]
 mod spot;
@@ -93,6 +94,7 @@ fn run(command: &Command) -> Result<ExitCode, CommandError> {
         Command::Waste(args) => waste::run(args),
         Command::Check(args) => check::run(args),
         Command::Export(args) => export::run(args),
+        Command::Serve(args) => serve::run(args),
         #[cfg(target_os = "linux")]
         Command::Doctor(args) => doctor::run(args),
         #[cfg(not(target_os = "linux"))]

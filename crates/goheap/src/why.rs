@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use goheap_analysis::answers::what::what;
 use goheap_analysis::answers::why::{Held, Why, WhyClass, WhyObject, WhyVariable, why};
 use goheap_analysis::paths::Strength;
-use goheap_analysis::types::How;
+use goheap_page::words;
 
 use crate::args::WhyArgs;
 use crate::error::CommandError;
@@ -53,27 +53,13 @@ fn print(why: &Why, out: &mut dyn Write) -> io::Result<()> {
     }
 }
 
-/// How a type is known.
-pub(crate) fn how_known(how: How) -> &'static str {
-    match how {
-        How::Unknown => "type unknown",
-        How::Header => "type as the allocator wrote it",
-        How::Interface => "type as an interface has it",
-        How::Variable => "type as a variable has it",
-        How::Runtime => "type as the runtime has it",
-        How::Closure => "a closure",
-        How::Pointer => "type as a pointer has it",
-        How::Guess => "type by a guess",
-    }
-}
-
 fn of_object(object: &WhyObject, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "{:#x}: {} ({}), {}, retains {}",
         object.address,
         printable(object.class.as_bytes()),
-        how_known(object.how),
+        words::how_known(object.how),
         units::bytes(object.size),
         units::bytes(object.retained),
     )?;
@@ -155,11 +141,7 @@ fn of_class(class: &WhyClass, out: &mut dyn Write) -> io::Result<()> {
     let width = room::width();
     for way in &class.ways {
         let merged = &way.merged;
-        let strength = match merged.strength {
-            Strength::Variable => "",
-            Strength::Runtime => "(the runtime) ",
-            Strength::Maybe => "(maybe) ",
-        };
+        let strength = words::strength(merged.strength);
         // The numbers take no more than three columns of twelve characters.
         let fitted = |text: &str| {
             let text = printable(text.as_bytes()).to_string();

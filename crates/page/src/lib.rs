@@ -3,7 +3,8 @@
 //!
 //! # Start here
 //! [`shell::Shell`] is a whole page; [`table::Table`], [`bar::bar`], [`link::Links`] are what pages
-//! are made of; [`tops`] and [`ledger`] put answers into them. [`units`] and [`text`] say how numbers
+//! are made of; [`tops`], [`ledger`] and [`map`] put answers into them. [`site`] has the addresses and
+//! [`views`] the contents of the pages that are served. [`units`], [`mod@words`] and [`text`] say how numbers
 //! and names read: the command takes them from here, so that a page and a terminal agree.
 //!
 //! # Invariants
@@ -32,10 +33,14 @@
 pub mod bar;
 pub mod ledger;
 pub mod link;
+pub mod map;
 pub mod shell;
+pub mod site;
 pub mod table;
 pub mod text;
 pub mod tops;
 pub mod units;
+pub mod views;
+pub mod words;
 
 pub use maud::{Markup, html};

@@ -1,7 +1,10 @@
-// Keys and no more: every view works without this file.
+// Keys, and asking again for what is not ready. Every view works without this file.
 "use strict";
 (() => {
+  const search = document.getElementById("search");
+  const help = document.getElementById("help");
   const rows = () => Array.from(document.querySelectorAll("main tbody tr")).filter((row) => row.querySelector("a[href]"));
+  const isField = (element) => element && /^(INPUT|TEXTAREA|SELECT)$/.test(element.tagName);
   let at = -1;
   const go = (to) => {
     const all = rows();
@@ -9,29 +12,42 @@
     at = Math.max(0, Math.min(all.length - 1, to));
     for (const row of all) row.classList.remove("at");
     all[at].classList.add("at");
-    const link = all[at].querySelector("a[href]");
-    link.focus({ preventScroll: true });
+    all[at].querySelector("a[href]").focus({ preventScroll: true });
     all[at].scrollIntoView({ block: "nearest" });
   };
-  const help = document.getElementById("help");
+  const follow = (selector) => {
+    const link = document.querySelector(selector);
+    if (link) link.click();
+  };
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName);
     if (event.key === "Escape") {
-      if (help && help.open) { help.close(); return; }
-      if (typing) { event.target.blur(); return; }
+      if (isField(event.target)) event.target.blur();
+      else if (help && help.open) help.open = false;
       return;
     }
-    if (typing) return;
-    const search = document.getElementById("search");
+    if (isField(event.target)) return;
     switch (event.key) {
-      case "/": if (search) { event.preventDefault(); search.focus(); search.select(); } break;
+      case "/":
+        if (search) { event.preventDefault(); search.focus(); search.select(); }
+        break;
+      case "?":
+        if (help) { help.open = !help.open; help.scrollIntoView({ block: "nearest" }); }
+        break;
       case "j": go(at + 1); break;
       case "k": go(at - 1); break;
-      case "?": if (help) { help.open ? help.close() : help.showModal(); } break;
-      case "u": { const up = document.querySelector("a[rel=up]"); if (up) up.click(); break; }
-      case "n": { const next = document.querySelector("a[rel=next]"); if (next) next.click(); break; }
-      case "p": { const prev = document.querySelector("a[rel=prev]"); if (prev) prev.click(); break; }
+      case "u": follow("a[rel=up]"); break;
+      case "n": follow("a[rel=next]"); break;
+      case "p": follow("a[rel=prev]"); break;
     }
   });
+  const again = Number(document.body.dataset.again);
+  if (again > 0) {
+    const ask = () => {
+      // Nobody is disturbed who is typing, or reads elsewhere.
+      if (document.hidden || isField(document.activeElement)) setTimeout(ask, 1000);
+      else location.reload();
+    };
+    setTimeout(ask, again * 1000);
+  }
 })();

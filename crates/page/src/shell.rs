@@ -63,8 +63,9 @@ impl Shell<'_> {
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
+                    // With a script, nobody is disturbed who is typing.
                     @if let Some(seconds) = self.again {
-                        meta http-equiv="refresh" content=(seconds);
+                        noscript { meta http-equiv="refresh" content=(seconds); }
                     }
                     title { (crate::text::name(self.title)) " · " (source) " · goheap" }
                     link rel="icon" href="data:,";
@@ -76,7 +77,7 @@ impl Shell<'_> {
                         },
                     }
                 }
-                body {
+                body data-again=[self.again] {
                     a.skip href="#main" { "Skip to the contents" }
                     header {
                         div.brand {
@@ -107,6 +108,31 @@ impl Shell<'_> {
                         }
                         (body)
                     }
+                    @if self.look != Look::Inline { (keys()) }
+                }
+            }
+        }
+    }
+}
+
+/// Which keys do what.
+fn keys() -> Markup {
+    const KEYS: [(&str, &str); 8] = [
+        ("/", "search"),
+        ("j", "next row"),
+        ("k", "row before"),
+        ("Enter", "open the row"),
+        ("n", "next page"),
+        ("p", "page before"),
+        ("u", "one level up"),
+        ("Esc", "leave"),
+    ];
+    html! {
+        footer {
+            details #help {
+                summary { "Keys " kbd { "?" } }
+                dl.keys {
+                    @for (key, what) in KEYS { div { dt { kbd { (key) } } dd { (what) } } }
                 }
             }
         }

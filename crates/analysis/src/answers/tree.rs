@@ -109,6 +109,24 @@ pub fn tree(
         Some(Asked::Package(index)) => (vec![nodes.id(NodeKind::Package(*index)).0], None),
         Some(Asked::Class { name, classes }) => (outermost(analysis, classes), Some(name.clone())),
     };
+    Ok(Tree {
+        heap: Heap::of(analysis),
+        top: branch(analysis, &top, name, options, watch)?,
+    })
+}
+
+/// The dominator tree from some nodes, none of which dominates another, as one branch; `name` is what
+/// that is called, if not by the first of them.
+///
+/// # Errors
+/// Interrupted.
+pub fn branch(
+    analysis: &Analysis,
+    top: &[u32],
+    name: Option<String>,
+    options: &TreeOptions,
+    watch: &dyn Watch,
+) -> Result<Branch, Interrupted> {
     let retained = top.iter().fold(0u64, |sum, node| {
         sum.saturating_add(analysis.retained_of(NodeId(*node)))
     });
@@ -127,15 +145,12 @@ pub fn tree(
         branch.name = name;
     }
     branch.retained = retained;
-    grower.grow(&mut branch, &top, options.depth.min(64))?;
-    Ok(Tree {
-        heap: Heap::of(analysis),
-        top: branch,
-    })
+    grower.grow(&mut branch, top, options.depth.min(64))?;
+    Ok(branch)
 }
 
 /// Objects of some classes that no other of them dominates.
-fn outermost(analysis: &Analysis, classes: &[ClassId]) -> Vec<u32> {
+pub fn outermost(analysis: &Analysis, classes: &[ClassId]) -> Vec<u32> {
     let mut found = Vec::new();
     let mut rest = analysis.dominators.preorder();
     while let Some(node) = rest.first() {

@@ -6,7 +6,7 @@ use crate::graph::heads;
 use crate::nodes::NodeKind;
 use crate::paths::{Holders, Merged, Strength, from_head, paths_to, within};
 use crate::types::{ClassId, How};
-use crate::{Analysis, AnalysisError, NodeId, Watch};
+use crate::{Analysis, AnalysisError, Interrupted, NodeId, Watch};
 
 /// How many objects that a variable leads to are explained.
 const LED_TO: usize = 3;
@@ -153,7 +153,8 @@ pub fn why(
             Why::Object(of_object(analysis, *object, *offset, most, watch)?)
         }
         Asked::Class { name, classes } => {
-            Why::Class(of_class(analysis, name, classes, most, watch)?)
+            let holders = Holders::of(analysis, watch)?;
+            Why::Class(of_class(analysis, &holders, name, classes, most, watch)?)
         }
         Asked::Variable(root) => Why::Variable(of_variable(analysis, *root, most, watch)?),
         Asked::Goroutine(index) => {
@@ -262,13 +263,18 @@ fn garbage_before(
     }))
 }
 
-fn of_class(
+/// Who holds all objects of some classes, which have one name; at most `most` ways.
+///
+/// # Errors
+/// Interrupted.
+pub fn of_class(
     analysis: &Analysis,
+    holders: &Holders<'_>,
     name: &str,
     classes: &[ClassId],
     most: usize,
     watch: &dyn Watch,
-) -> Result<WhyClass, AnalysisError> {
+) -> Result<WhyClass, Interrupted> {
     let is_of = |object| classes.contains(&analysis.types.class_of(object));
     let (mut garbage_objects, mut garbage_bytes) = (0, 0u64);
     for object in analysis.dump.objects() {
@@ -277,7 +283,6 @@ fn of_class(
             garbage_bytes = garbage_bytes.saturating_add(analysis.dump.size(object));
         }
     }
-    let holders = Holders::of(analysis, watch)?;
     let mut merged = holders.merged(is_of, watch)?;
     let sum = |ways: &[Merged]| {
         let add = |(objects, bytes): (u64, u64), way: &Merged| {

@@ -127,6 +127,62 @@ impl Csr {
         }
         Ok(Csr { starts, targets })
     }
+
+    /// Where each node of a graph is led to from, ascending, without keeping where nodes lead: what
+    /// [`Csr::reversed`] gives. Reads the edges of each node twice.
+    ///
+    /// # Errors
+    /// As [`Csr::of`]; interrupted.
+    pub fn reverse_of(edges: &impl Edges, watch: &dyn Watch) -> Result<Csr, GraphError> {
+        let nodes = GraphError::check_nodes(edges.node_count().into())?;
+        let mut left = vec![0u32; nodes as usize];
+        for from in 0..nodes {
+            if from.is_multiple_of(STEP) {
+                watch.step("counting edges", from.into(), nodes.into())?;
+            }
+            let mut wrong = None;
+            edges.each(from, |to| match left.get_mut(to as usize) {
+                Some(count) => match count.checked_add(1) {
+                    Some(more) => *count = more,
+                    None => {
+                        wrong = Some(GraphError::TooManyEdges {
+                            node: to,
+                            edges: u32::MAX.into(),
+                        });
+                    }
+                },
+                None => wrong = Some(GraphError::NoSuchNode { from, to, nodes }),
+            });
+            if let Some(wrong) = wrong {
+                return Err(wrong);
+            }
+        }
+        let mut starts = Starts::with_capacity(nodes);
+        let mut end = 0u64;
+        for count in &left {
+            starts.push(end)?;
+            end += u64::from(*count);
+        }
+        starts.push(end)?;
+        let mut targets = vec![0u32; end as usize];
+        // Each row is filled from its end, so that it is in order when it is full.
+        for from in (0..nodes).rev() {
+            if from.is_multiple_of(STEP) {
+                watch.step("turning edges round", (nodes - from).into(), nodes.into())?;
+            }
+            edges.each(from, |to| {
+                // What was not there the first time has no room.
+                let Some(left) = left.get_mut(to as usize) else {
+                    return;
+                };
+                if let Some(less) = left.checked_sub(1) {
+                    *left = less;
+                    targets[(starts.get(to) + u64::from(less)) as usize] = from;
+                }
+            });
+        }
+        Ok(Csr { starts, targets })
+    }
 }
 
 impl Edges for Csr {

@@ -16,6 +16,7 @@
 //! - `+0x18` where the type is not known.
 
 mod edges;
+mod cut;
 mod fields;
 mod merge;
 mod piece;
@@ -27,6 +28,7 @@ mod tests;
 mod value;
 
 pub use edges::{Edge, EdgeNames, RootEdge};
+pub use cut::CutPath;
 pub use merge::Merged;
 pub use piece::{Piece, signature, text};
 pub use search::Strength;
@@ -37,6 +39,7 @@ use crate::{Analysis, Interrupted, Watch};
 use search::{Search, object_of, others};
 pub(crate) use start::Statics;
 use step::{Entry, Steps, Via};
+pub(crate) use value::{dynamic, text as value_text};
 
 /// How many of a path's objects, those nearest to its end, are asked who else leads to them.
 const ASKED: usize = 64;

@@ -17,7 +17,7 @@ const DEEP: usize = 3;
 
 /// The value of type `ty` at `at`: `"sess-4f"`, `-17`, `{1, 2}`, `0xc000012000`. Strings are quoted
 /// as Go quotes them, and shortened. `?` for what cannot be read.
-pub(super) fn text(dump: &Dump, ty: TypeId, at: u64) -> String {
+pub(crate) fn text(dump: &Dump, ty: TypeId, at: u64) -> String {
     let mut out = String::new();
     Printer { dump }.value(ty, at, DEEP, &mut out);
     out
@@ -212,7 +212,7 @@ pub(crate) fn quoted(bytes: &[u8]) -> String {
 }
 
 /// The type of what an interface holds whose first word is that: a type's descriptor, or an itab.
-pub(super) fn dynamic(catalogue: &Catalogue, word: u64) -> Option<TypeId> {
+pub(crate) fn dynamic(catalogue: &Catalogue, word: u64) -> Option<TypeId> {
     catalogue
         .itabs
         .get(&word)

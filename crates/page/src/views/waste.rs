@@ -1,0 +1,180 @@
+//! What is in the heap and of no use.
+
+use goheap_analysis::answers::ledger::Amount;
+use goheap_analysis::answers::waste::{Part, Waste};
+use maud::{Markup, html};
+
+use crate::site::Site;
+use crate::table::{Column, Table};
+use crate::{bar, link, text, units};
+
+/// How many rows a table has.
+const ROWS: usize = 20;
+
+/// Bytes of a string that are shown.
+const TEXT: usize = 60;
+
+/// What parts of waste are called, with their amounts, in the order in which they are told.
+pub fn lines(waste: &Waste) -> Vec<(Amount, String)> {
+    let deleted = match waste.deleted_slots {
+        0 => String::new(),
+        n => format!(" ({} of them deleted and not free yet)", units::count(n)),
+    };
+    let duplicates = Amount {
+        objects: waste.duplicates.copies,
+        bytes: waste.duplicates.bytes,
+    };
+    let rounding = Amount {
+        objects: 0,
+        bytes: waste.rounding,
+    };
+    [
+        (
+            waste.slice_tails.total,
+            "slices: capacity beyond the length",
+        ),
+        (
+            waste.pinned.total,
+            "arrays and strings of which a part is shown: the rest",
+        ),
+        (waste.map_slots.total, "maps: slots without an entry"),
+        (duplicates, "strings that are there already"),
+        (waste.channels.total, "channels: buffers without an element"),
+        (waste.pools, "kept in sync.Pools"),
+        (waste.finalizers, "held by finalizers alone"),
+        (waste.cleanups, "held by cleanups alone"),
+        (
+            rounding,
+            "behind values, for the allocator's classes of sizes",
+        ),
+    ]
+    .into_iter()
+    .map(|(amount, what)| match what.starts_with("maps") {
+        true => (amount, format!("{what}{deleted}")),
+        false => (amount, what.to_owned()),
+    })
+    .collect()
+}
+
+/// The page.
+pub fn waste(site: &Site<'_>, of: &Waste) -> Markup {
+    let all = of.reachable.bytes;
+    let mut table = Table::new(
+        "What is of no use",
+        vec![
+            Column::number("bytes"),
+            Column::number("share"),
+            Column::number("objects").minor(),
+            Column::text("what"),
+        ],
+    );
+    for (amount, what) in lines(of) {
+        table.row(vec![
+            html! { (units::bytes(amount.bytes)) },
+            bar::share(amount.bytes, all),
+            html! { (units::count(amount.objects)) },
+            html! { (what) },
+        ]);
+    }
+    html! {
+        h1 { "What is in the heap and of no use" }
+        p.about { "Of " (units::bytes(all)) " in " (units::counted(of.reachable.objects, "object")) " that are reachable." }
+        (table.markup())
+        @if of.not_judged.objects > 0 {
+            p.about {
+                "Not judged: " (units::counted(of.not_judged.objects, "array")) " ("
+                (units::bytes(of.not_judged.bytes))
+                "), for something else than slices and strings leads there."
+            }
+        }
+        (by_class(site, "Slices with room, by type", &of.slice_tails))
+        (by_class(site, "Shown in part, by type", &of.pinned))
+        (pinned(site, of))
+        (by_class(site, "Maps with room, by type", &of.map_slots))
+        (duplicates(site, of))
+        (by_class(site, "Channels with room, by type", &of.channels))
+    }
+}
+
+fn by_class(site: &Site<'_>, title: &str, part: &Part) -> Markup {
+    if part.by_class.is_empty() {
+        return html! {};
+    }
+    let mut table = Table::new(
+        title,
+        vec![
+            Column::number("bytes"),
+            Column::number("objects"),
+            Column::text("type"),
+        ],
+    );
+    for (name, amount) in part.by_class.iter().take(ROWS) {
+        table.row(vec![
+            html! { (units::bytes(amount.bytes)) },
+            html! { (units::count(amount.objects)) },
+            link::type_named(site, name),
+        ]);
+    }
+    let more = part.by_class.len().saturating_sub(ROWS) as u64;
+    if more > 0 {
+        table.foot(html! { span { "and " (units::counted(more, "more type")) } });
+    }
+    html! { h2 { (title) } (table.markup()) }
+}
+
+fn pinned(site: &Site<'_>, of: &Waste) -> Markup {
+    if of.largest_pinned.is_empty() {
+        return html! {};
+    }
+    let title = "Largest of those that are shown in part";
+    let mut table = Table::new(
+        title,
+        vec![
+            Column::number("bytes"),
+            Column::number("shown"),
+            Column::text("address"),
+            Column::text("type"),
+        ],
+    );
+    for one in of.largest_pinned.iter().take(ROWS) {
+        table.row(vec![
+            html! { (units::bytes(one.size)) },
+            html! { (units::bytes(one.shown)) },
+            link::address(site, one.address),
+            link::type_named(site, &one.class),
+        ]);
+    }
+    html! { h2 { (title) } (table.markup()) }
+}
+
+fn duplicates(site: &Site<'_>, of: &Waste) -> Markup {
+    if of.duplicates.largest.is_empty() {
+        return html! {};
+    }
+    let title = "Strings that are there more than once";
+    let mut table = Table::new(
+        title,
+        vec![
+            Column::number("too much"),
+            Column::number("times"),
+            Column::number("length"),
+            Column::text("contents"),
+        ],
+    );
+    for one in of.duplicates.largest.iter().take(ROWS) {
+        let shown = one.text.get(..TEXT).unwrap_or(&one.text);
+        let more = if (shown.len() as u64) < one.len {
+            "…"
+        } else {
+            ""
+        };
+        let contents = format!("\"{}{more}\"", text::printable(shown));
+        table.row(vec![
+            html! { (units::bytes(one.bytes)) },
+            html! { (units::count(one.count)) },
+            html! { (units::bytes(one.len)) },
+            link::name(link::Links::object(site, one.address), &contents),
+        ]);
+    }
+    html! { h2 { (title) } (table.markup()) }
+}
