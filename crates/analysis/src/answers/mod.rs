@@ -12,6 +12,8 @@ pub mod listing;
 mod names;
 pub mod object;
 pub mod search;
+mod siblings;
+pub mod suspects;
 pub mod top;
 pub mod tree;
 pub mod unknown;

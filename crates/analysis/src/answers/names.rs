@@ -32,6 +32,11 @@ pub(super) fn group_name(analysis: &Analysis, group: u32) -> (String, String) {
 /// has a dot, as far as it was fetched from somewhere; and one that only the runtime starts.
 pub(super) fn is_of_runtime(function: &str) -> bool {
     let package = package_of(function);
+    package.is_empty() || is_gos(package)
+}
+
+/// Whether a package is one of Go's own.
+pub(super) fn is_gos(package: &str) -> bool {
     let first = package.split('/').next().unwrap_or_default();
     const GO: [&str; 46] = [
         "archive",
@@ -81,7 +86,7 @@ pub(super) fn is_of_runtime(function: &str) -> bool {
         "vendor",
         "weak",
     ];
-    package.is_empty() || GO.contains(&first)
+    GO.contains(&first)
 }
 
 /// How types are known, in words: bytes of each kind.

@@ -71,7 +71,7 @@ pub struct Known {
 }
 
 impl Known {
-    fn add(&mut self, how: How, bytes: u64) {
+    pub(super) fn add(&mut self, how: How, bytes: u64) {
         let of = match how {
             How::Unknown => &mut self.unknown,
             How::Guess => &mut self.guessed,
@@ -365,7 +365,7 @@ fn package_rows(analysis: &Analysis, node: u32, package: u32, rows: &mut Vec<Row
     }
 }
 
-fn type_of_variable(analysis: &Analysis, variable: u32) -> Option<String> {
+pub(super) fn type_of_variable(analysis: &Analysis, variable: u32) -> Option<String> {
     let catalogue = analysis.dump.catalogue();
     let variable = catalogue.variables.get(variable as usize)?;
     Some(catalogue.get(variable.ty?)?.name.clone())

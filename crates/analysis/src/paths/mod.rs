@@ -104,14 +104,39 @@ impl<'a> Holders<'a> {
         })
     }
 
+    /// Without a search: it names the paths that [`Holders::along`] is given, and finds none.
+    pub(crate) fn unsearched(analysis: &'a Analysis) -> Holders<'a> {
+        Holders {
+            analysis,
+            steps: Steps {
+                dump: &analysis.dump,
+                types: &analysis.types,
+                any: false,
+            },
+            statics: Statics::of(&analysis.dump),
+            search: Search::default(),
+        }
+    }
+
     /// The path to an object, and in it to `offset`, if that is not where the path's last pointer
     /// leads; `None` if it is not reachable.
     pub fn path(&self, object: ObjectId, offset: Option<u64>) -> Option<Path> {
-        self.described(&self.search.path(object.0), offset)
+        self.described(&self.search.path(object.0), offset, false)
     }
 
-    /// Names a path of nodes: a root, then objects.
-    fn described(&self, nodes: &[u32], offset: Option<u64>) -> Option<Path> {
+    /// The nodes of the path to an object, a root first; empty if it is not reachable.
+    pub(crate) fn nodes(&self, object: ObjectId) -> Vec<u32> {
+        self.search.path(object.0)
+    }
+
+    /// Names a path of nodes: a root, then objects, each of which leads to the next; `None` if one
+    /// does not. With `any`, for all that differ in index, key or goroutine alone.
+    pub(crate) fn along(&self, nodes: &[u32], any: bool) -> Option<Path> {
+        self.described(nodes, None, any)
+    }
+
+    fn described(&self, nodes: &[u32], offset: Option<u64>, any: bool) -> Option<Path> {
+        let steps = Steps { any, ..self.steps };
         let (root_node, rest) = nodes.split_first()?;
         let (root, strength) = self.root_of(*root_node)?;
         let objects: Vec<ObjectId> = rest
@@ -121,22 +146,19 @@ impl<'a> Holders<'a> {
         let first = *objects.first()?;
         let mut pieces = Vec::new();
         let mut entry = None;
-        self.steps.each_of_root(root, &mut |to, pointer, of| {
+        steps.each_of_root(root, &mut |to, pointer, of| {
             if to == first && entry.is_none() {
-                entry = Some(
-                    self.steps
-                        .start(&self.statics, root, pointer, of, &mut pieces),
-                );
+                entry = Some(steps.start(&self.statics, root, pointer, of, &mut pieces));
             }
         });
         let mut entry = entry?;
         for pair in objects.windows(2) {
             if let [from, to] = pair {
-                entry = self.steps.to(*from, entry, *to, &mut pieces)?;
+                entry = steps.to(*from, entry, *to, &mut pieces)?;
             }
         }
         if let (Some(offset), Some(last)) = (offset, objects.last()) {
-            self.steps.inside(*last, entry, offset, &mut pieces);
+            steps.inside(*last, entry, offset, &mut pieces);
         }
         Some(Path {
             strength,
@@ -215,7 +237,7 @@ pub fn paths_to(
     }
     let mut paths: Vec<Path> = found
         .iter()
-        .filter_map(|nodes| holders.described(nodes, offset))
+        .filter_map(|nodes| holders.described(nodes, offset, false))
         .collect();
     paths.sort_by_key(|path| path.strength);
     Ok(paths)

@@ -43,7 +43,8 @@ impl Strength {
 /// A path to each reachable object: from the strongest root that leads to it, the shortest; of those,
 /// the first in the order of roots and of pointers.
 ///
-/// 8 bytes a node.
+/// 8 bytes a node. The default has found nothing.
+#[derive(Default)]
 pub(super) struct Search {
     parent: Vec<u32>,
     /// The nodes in the order in which they were found.
