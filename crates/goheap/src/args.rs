@@ -11,11 +11,13 @@ mod capture;
 mod export;
 mod refuse;
 mod serve;
+mod report;
 
 pub(crate) use capture::{DumpArgs, ExeArg, HowArgs, MethodArg};
 pub(crate) use export::{ExportArgs, ToArg};
 pub(crate) use refuse::refuse;
 pub(crate) use serve::ServeArgs;
+pub(crate) use report::{FormatArg, ReportArgs};
 
 /// Heap dumps of Go programs, from the outside.
 #[derive(Debug, Parser)]
@@ -55,6 +57,7 @@ pub(crate) enum Command {
     Check(CheckArgs),
     Export(ExportArgs),
     Serve(ServeArgs),
+    Report(ReportArgs),
     Doctor(DoctorArgs),
     Demo(DemoArgs),
 }

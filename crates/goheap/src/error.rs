@@ -184,6 +184,11 @@ pub(crate) enum CommandError {
         Shown(path)
     )]
     OtherCompression { path: PathBuf },
+    #[error(
+        "{}: which format is meant? Name the file .html, .md or .json, or say it with --format",
+        ShownOut(path)
+    )]
+    NoFormat { path: PathBuf },
     #[error("{}", OutputReason(.0))]
     Output(OutputError),
     #[error("{}: {}", ShownOut(path), WriteReason(source))]

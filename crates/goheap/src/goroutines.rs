@@ -31,7 +31,10 @@ pub(crate) fn run(args: &GoroutinesArgs) -> Result<ExitCode, CommandError> {
     drop(watch);
     let mut out = text::stdout();
     let written = match args.json {
-        true => text::json(&mut out, &GoroutinesValue::of(&examined, &goroutines)),
+        true => text::json(
+            &mut out,
+            &GoroutinesValue::of(&examined.name, &examined.of, &goroutines),
+        ),
         false => print(&examined, &goroutines, args, &mut out),
     };
     text::done(written.and_then(|()| out.flush()))?;
@@ -147,8 +150,9 @@ fn print_group(group: &GoroutineGroup, at_least: &str, out: &mut dyn Write) -> i
     Ok(())
 }
 
+/// The JSON, as `docs/commands.md` documents it.
 #[derive(Serialize)]
-struct GoroutinesValue {
+pub(crate) struct GoroutinesValue {
     schema: &'static str,
     source: String,
     count: u64,
@@ -158,6 +162,8 @@ struct GoroutinesValue {
     leaks: LeaksValue,
     missing: Vec<String>,
     groups: Vec<GroupValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    groups_left_out: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -181,7 +187,8 @@ struct GroupValue {
     created_by: Vec<CreatedValue>,
     waits_for: Vec<String>,
     stack: Vec<String>,
-    goroutines: Vec<GoroutineValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    goroutines: Option<Vec<GoroutineValue>>,
 }
 
 #[derive(Serialize)]
@@ -207,11 +214,11 @@ struct GoroutineValue {
 }
 
 impl GoroutinesValue {
-    fn of(examined: &Examined<Analysis>, goroutines: &Goroutines) -> GoroutinesValue {
+    fn of(name: &str, analysis: &Analysis, goroutines: &Goroutines) -> GoroutinesValue {
         let leaks = &goroutines.leaks;
         GoroutinesValue {
             schema: SCHEMA,
-            source: examined.name.clone(),
+            source: name.to_owned(),
             count: goroutines.count,
             system: goroutines.system,
             stack_bytes: goroutines.stack_bytes,
@@ -226,19 +233,42 @@ impl GoroutinesValue {
                 leaked: leaks.leaked.len() as u64,
                 undecided: leaks.undecided.len() as u64,
             },
-            missing: examined.of.dump.missing().to_vec(),
+            missing: analysis.dump.missing().to_vec(),
+            groups_left_out: None,
             groups: goroutines
                 .groups
                 .iter()
-                .map(|group| GroupValue::of(&examined.of, goroutines, group))
+                .map(|group| GroupValue::of(analysis, goroutines, group))
                 .collect(),
+        }
+    }
+
+    /// The same of a few groups, without a list of their goroutines.
+    pub(crate) fn of_groups(
+        name: &str,
+        analysis: &Analysis,
+        goroutines: &Goroutines,
+        most: usize,
+    ) -> GoroutinesValue {
+        let shown = goroutines.groups.get(..most).unwrap_or(&goroutines.groups);
+        let groups = shown.iter().map(|group| GroupValue {
+            goroutines: None,
+            ..GroupValue::head(group)
+        });
+        let none = Goroutines {
+            groups: Vec::new(),
+            ..goroutines.clone()
+        };
+        GoroutinesValue {
+            groups: groups.collect(),
+            groups_left_out: Some((goroutines.groups.len() - shown.len()) as u64),
+            ..GoroutinesValue::of(name, analysis, &none)
         }
     }
 }
 
 impl GroupValue {
     fn of(analysis: &Analysis, all: &Goroutines, group: &GoroutineGroup) -> GroupValue {
-        let text = |text: &str| json_text(text.as_bytes());
         let one = |index: &u32| {
             let goroutine = analysis.dump.goroutines().get(*index as usize)?;
             let waits_for = all.leaks.waits_for(*index).iter();
@@ -250,6 +280,15 @@ impl GroupValue {
                 waits_for: waits_for.map(|at| format!("{at:#x}")).collect(),
             })
         };
+        GroupValue {
+            goroutines: Some(group.goroutines.iter().filter_map(one).collect()),
+            ..GroupValue::head(group)
+        }
+    }
+
+    /// Without its goroutines.
+    fn head(group: &GoroutineGroup) -> GroupValue {
+        let text = |text: &str| json_text(text.as_bytes());
         GroupValue {
             count: group.goroutines.len() as u64,
             system: group.system,
@@ -273,7 +312,7 @@ impl GroupValue {
                 .collect(),
             waits_for: group.waits_for.iter().map(|name| text(name)).collect(),
             stack: group.stack.iter().map(|name| text(name)).collect(),
-            goroutines: group.goroutines.iter().filter_map(one).collect(),
+            goroutines: None,
         }
     }
 }

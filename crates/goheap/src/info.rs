@@ -25,6 +25,8 @@ mod json;
 mod ledger;
 mod page;
 
+pub(crate) use ledger::LedgerValue;
+
 /// Dumps of up to so many bytes, as they lie on the disk, are shown with their ledger in any case.
 const SMALL: u64 = 256 << 20;
 

@@ -48,6 +48,7 @@ mod output;
 mod progress;
 mod records;
 mod redact;
+mod report;
 mod room;
 mod serve;
 mod source;
@@ -95,6 +96,7 @@ fn run(command: &Command) -> Result<ExitCode, CommandError> {
         Command::Check(args) => check::run(args),
         Command::Export(args) => export::run(args),
         Command::Serve(args) => serve::run(args),
+        Command::Report(args) => report::run(args),
         #[cfg(target_os = "linux")]
         Command::Doctor(args) => doctor::run(args),
         #[cfg(not(target_os = "linux"))]

@@ -15,7 +15,7 @@ use crate::units;
 
 mod json;
 
-pub(crate) use json::HeapValue;
+pub(crate) use json::{HeapValue, TopValue};
 
 /// How many rows a table of the overview has.
 const OVERVIEW: usize = 12;
@@ -36,10 +36,7 @@ pub(crate) fn run(args: &TopArgs) -> Result<ExitCode, CommandError> {
     let mut out = text::stdout();
     let missing = examined.of.dump.missing();
     let written = match args.json {
-        true => text::json(
-            &mut out,
-            &json::TopValue::of(&examined.name, &answer, missing),
-        ),
+        true => text::json(&mut out, &TopValue::of(&examined.name, &answer, missing)),
         false => print(&answer, missing, &mut out),
     };
     text::done(written.and_then(|()| out.flush()))?;

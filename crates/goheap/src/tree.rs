@@ -17,6 +17,8 @@ use crate::units;
 
 mod json;
 
+pub(crate) use json::TreeValue;
+
 pub(crate) fn run(args: &TreeArgs) -> Result<ExitCode, CommandError> {
     let examined = examined::open(&args.examine)?;
     let analysis = &examined.of;
@@ -37,10 +39,7 @@ pub(crate) fn run(args: &TreeArgs) -> Result<ExitCode, CommandError> {
     let mut out = text::stdout();
     let missing = analysis.dump.missing();
     let written = match args.json {
-        true => text::json(
-            &mut out,
-            &json::TreeValue::of(&examined.name, &answer, missing),
-        ),
+        true => text::json(&mut out, &TreeValue::of(&examined.name, &answer, missing)),
         false if analysis.dump.roots_are_missing() => top::print_missing(missing, &mut out)
             .and_then(|()| writeln!(out, "  note: {}", top::NO_ROOTS)),
         false => print(&answer.heap, &answer.top, missing, &mut out),

@@ -27,7 +27,10 @@ pub(crate) fn run(args: &WasteArgs) -> Result<ExitCode, CommandError> {
     drop(watch);
     let mut out = text::stdout();
     let written = match args.json {
-        true => text::json(&mut out, &WasteValue::of(&examined, &waste)),
+        true => text::json(
+            &mut out,
+            &WasteValue::of(&examined.name, &examined.of, &waste),
+        ),
         false => print(&examined, &waste, args.rows.rows, &mut out),
     };
     text::done(written.and_then(|()| out.flush()))?;
@@ -174,8 +177,9 @@ fn by_class(title: &str, part: &Part, shown: usize, out: &mut dyn Write) -> io::
     }
 }
 
+/// The JSON, as `docs/commands.md` documents it.
 #[derive(Serialize)]
-struct WasteValue {
+pub(crate) struct WasteValue {
     schema: &'static str,
     source: String,
     missing: Vec<String>,
@@ -233,7 +237,9 @@ struct DuplicatesValue {
 
 #[derive(Serialize)]
 struct DuplicateValue {
-    text: String,
+    /// Left out of a report that tells of no contents.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
     length: u64,
     count: u64,
     bytes: u64,
@@ -268,12 +274,12 @@ impl From<&Part> for PartValue {
 }
 
 impl WasteValue {
-    fn of(examined: &Examined<Analysis>, waste: &Waste) -> WasteValue {
+    pub(crate) fn of(name: &str, analysis: &Analysis, waste: &Waste) -> WasteValue {
         let duplicates = &waste.duplicates;
         WasteValue {
             schema: SCHEMA,
-            source: examined.name.clone(),
-            missing: examined.of.dump.missing().to_vec(),
+            source: name.to_owned(),
+            missing: analysis.dump.missing().to_vec(),
             reachable: waste.reachable.into(),
             slice_tails: (&waste.slice_tails).into(),
             pinned: (&waste.pinned).into(),
@@ -297,7 +303,7 @@ impl WasteValue {
                     .largest
                     .iter()
                     .map(|one| DuplicateValue {
-                        text: json_text(&one.text),
+                        text: (!one.text.is_empty()).then(|| json_text(&one.text)),
                         length: one.len,
                         count: one.count,
                         bytes: one.bytes,

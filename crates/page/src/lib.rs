@@ -5,6 +5,7 @@
 //! [`shell::Shell`] is a whole page; [`table::Table`], [`bar::bar`], [`link::Links`] are what pages
 //! are made of; [`tops`], [`ledger`] and [`map`] put answers into them. [`site`] has the addresses and
 //! [`views`] the contents of the pages that are served. [`units`], [`mod@words`] and [`text`] say how numbers
+//! are made of; [`tops`], [`suspects`] and [`ledger`] put answers into them, [`report`] all of them. [`units`] and [`text`] say how numbers
 //! and names read: the command takes them from here, so that a page and a terminal agree.
 //!
 //! # Invariants
@@ -36,6 +37,9 @@ pub mod link;
 pub mod map;
 pub mod shell;
 pub mod site;
+pub mod report;
+pub mod shell;
+pub mod suspects;
 pub mod table;
 pub mod text;
 pub mod tops;

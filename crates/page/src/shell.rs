@@ -8,6 +8,11 @@ pub const STYLE: &str = include_str!("page.css");
 /// Keys, for pages that are served. Every view works without it.
 pub const SCRIPT: &str = include_str!("page.js");
 
+/// What a page may do that stands alone: have the style that stands in it, and nothing else (CSP Level
+/// 3; `frame-ancestors` and `sandbox` have no effect in a page itself, 3.3).
+const ALONE: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+
 /// Where the style comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look<'a> {
@@ -68,10 +73,13 @@ impl Shell<'_> {
                         noscript { meta http-equiv="refresh" content=(seconds); }
                     }
                     title { (crate::text::name(self.title)) " · " (source) " · goheap" }
-                    link rel="icon" href="data:,";
                     @match self.look {
-                        Look::Inline => style { (PreEscaped(STYLE)) },
+                        Look::Inline => {
+                            meta http-equiv="Content-Security-Policy" content=(ALONE);
+                            style { (PreEscaped(STYLE)) }
+                        },
                         Look::Linked { style, script } => {
+                            link rel="icon" href="data:,";
                             link rel="stylesheet" href=(style);
                             script src=(script) defer {}
                         },

@@ -25,7 +25,7 @@ pub(super) fn print(ledger: &Ledger, out: &mut dyn Write) -> io::Result<()> {
 
 /// The ledger in JSON, as `docs/commands.md` documents it.
 #[derive(Serialize)]
-pub(super) struct LedgerValue {
+pub(crate) struct LedgerValue {
     objects: AmountValue,
     reachable: Vec<KindValue>,
     reachable_objects: u64,
@@ -80,7 +80,7 @@ struct ResidentValue {
 
 impl LedgerValue {
     /// Of a ledger.
-    pub(super) fn of(ledger: &Ledger) -> LedgerValue {
+    pub(crate) fn of(ledger: &Ledger) -> LedgerValue {
         let reachable = ledger.reachable_total();
         LedgerValue {
             objects: AmountValue {

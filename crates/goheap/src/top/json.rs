@@ -7,7 +7,7 @@ use serde::Serialize;
 const SCHEMA: &str = "goheap.top/1";
 
 #[derive(Serialize)]
-pub(super) struct TopValue<'a> {
+pub(crate) struct TopValue<'a> {
     schema: &'static str,
     source: &'a str,
     heap: HeapValue,
@@ -100,7 +100,7 @@ impl KnownValue {
 }
 
 impl<'a> TopValue<'a> {
-    pub(super) fn of(source: &'a str, top: &'a Top, missing: &'a [String]) -> TopValue<'a> {
+    pub(crate) fn of(source: &'a str, top: &'a Top, missing: &'a [String]) -> TopValue<'a> {
         TopValue {
             schema: SCHEMA,
             source,

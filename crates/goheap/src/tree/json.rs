@@ -9,7 +9,7 @@ use crate::top::HeapValue;
 const SCHEMA: &str = "goheap.tree/1";
 
 #[derive(Serialize)]
-pub(super) struct TreeValue<'a> {
+pub(crate) struct TreeValue<'a> {
     schema: &'static str,
     source: &'a str,
     heap: HeapValue,
@@ -38,7 +38,7 @@ struct RestValue {
 }
 
 impl<'a> TreeValue<'a> {
-    pub(super) fn of(source: &'a str, tree: &'a Tree, missing: &'a [String]) -> TreeValue<'a> {
+    pub(crate) fn of(source: &'a str, tree: &'a Tree, missing: &'a [String]) -> TreeValue<'a> {
         TreeValue {
             schema: SCHEMA,
             source,

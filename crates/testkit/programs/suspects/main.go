@@ -7,6 +7,7 @@ import (
 	"flag"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"time"
@@ -64,6 +65,8 @@ var (
 	byName   = map[string]*session{}
 	byNumber = map[int]*session{}
 	values   []any
+	tenants  = map[string]*server{}
+	texts    []string
 	never    chan int
 	sink     []byte
 )
@@ -97,6 +100,14 @@ func idle(c chan int) { <-c }
 func finalized(i int) {
 	r := &resource{id: i, body: make([]byte, 1024)}
 	runtime.SetFinalizer(r, func(*resource) {})
+}
+
+//go:noinline
+func blocks(started chan int) {
+	runtime.SetFinalizer(&resource{id: -1}, func(*resource) {
+		close(started)
+		<-never
+	})
 }
 
 //go:noinline
@@ -149,6 +160,12 @@ func leak(way string) {
 			s := made(i)
 			byName[s.user], byNumber[i] = s, s
 		}
+	case "keyed":
+		tenants["SECRET-tenant"] = &server{}
+		for i := 0; i < many; i++ {
+			tenants["SECRET-tenant"].audit = append(tenants["SECRET-tenant"].audit, made(i))
+			texts = append(texts, string([]byte("SECRET-text, many times")))
+		}
 	case "values":
 		for i := 0; i < many; i++ {
 			values = append(values, *made(i))
@@ -174,17 +191,22 @@ func leak(way string) {
 		}
 	case "finalizers":
 		// One that does not end keeps all others from running.
-		blocked := &resource{id: -1}
 		started := make(chan int)
-		runtime.SetFinalizer(blocked, func(*resource) { close(started); <-never })
-		blocked = nil
-		runtime.GC()
-		<-started
+		blocks(started)
+		for waits := true; waits; {
+			runtime.GC()
+			select {
+			case <-started:
+				waits = false
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
 		for i := 0; i < many; i++ {
 			finalized(i)
 		}
 		runtime.GC()
 	case "garbage":
+		debug.SetGCPercent(-1)
 		for i := 0; i < 20000; i++ {
 			sink = make([]byte, 1000)
 		}

@@ -1,0 +1,242 @@
+//! The report as one page of HTML that needs nothing else.
+
+use goheap_analysis::answers::goroutines::{GoroutineGroup, Goroutines};
+use goheap_analysis::answers::tree::Branch;
+use goheap_analysis::answers::waste::{Part, Waste};
+use maud::{Markup, html};
+
+use super::goroutines::{FRAMES, place, state, summary, waited};
+use super::waste::{STRINGS, TYPES, lines, parts};
+use super::{REDACTED, Report};
+use crate::bar;
+use crate::ledger;
+use crate::link::{self, NoLinks};
+use crate::shell::{Look, Shell};
+use crate::suspects;
+use crate::table::{Column, Table};
+use crate::text;
+use crate::tops;
+use crate::units;
+
+/// The page.
+pub fn html(report: &Report<'_>) -> String {
+    let title = format!("Heap of {}", report.source);
+    let shell = Shell {
+        title: &title,
+        source: report.source,
+        places: Vec::new(),
+        search: None,
+        again: None,
+        missing: &report.notes,
+        look: Look::Inline,
+    };
+    let mut page = shell.page(&body(report)).into_string();
+    page.push('\n');
+    page
+}
+
+fn body(report: &Report<'_>) -> Markup {
+    let top = report.top;
+    let all = match top.roots_missing {
+        true => top.heap.garbage_bytes,
+        false => top.heap.bytes,
+    };
+    html! {
+        h1 { "Heap of " span.name { (text::name(report.source)) } }
+        @if report.redact { p.note { (REDACTED) } }
+        @if top.roots_missing { p.note { (tops::NO_ROOTS) "; all objects are counted" } }
+        (tops::heap(&top.heap))
+        (facts(report))
+        h2 id="suspects" { "What most likely leaks, or fills the heap" }
+        (suspects::list(report.suspects, Some(report.asked), report.redact, &NoLinks))
+        @for table in &top.tables {
+            h2 id=(table.by.name()) { (tops::title(table.by)) }
+            @if let Some(about) = tops::about(table.by) { p.about { (about) } }
+            (tops::table(table, all, top.roots_missing, &NoLinks))
+        }
+        h2 id="tree" { "Who holds what alone" }
+        p.about { "What is below a line would be gone without it. Siblings of one type are one line." }
+        (tree(&report.tree.top, report.tree.heap.bytes))
+        h2 id="goroutines" { "Goroutines" }
+        (goroutines(report.goroutines, report.most_groups))
+        h2 id="waste" { "Of no use" }
+        (waste(report.waste, report.redact))
+        h2 id="ledger" { "Where the memory is" }
+        (ledger::table(report.ledger))
+    }
+}
+
+fn facts(report: &Report<'_>) -> Markup {
+    html! {
+        dl.figures {
+            @for (name, value) in &report.facts {
+                div.figure {
+                    dt { (name) }
+                    dd { (text::name(value)) }
+                }
+            }
+        }
+    }
+}
+
+/// The tree, its first levels open. It is no deeper than who made it allowed, so that this may call
+/// itself.
+fn tree(branch: &Branch, all: u64) -> Markup {
+    html! { div.tree { (branches(branch, all, 0)) } }
+}
+
+fn branches(branch: &Branch, all: u64, depth: usize) -> Markup {
+    /// How many levels are open.
+    const OPEN: usize = 2;
+    let line = html! {
+        span.n { (units::bytes(branch.retained)) }
+        " " (bar::share(branch.retained, all)) " "
+        @if branch.count > 1 { (units::count(branch.count)) " × " }
+        (link::name(None, &branch.name))
+        @if !branch.about.is_empty() { " " span.about { (text::name(&branch.about)) } }
+        @if branch.address != 0 { " " span.about { (format!("{:#x}", branch.address)) } }
+        @if branch.shallow > 0 { " " span.about { (units::bytes(branch.shallow)) " itself" } }
+    };
+    let rest = &branch.rest;
+    html! {
+        @if branch.branches.is_empty() && rest.branches == 0 {
+            div.leaf { (line) }
+        } @else {
+            details open[depth < OPEN] {
+                summary { (line) }
+                @for next in &branch.branches { (branches(next, all, depth + 1)) }
+                @if rest.branches > 0 {
+                    div.leaf {
+                        span.n { (units::bytes(rest.retained)) }
+                        " " span.about { "… and " (units::count(rest.branches)) " more" }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn goroutines(goroutines: &Goroutines, most: usize) -> Markup {
+    let shown = goroutines.groups.iter().take(most);
+    let left_out = goroutines.groups.len().saturating_sub(most);
+    html! {
+        p { (summary(goroutines)) "." }
+        @for group in shown { (group_of(group, goroutines)) }
+        @if left_out > 0 {
+            p.about { "and " (units::counted(left_out as u64, "more group")) }
+        }
+    }
+}
+
+fn group_of(group: &GoroutineGroup, all: &Goroutines) -> Markup {
+    let waited = waited(group, all.clock);
+    html! {
+        details {
+            summary {
+                (units::counted(group.goroutines.len() as u64, "goroutine"))
+                " in " (link::name(None, place(group)))
+                ", " (text::name(state(group)))
+                @if !waited.is_empty() { ", for " (waited) }
+                @if group.leaked > 0 {
+                    ", " strong { (units::count(group.leaked)) " for ever" }
+                }
+                span.about {
+                    " " (units::bytes(group.retained)) " held by nobody else, "
+                    (units::bytes(group.stack_bytes)) " of stacks"
+                }
+            }
+            ol.stack {
+                @for function in group.stack.iter().take(FRAMES) {
+                    li { (link::name(None, function)) }
+                }
+            }
+            @if group.stack.len() > FRAMES {
+                p.about { "and " (units::counted((group.stack.len() - FRAMES) as u64, "frame")) }
+            }
+            @if !group.waits_for.is_empty() {
+                p { "waits for "
+                    @for (place, name) in group.waits_for.iter().enumerate() {
+                        @if place > 0 { ", " }
+                        (link::name(None, name))
+                    }
+                }
+            }
+            @if let Some((name, _)) = group.created_by.first() {
+                p { "created by " (link::name(None, name)) }
+            }
+        }
+    }
+}
+
+fn waste(waste: &Waste, redact: bool) -> Markup {
+    let mut all = Table::new(
+        "What is of no use",
+        vec![
+            Column::number("bytes"),
+            Column::number("share"),
+            Column::number("objects"),
+            Column::text("what"),
+        ],
+    );
+    for (amount, what) in lines(waste) {
+        all.row(vec![
+            html! { (units::bytes(amount.bytes)) },
+            bar::share(amount.bytes, waste.reachable.bytes),
+            html! { (units::count(amount.objects)) },
+            html! { (what) },
+        ]);
+    }
+    html! {
+        (all.markup())
+        @for (title, part) in parts(waste) { (part_of(title, part)) }
+        @if !waste.duplicates.largest.is_empty() && !redact { (strings(waste)) }
+    }
+}
+
+fn part_of(title: &str, part: &Part) -> Markup {
+    let mut table = Table::new(
+        title,
+        vec![
+            Column::number("bytes"),
+            Column::number("objects"),
+            Column::text("type"),
+        ],
+    );
+    for (name, amount) in part.by_class.iter().take(TYPES) {
+        table.row(vec![
+            html! { (units::bytes(amount.bytes)) },
+            html! { (units::count(amount.objects)) },
+            link::name(None, name),
+        ]);
+    }
+    html! {
+        @if !part.by_class.is_empty() {
+            h3 { (title) }
+            (table.markup())
+        }
+    }
+}
+
+fn strings(waste: &Waste) -> Markup {
+    let mut table = Table::new(
+        "Strings that are there more than once",
+        vec![
+            Column::number("too much"),
+            Column::number("times"),
+            Column::number("length"),
+            Column::text("contents"),
+        ],
+    );
+    for one in waste.duplicates.largest.iter().take(STRINGS) {
+        table.row(vec![
+            html! { (units::bytes(one.bytes)) },
+            html! { (units::count(one.count)) },
+            html! { (units::bytes(one.len)) },
+            html! { span.name { (super::contents(&one.text, one.len)) } },
+        ]);
+    }
+    html! {
+        h3 { "Strings that are there more than once" }
+        (table.markup())
+    }
+}
