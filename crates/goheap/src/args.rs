@@ -10,14 +10,14 @@ use goheap_format::annex::NoteKind;
 mod capture;
 mod export;
 mod refuse;
-mod serve;
 mod report;
+mod serve;
 
 pub(crate) use capture::{DumpArgs, ExeArg, HowArgs, MethodArg};
 pub(crate) use export::{ExportArgs, ToArg};
 pub(crate) use refuse::refuse;
-pub(crate) use serve::ServeArgs;
 pub(crate) use report::{FormatArg, ReportArgs};
+pub(crate) use serve::ServeArgs;
 
 /// Heap dumps of Go programs, from the outside.
 #[derive(Debug, Parser)]

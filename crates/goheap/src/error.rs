@@ -205,7 +205,7 @@ pub(crate) enum CommandError {
         "{}: the name does not tell in what format it shall be; say --to FORMAT",
         ShownOut(path)
     )]
-    NoFormat { path: PathBuf },
+    NoExportFormat { path: PathBuf },
     #[error("{of}: {source}")]
     Export {
         of: String,

@@ -68,7 +68,7 @@ pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode, CommandError> {
 fn format(args: &ExportArgs) -> Result<ToArg, CommandError> {
     args.to
         .or_else(|| ToArg::of_name(&args.output))
-        .ok_or_else(|| CommandError::NoFormat {
+        .ok_or_else(|| CommandError::NoExportFormat {
             path: args.output.clone(),
         })
 }

@@ -3,10 +3,10 @@
 //!
 //! # Start here
 //! [`shell::Shell`] is a whole page; [`table::Table`], [`bar::bar`], [`link::Links`] are what pages
-//! are made of; [`tops`], [`ledger`] and [`map`] put answers into them. [`site`] has the addresses and
-//! [`views`] the contents of the pages that are served. [`units`], [`mod@words`] and [`text`] say how numbers
-//! are made of; [`tops`], [`suspects`] and [`ledger`] put answers into them, [`report`] all of them. [`units`] and [`text`] say how numbers
-//! and names read: the command takes them from here, so that a page and a terminal agree.
+//! are made of; [`tops`], [`suspects`], [`ledger`] and [`map`] put answers into them, [`report`] all of
+//! them in one file. [`site`] has the addresses and [`views`] the contents of the pages that are
+//! served. [`units`], [`mod@words`] and [`text`] say how numbers and names read: the command takes them
+//! from here, so that a page and a terminal agree.
 //!
 //! # Invariants
 //! - Whatever a dump says is text: it is escaped where it is put into a page, by the type that
@@ -35,10 +35,9 @@ pub mod bar;
 pub mod ledger;
 pub mod link;
 pub mod map;
-pub mod shell;
-pub mod site;
 pub mod report;
 pub mod shell;
+pub mod site;
 pub mod suspects;
 pub mod table;
 pub mod text;

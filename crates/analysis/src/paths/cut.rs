@@ -94,7 +94,7 @@ impl Holders<'_> {
         };
         let whole = |nodes: &mut dyn Iterator<Item = u32>| -> Option<Path> {
             let nodes: Vec<u32> = nodes.collect();
-            self.described(&nodes, None)
+            self.described(&nodes, None, false)
         };
         let first = std::iter::once(root);
         if left_out == 0 {

@@ -15,8 +15,8 @@
 //! - `goroutine 17 (main.worker): local variable buf` where a goroutine's frame holds it.
 //! - `+0x18` where the type is not known.
 
-mod edges;
 mod cut;
+mod edges;
 mod fields;
 mod merge;
 mod piece;
@@ -27,8 +27,8 @@ mod step;
 mod tests;
 mod value;
 
-pub use edges::{Edge, EdgeNames, RootEdge};
 pub use cut::CutPath;
+pub use edges::{Edge, EdgeNames, RootEdge};
 pub use merge::Merged;
 pub use piece::{Piece, signature, text};
 pub use search::Strength;

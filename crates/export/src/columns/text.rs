@@ -13,7 +13,10 @@ pub(super) fn text(text: &str) -> ByteArray {
     if text.len() <= LONGEST {
         return ByteArray::from(text);
     }
-    let end = text.floor_char_boundary(LONGEST);
+    let mut end = LONGEST;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
     let cut = text.get(..end).unwrap_or_default();
     ByteArray::from(format!("{cut}… ({} bytes)", text.len()).as_str())
 }
