@@ -3,6 +3,8 @@
 #[cfg(target_os = "linux")]
 mod bench_dump;
 #[cfg(target_os = "linux")]
+mod bench_hprof;
+#[cfg(target_os = "linux")]
 mod bench_pause;
 #[cfg(target_os = "linux")]
 mod bench_top;
@@ -84,6 +86,9 @@ enum Task {
     /// Measure for how long a program stands still for its capture, from outside and from inside
     #[cfg(target_os = "linux")]
     BenchPause(bench_pause::Args),
+    /// Measure goheap against hprof-analyzer on one graph, which that reads as HPROF
+    #[cfg(target_os = "linux")]
+    BenchHprof(bench_hprof::Args),
     /// Measure `goheap top` of a big heap against readers of others
     #[cfg(target_os = "linux")]
     BenchTop(bench_top::Args),
@@ -174,6 +179,8 @@ fn run(task: Task) -> Result<bool> {
         Task::BenchPause(args) => bench_pause::run(&args),
         #[cfg(target_os = "linux")]
         Task::BenchTop(args) => bench_top::run(&args),
+        #[cfg(target_os = "linux")]
+        Task::BenchHprof(args) => bench_hprof::run(&args),
         #[cfg(target_os = "linux")]
         Task::Soak(args) => soak::run(&args),
         #[cfg(target_os = "linux")]

@@ -14,6 +14,12 @@ pub enum ExportError {
     /// What it needs cannot be worked out.
     #[error(transparent)]
     Analysis(AnalysisError),
+    /// An object lies where its id in the file has no room.
+    #[error("an object lies at {address:#x}: addresses from 2^60 on cannot be told in this format")]
+    Address {
+        /// Where it lies.
+        address: u64,
+    },
     /// It cannot be written there.
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),

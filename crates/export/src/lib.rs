@@ -27,6 +27,13 @@
 pub mod columns;
 pub mod dot;
 mod error;
+pub mod folded;
+pub mod heapsnapshot;
+pub mod hprof;
+mod label;
+pub mod pprof;
+pub mod select;
+pub mod stacks;
 pub mod text;
 
 pub use error::ExportError;

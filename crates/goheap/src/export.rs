@@ -14,7 +14,8 @@ use goheap_analysis::Analysis;
 use goheap_analysis::answers::tree::{TreeOptions, tree};
 use goheap_analysis::answers::what::{Asked, what};
 use goheap_analysis::answers::why::why;
-use goheap_export::{ExportError, dot};
+use goheap_export::select::Selection;
+use goheap_export::{ExportError, dot, folded, heapsnapshot, hprof, pprof};
 use goheap_format::WriteError;
 
 use crate::args::{ExportArgs, ToArg};
@@ -98,9 +99,33 @@ fn write(
     watch: &Shower,
     out: &mut dyn Write,
 ) -> Result<(), ExportError> {
+    let selection = Selection::of(analysis, asked);
     match to {
         // A folder: done by then.
         ToArg::Parquet => {}
+        ToArg::Pprof => pprof::write(analysis, &selection, watch, out)?,
+        ToArg::Folded => folded::write(analysis, &selection, watch, out)?,
+        ToArg::Hprof => {
+            let written = hprof::write(analysis, watch, out)?;
+            if written.cut > 0 {
+                note(format_args!(
+                    "{} objects of more than 4 GiB were cut: the format has no longer arrays",
+                    written.cut
+                ));
+            }
+        }
+        ToArg::Heapsnapshot => {
+            let written = heapsnapshot::write(analysis, args.limit, watch, out)?;
+            if written.merged > 0 {
+                note(format_args!(
+                    "{} nodes are told in {} of {} nodes, with others that the same node holds; --limit \
+                     takes more",
+                    units::count(written.merged),
+                    units::count(written.stand_ins),
+                    units::count(written.nodes)
+                ));
+            }
+        }
         ToArg::Dot => match asked {
             Some(asked @ (Asked::Object { .. } | Asked::Class { .. })) => {
                 let answer = why(analysis, asked, args.rows, watch)?;
@@ -117,6 +142,11 @@ fn write(
         },
     }
     Ok(())
+}
+
+/// Says what the reader of the file must know; not among the data.
+fn note(said: std::fmt::Arguments<'_>) {
+    text::say(format_args!("note: {said}"));
 }
 
 fn failed(path: &Path, source: std::io::Error) -> CommandError {

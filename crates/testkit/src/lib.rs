@@ -26,6 +26,7 @@
 //! - [`reach`]: what is reachable in a dump; [`holders`]: are the lists of the program `holders`
 //!   whole and reachable; [`mod@capture`]: goheap's capture, by its binary.
 //! - [`standstill`]: goheap's captures of programs that stand still, judged.
+//! - [`tools`]: programs of others that read what goheap writes.
 //! - [`truth`]: a program that tells what it has built, and who holds it.
 //! - [`twin`]: what differs between two dumps, and where.
 //!
@@ -92,6 +93,7 @@ pub mod symbols;
 #[cfg(target_os = "linux")]
 mod target;
 pub mod toolchains;
+pub mod tools;
 #[cfg(target_os = "linux")]
 pub mod traces;
 #[cfg(target_os = "linux")]

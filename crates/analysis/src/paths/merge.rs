@@ -13,7 +13,7 @@ use crate::types::ClassId;
 use crate::{Interrupted, Watch};
 
 /// No place.
-const NONE: u32 = u32::MAX;
+pub(super) const NONE: u32 = u32::MAX;
 
 /// How many steps a circle has at most that is told as one.
 const CIRCLE: usize = 8;
@@ -42,18 +42,25 @@ pub struct Merged {
 }
 
 /// A way to objects, as a tree: each behind the one before.
-struct Way {
-    before: u32,
-    pieces: Vec<Piece>,
+pub(super) struct Way {
+    pub(super) before: u32,
+    pub(super) pieces: Vec<Piece>,
     /// The class of what it leads to; `None` for a root.
-    class: Option<ClassId>,
+    pub(super) class: Option<ClassId>,
     /// Circles that lead back to here.
-    circles: Vec<String>,
+    pub(super) circles: Vec<String>,
     strength: Strength,
 }
 
-struct Ways {
-    ways: Vec<Way>,
+/// Ways to nodes.
+pub(super) struct Walked {
+    pub(super) ways: Ways,
+    /// The way to each node; [`NONE`] to those that were not needed.
+    pub(super) way_to: Vec<u32>,
+}
+
+pub(super) struct Ways {
+    pub(super) ways: Vec<Way>,
     known: HashMap<(u32, Vec<Piece>, ClassId), u32>,
     /// The way for what is one too many.
     rest: Option<u32>,
@@ -173,91 +180,27 @@ impl Holders<'_> {
         }
         let is_needed = |node: u32| is_needed[node as usize / 64] >> (node % 64) & 1 != 0;
 
-        let steps = Steps {
-            any: true,
-            ..self.steps
-        };
-        let mut ways = Ways {
-            ways: Vec::new(),
-            known: HashMap::new(),
-            rest: None,
-        };
-        // Of each node that is needed, the way to it, once its predecessor was looked at.
-        let mut way_to = vec![NONE; nodes.len() as usize];
-        let mut entries: HashMap<u32, Entry> = HashMap::new();
-        // The way that leads on by a pointer, where nothing but this tells: way, class, place in an
-        // object of the class, class that it leads to.
-        let mut shortcuts: HashMap<(u32, ClassId, u64, ClassId), (u32, super::step::Via)> =
-            HashMap::new();
-        let class_of = |object| self.analysis.types.class_of(object);
+        let Walked { ways, way_to } = self.walk(&is_needed, watch)?;
         let mut merged: HashMap<u32, Merged> = HashMap::new();
-        for (done, node) in order.iter().enumerate() {
-            if done.is_multiple_of(STEP) {
-                watch.step("merging paths", done as u64, order.len() as u64)?;
-            }
-            if !is_needed(*node) {
-                continue;
-            }
-            let Some(object) = object_of(nodes, *node) else {
-                self.led_to(*node, &is_needed, &mut |to, pointer, of, root, strength| {
-                    if way_to[to.0 as usize] == NONE && self.search.parent(to.0) == Some(*node) {
-                        let mut pieces = Vec::new();
-                        let entry = steps.start(&self.statics, root, pointer, of, &mut pieces);
-                        way_to[to.0 as usize] = ways.to(NONE, pieces, class_of(to), strength);
-                        entries.insert(to.0, entry);
-                    }
-                });
+        for node in order {
+            let Some(object) = object_of(nodes, *node).filter(|object| is_asked(*object)) else {
                 continue;
             };
             let way = way_to[*node as usize];
             let Some(strength) = ways.ways.get(way as usize).map(|way| way.strength) else {
                 continue;
             };
-            if is_asked(object) {
-                let bytes = self.analysis.dump.size(object);
-                let sum = merged.entry(way).or_insert_with(|| Merged {
-                    signature: String::new(),
-                    strength,
-                    objects: 0,
-                    bytes: 0,
-                    retained: 0,
-                    example: object,
-                });
-                sum.objects += 1;
-                sum.bytes = sum.bytes.saturating_add(bytes);
-            }
-            let entry = entries.remove(node).unwrap_or(Entry {
-                via: super::step::Via::Object,
-                offset: 0,
+            let bytes = self.analysis.dump.size(object);
+            let sum = merged.entry(way).or_insert_with(|| Merged {
+                signature: String::new(),
+                strength,
+                objects: 0,
+                bytes: 0,
+                retained: 0,
+                example: object,
             });
-            let class = class_of(object);
-            let is_plain = entry.offset == steps.base(object);
-            self.analysis.dump.each_pointer(object, |slot, target| {
-                let Some((to, offset)) = self.analysis.dump.find(target) else {
-                    return;
-                };
-                if way_to[to.0 as usize] != NONE
-                    || !is_needed(to.0)
-                    || self.search.parent(to.0) != Some(*node)
-                {
-                    return;
-                }
-                let key = (way, class, steps.folded(object, slot), class_of(to));
-                let shortcut = shortcuts.get(&key).filter(|_| is_plain).copied();
-                let (next, via) = shortcut.unwrap_or_else(|| {
-                    let mut pieces = Vec::new();
-                    let via = steps.step(object, entry, slot, &mut pieces);
-                    // What an interface holds differs from object to object.
-                    let is_same = !pieces.iter().any(|p| matches!(p, Piece::Assert(_)));
-                    let next = ways.to(way, pieces, class_of(to), strength);
-                    if is_plain && is_same {
-                        shortcuts.insert(key, (next, via));
-                    }
-                    (next, via)
-                });
-                way_to[to.0 as usize] = next;
-                entries.insert(to.0, Entry { via, offset });
-            });
+            sum.objects += 1;
+            sum.bytes = sum.bytes.saturating_add(bytes);
         }
         // Ways that differ in the classes on them alone read the same.
         let mut same: BTreeMap<(String, Strength), (Merged, Vec<u32>)> = BTreeMap::new();
@@ -296,6 +239,89 @@ impl Holders<'_> {
         }
         merged.sort_by(|a, b| (b.bytes, &a.signature).cmp(&(a.bytes, &b.signature)));
         Ok(merged)
+    }
+
+    /// The ways to all nodes that are needed: what leads to one is needed, too.
+    pub(super) fn walk(
+        &self,
+        is_needed: &dyn Fn(u32) -> bool,
+        watch: &dyn Watch,
+    ) -> Result<Walked, Interrupted> {
+        let nodes = &self.analysis.nodes;
+        let order = self.search.order();
+        let steps = Steps {
+            any: true,
+            ..self.steps
+        };
+        let mut ways = Ways {
+            ways: Vec::new(),
+            known: HashMap::new(),
+            rest: None,
+        };
+        // Of each node that is needed, the way to it, once its predecessor was looked at.
+        let mut way_to = vec![NONE; nodes.len() as usize];
+        let mut entries: HashMap<u32, Entry> = HashMap::new();
+        // The way that leads on by a pointer, where nothing but this tells: way, class, place in an
+        // object of the class, class that it leads to.
+        let mut shortcuts: HashMap<(u32, ClassId, u64, ClassId), (u32, super::step::Via)> =
+            HashMap::new();
+        let class_of = |object| self.analysis.types.class_of(object);
+        for (done, node) in order.iter().enumerate() {
+            if done.is_multiple_of(STEP) {
+                watch.step("merging paths", done as u64, order.len() as u64)?;
+            }
+            if !is_needed(*node) {
+                continue;
+            }
+            let Some(object) = object_of(nodes, *node) else {
+                self.led_to(*node, is_needed, &mut |to, pointer, of, root, strength| {
+                    if way_to[to.0 as usize] == NONE && self.search.parent(to.0) == Some(*node) {
+                        let mut pieces = Vec::new();
+                        let entry = steps.start(&self.statics, root, pointer, of, &mut pieces);
+                        way_to[to.0 as usize] = ways.to(NONE, pieces, class_of(to), strength);
+                        entries.insert(to.0, entry);
+                    }
+                });
+                continue;
+            };
+            let way = way_to[*node as usize];
+            let Some(strength) = ways.ways.get(way as usize).map(|way| way.strength) else {
+                continue;
+            };
+            let entry = entries.remove(node).unwrap_or(Entry {
+                via: super::step::Via::Object,
+                offset: 0,
+            });
+            let class = class_of(object);
+            let is_plain = entry.offset == steps.base(object);
+            self.analysis.dump.each_pointer(object, |slot, target| {
+                let Some((to, offset)) = self.analysis.dump.find(target) else {
+                    return;
+                };
+                if way_to[to.0 as usize] != NONE
+                    || !is_needed(to.0)
+                    || self.search.parent(to.0) != Some(*node)
+                {
+                    return;
+                }
+                let key = (way, class, steps.folded(object, slot), class_of(to));
+                let shortcut = shortcuts.get(&key).filter(|_| is_plain).copied();
+                let (next, via) = shortcut.unwrap_or_else(|| {
+                    let mut pieces = Vec::new();
+                    let via = steps.step(object, entry, slot, &mut pieces);
+                    // What an interface holds differs from object to object.
+                    let is_same = !pieces.iter().any(|p| matches!(p, Piece::Assert(_)));
+                    let next = ways.to(way, pieces, class_of(to), strength);
+                    if is_plain && is_same {
+                        shortcuts.insert(key, (next, via));
+                    }
+                    (next, via)
+                });
+                way_to[to.0 as usize] = next;
+                entries.insert(to.0, Entry { via, offset });
+            });
+        }
+        Ok(Walked { ways, way_to })
     }
 
     #[expect(clippy::type_complexity, reason = "one caller")]

@@ -26,12 +26,14 @@ mod step;
 #[cfg(test)]
 mod tests;
 mod value;
+mod ways;
 
 pub use cut::CutPath;
 pub use edges::{Edge, EdgeNames, RootEdge};
 pub use merge::Merged;
 pub use piece::{Piece, signature, text};
 pub use search::Strength;
+pub use ways::{WayStep, WayTree};
 
 use crate::dump::ObjectId;
 use crate::nodes::{NodeId, NodeKind};

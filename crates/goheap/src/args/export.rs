@@ -12,14 +12,18 @@ use super::ExamineArgs;
 /// what it cannot say.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
-    goheap export 4711 -o app.dot\n  \
+    goheap export 4711 -o app.pb.gz             then: go tool pprof -http : app.pb.gz\n  \
+    goheap export app.heapdump -o app.hprof     for tools that read Java's heap dumps\n  \
+    goheap export app.heapdump -o app.heapsnapshot\n  \
+    goheap export app.heapdump --to folded -o - | inferno-flamegraph > app.svg\n  \
     goheap export app.heapdump --to dot --of main.Session -o - | dot -Tsvg > app.svg\n  \
     goheap export 4711 --to parquet -o fleet/capture=monday")]
 pub(crate) struct ExportArgs {
     #[command(flatten)]
     pub(crate) examine: ExamineArgs,
 
-    /// What to write; may be left out where the file's name tells: .dot, .gv
+    /// What to write; may be left out where the file's name tells: .pb.gz, .hprof, .heapsnapshot, .folded,
+    /// .dot
     #[arg(long, value_name = "FORMAT", value_enum)]
     pub(crate) to: Option<ToArg>,
 
@@ -27,7 +31,8 @@ pub(crate) struct ExportArgs {
     #[arg(short, long, value_name = "FILE|-")]
     pub(crate) output: PathBuf,
 
-    /// Only this and what it alone holds: an address, a type, a variable, goroutine N, a package
+    /// Only this and what it alone holds: an address, a type, a variable, goroutine N, a package. Of dot
+    /// and folded
     #[arg(long, value_name = "WHAT")]
     pub(crate) of: Option<String>,
 
@@ -42,11 +47,24 @@ pub(crate) struct ExportArgs {
     /// For parquet: write into a folder that has files, and replace those of the same names
     #[arg(long)]
     pub(crate) force: bool,
+
+    /// How many nodes a heapsnapshot has at most; small branches of the dominator tree become one node
+    /// each
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(16..))]
+    pub(crate) limit: u32,
 }
 
 /// The formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ToArg {
+    /// A profile for go tool pprof: bytes and objects by who holds them
+    Pprof,
+    /// A heap dump as the Java VM writes it, for MAT, VisualVM and their kin
+    Hprof,
+    /// A heap snapshot for Chrome's DevTools
+    Heapsnapshot,
+    /// Lines for flame graphs
+    Folded,
     /// A picture of the dominator tree, or of who holds a thing, for Graphviz
     Dot,
     /// Tables for SQL (DuckDB, Spark): a folder of files, see docs/parquet.md
@@ -54,7 +72,15 @@ pub(crate) enum ToArg {
 }
 
 /// Endings of file names that tell the format.
-const ENDINGS: &[(&str, ToArg)] = &[(".dot", ToArg::Dot), (".gv", ToArg::Dot)];
+const ENDINGS: [(&str, ToArg); 7] = [
+    (".pb.gz", ToArg::Pprof),
+    (".pprof", ToArg::Pprof),
+    (".hprof", ToArg::Hprof),
+    (".heapsnapshot", ToArg::Heapsnapshot),
+    (".folded", ToArg::Folded),
+    (".dot", ToArg::Dot),
+    (".gv", ToArg::Dot),
+];
 
 impl ToArg {
     /// What the name of a file promises.
@@ -68,6 +94,6 @@ impl ToArg {
 
     /// Whether it is text, fit for a terminal.
     pub(crate) fn is_text(self) -> bool {
-        matches!(self, ToArg::Dot)
+        matches!(self, ToArg::Folded | ToArg::Dot)
     }
 }

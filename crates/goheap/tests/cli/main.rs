@@ -4,6 +4,7 @@
 mod annex;
 mod asked;
 mod doctor;
+mod exports;
 mod files;
 mod live;
 mod refusals;

@@ -8,7 +8,7 @@ fn help_and_version_go_to_standard_output() {
     assert_eq!(version, format!("goheap {}\n", env!("CARGO_PKG_VERSION")));
     let help = goheap(["--help"]).done().text();
     for command in [
-        "dump", "info", "records", "verify", "top", "tree", "why", "demo",
+        "dump", "info", "records", "verify", "top", "tree", "why", "export", "demo",
     ] {
         assert!(help.contains(&format!("\n  {command} ")), "{help}");
         let by_flag = goheap([command, "--help"]).done().text();
