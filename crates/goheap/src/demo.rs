@@ -257,6 +257,12 @@ fn try_next(out: &mut dyn Write, kept: Option<&Path>) -> Result<(), CommandError
     say(
         out,
         format_args!("  goheap dump $(pidof YOUR-PROGRAM) -o my.heapdump.zst"),
+    )?;
+    say(
+        out,
+        format_args!(
+            "  goheap report my.heapdump.zst -o heap.html     what most likely leaks, on one page for a ticket"
+        ),
     )
 }
 

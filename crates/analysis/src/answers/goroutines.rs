@@ -3,6 +3,7 @@
 use goheap_golang::Structs;
 
 use super::leaked::Leaks;
+use super::names::is_of_runtime;
 use crate::analysis::Analysis;
 use crate::dump::{Dump, Goroutine};
 use crate::nodes::NodeKind;
@@ -204,6 +205,18 @@ impl Stacks {
                 let frames = frames.unwrap_or_default().iter().map(|frame| frame.len);
                 frames.fold(0, u64::saturating_add)
             })
+    }
+}
+
+impl GoroutineGroup {
+    /// The function that tells most of where they stand: the innermost that is none of Go's own
+    /// packages, else the one that they began with.
+    pub fn place(&self) -> &str {
+        let named = || self.stack.iter().filter(|name| !name.is_empty());
+        let own = named()
+            .find(|name| !is_of_runtime(name))
+            .or_else(|| named().rfind(|name| *name != "runtime.goexit"));
+        own.map_or("no function", String::as_str)
     }
 }
 

@@ -131,6 +131,18 @@ impl<'a> Holders<'a> {
         self.search.path(object.0)
     }
 
+    /// How many nodes lie before an object on its path, if these are no more than `most`.
+    pub(crate) fn distance(&self, object: ObjectId, most: usize) -> Option<usize> {
+        let mut at = object.0;
+        for distance in 0..=most {
+            match self.search.parent(at)? {
+                before if before == at => return Some(distance),
+                before => at = before,
+            }
+        }
+        None
+    }
+
     /// Names a path of nodes: a root, then objects, each of which leads to the next; `None` if one
     /// does not. With `any`, for all that differ in index, key or goroutine alone.
     pub(crate) fn along(&self, nodes: &[u32], any: bool) -> Option<Path> {

@@ -216,7 +216,6 @@ fn kind(kind: SuspectKind) -> &'static str {
         SuspectKind::Waste(Useless::Duplicates) => "waste:duplicate_strings",
         SuspectKind::Waste(Useless::Channels) => "waste:channels",
         SuspectKind::Waste(Useless::Pools) => "waste:pools",
-        SuspectKind::Waste(Useless::Rounding) => "waste:rounding",
         SuspectKind::Garbage => "garbage",
     }
 }

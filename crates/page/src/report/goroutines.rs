@@ -54,13 +54,3 @@ pub(super) fn state(group: &GoroutineGroup) -> &str {
         reason => reason,
     }
 }
-
-/// The function that is told of a group: the innermost of its stack that has a name.
-pub(super) fn place(group: &GoroutineGroup) -> &str {
-    let own = group
-        .stack
-        .iter()
-        .find(|name| !name.starts_with("runtime.") && !name.starts_with("internal/"));
-    own.or(group.stack.first())
-        .map_or("no function", String::as_str)
-}

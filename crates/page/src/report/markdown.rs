@@ -10,7 +10,7 @@ use goheap_analysis::answers::suspects::{Part, Sentence, Suspect};
 use goheap_analysis::answers::top::{By, Row, Table};
 use goheap_analysis::answers::tree::Branch;
 
-use super::goroutines::{FRAMES, place, state, summary, waited};
+use super::goroutines::{FRAMES, state, summary, waited};
 use super::waste::{STRINGS, TYPES, lines, parts};
 use super::{REDACTED, Report};
 use crate::suspects::{CAVEAT, command, in_words, shown};
@@ -241,7 +241,7 @@ fn goroutines(report: &Report<'_>, out: &mut String) -> std::fmt::Result {
         write!(
             out,
             "- {count} in {}, {}",
-            code(place(group)),
+            code(group.place()),
             code(state(group))
         )?;
         let waited = waited(group, all.clock);

@@ -5,7 +5,7 @@ use goheap_analysis::answers::tree::Branch;
 use goheap_analysis::answers::waste::{Part, Waste};
 use maud::{Markup, html};
 
-use super::goroutines::{FRAMES, place, state, summary, waited};
+use super::goroutines::{FRAMES, state, summary, waited};
 use super::waste::{STRINGS, TYPES, lines, parts};
 use super::{REDACTED, Report};
 use crate::bar;
@@ -20,9 +20,8 @@ use crate::units;
 
 /// The page.
 pub fn html(report: &Report<'_>) -> String {
-    let title = format!("Heap of {}", report.source);
     let shell = Shell {
-        title: &title,
+        title: "Heap",
         source: report.source,
         places: Vec::new(),
         search: None,
@@ -46,9 +45,10 @@ fn body(report: &Report<'_>) -> Markup {
         @if report.redact { p.note { (REDACTED) } }
         @if top.roots_missing { p.note { (tops::NO_ROOTS) "; all objects are counted" } }
         (tops::heap(&top.heap))
-        (facts(report))
         h2 id="suspects" { "What most likely leaks, or fills the heap" }
         (suspects::list(report.suspects, Some(report.asked), report.redact, &NoLinks))
+        h2 id="program" { "The program and its capture" }
+        (facts(report))
         @for table in &top.tables {
             h2 id=(table.by.name()) { (tops::title(table.by)) }
             @if let Some(about) = tops::about(table.by) { p.about { (about) } }
@@ -68,12 +68,10 @@ fn body(report: &Report<'_>) -> Markup {
 
 fn facts(report: &Report<'_>) -> Markup {
     html! {
-        dl.figures {
+        dl.facts {
             @for (name, value) in &report.facts {
-                div.figure {
-                    dt { (name) }
-                    dd { (text::name(value)) }
-                }
+                dt { (name) }
+                dd { (text::name(value)) }
             }
         }
     }
@@ -134,7 +132,7 @@ fn group_of(group: &GoroutineGroup, all: &Goroutines) -> Markup {
         details {
             summary {
                 (units::counted(group.goroutines.len() as u64, "goroutine"))
-                " in " (link::name(None, place(group)))
+                " in " (link::name(None, group.place()))
                 ", " (text::name(state(group)))
                 @if !waited.is_empty() { ", for " (waited) }
                 @if group.leaked > 0 {

@@ -1,5 +1,7 @@
 //! What a holder has many of.
 
+use std::borrow::Cow;
+
 use goheap_golang::Kind as GoKind;
 
 use super::super::Subject;
@@ -8,7 +10,7 @@ use super::super::siblings::{Kind, Siblings};
 use super::super::top::Known;
 use super::Content;
 use super::holders::Found;
-use super::names::Namer;
+use super::names::{EXAMPLES, Namer};
 use crate::dump::ObjectId;
 use crate::nodes::{NodeId, NodeKind};
 use crate::types::{Class, ClassId, What};
@@ -20,7 +22,8 @@ const DEEP: usize = 32;
 /// Things of one kind, some steps below a holder.
 struct Level {
     class: Option<ClassId>,
-    nodes: Vec<ObjectId>,
+    /// A few of them.
+    examples: Vec<ObjectId>,
     objects: u64,
     bytes: u64,
     retained: u64,
@@ -58,7 +61,7 @@ impl<'a> Contents<'a> {
         let class = level
             .class
             .and_then(|class| self.analysis.types.class(class));
-        let (mut through, example) = namer.through(found.node, &level.nodes, watch)?;
+        let (mut through, example) = namer.through(found.node, &level.examples, watch)?;
         if level.is_list {
             // That step, any number of times.
             through.text = format!("({}…)", through.signature);
@@ -84,7 +87,7 @@ impl<'a> Contents<'a> {
         {
             levels.push(Level {
                 class,
-                nodes: self.siblings.object(first).into_iter().collect(),
+                examples: self.siblings.object(first).into_iter().collect(),
                 objects: alike + 1,
                 bytes: found.own,
                 retained: found.bytes,
@@ -95,7 +98,8 @@ impl<'a> Contents<'a> {
         if let (Some(second), Some(class)) = (found.second, class) {
             levels.push(self.list(found, second, class));
         }
-        let mut next = found.most.clone();
+        // There may be millions: no copy is made of them.
+        let mut next = found.most.as_ref().map(Cow::Borrowed);
         for _ in 0..DEEP {
             let Some(kind) = next.take() else {
                 break;
@@ -109,14 +113,15 @@ impl<'a> Contents<'a> {
                 bytes: below.shallow,
                 retained: kind.retained,
                 known: below.known,
-                nodes: objects(self.analysis, &kind),
+                examples: examples(self.analysis, &kind),
                 is_list: false,
             });
             next = below
                 .kinds
                 .into_iter()
                 .next()
-                .filter(|largest| largest.retained >= kind.retained / 2);
+                .filter(|largest| largest.retained >= kind.retained / 2)
+                .map(Cow::Owned);
         }
         Ok(levels)
     }
@@ -136,7 +141,7 @@ impl<'a> Contents<'a> {
         }
         Level {
             class: Some(class),
-            nodes: self.siblings.object(second.0).into_iter().collect(),
+            examples: self.siblings.object(second.0).into_iter().collect(),
             objects,
             bytes,
             retained: found.bytes,
@@ -214,9 +219,13 @@ fn most_times_more<'l>(levels: &[&'l Level]) -> Option<(usize, &'l Level)> {
     best.map(|(_, place, level)| (place, level))
 }
 
-fn objects(analysis: &Analysis, kind: &Kind) -> Vec<ObjectId> {
-    let nodes = kind.nodes.iter();
-    nodes
+/// The first and the last of them: enough to find one that is near to the holder, for a list begins
+/// with its oldest element or with its newest.
+fn examples(analysis: &Analysis, kind: &Kind) -> Vec<ObjectId> {
+    let first = kind.nodes.iter().take(EXAMPLES);
+    let last = kind.nodes.iter().skip(EXAMPLES).rev().take(EXAMPLES);
+    first
+        .chain(last)
         .filter_map(|node| match analysis.nodes.kind(NodeId(*node)) {
             NodeKind::Object(object) => Some(object),
             _ => None,

@@ -15,8 +15,12 @@ use crate::{Analysis, Interrupted, Watch};
 /// above it, and is searched for.
 const CHAIN: usize = 256;
 
-/// How many of many objects are looked at for one that is near to its holder.
-const EXAMPLES: usize = 64;
+/// How many objects a path has at most that is named here. Names of the steps of a path take some
+/// hundred bytes each, and a path through a list may have millions; `why` tells those.
+const LONG: usize = 1 << 17;
+
+/// How many of many objects at each end are looked at for one that is near to its holder.
+pub(super) const EXAMPLES: usize = 32;
 
 /// Names paths.
 pub(super) struct Namer<'a> {
@@ -78,8 +82,14 @@ impl<'a> Namer<'a> {
         if known.is_some() {
             return Ok(known);
         }
-        let nodes = self.search(watch)?.nodes(object);
-        Ok(self.named(&nodes))
+        let search = self.search(watch)?;
+        match search.distance(object, LONG) {
+            Some(_) => {
+                let nodes = search.nodes(object);
+                Ok(self.named(&nodes))
+            }
+            None => Ok(None),
+        }
     }
 
     fn named(&self, nodes: &[u32]) -> Option<Named> {
@@ -183,12 +193,18 @@ impl<'a> Namer<'a> {
         objects: &[ObjectId],
         watch: &dyn Watch,
     ) -> Result<(Name, ObjectId), Interrupted> {
-        let near = objects
+        let mut near = objects
             .iter()
-            .take(EXAMPLES)
             .filter_map(|object| Some((self.chain(*object)?.len(), *object)))
-            .min()
-            .map(|(_, object)| object);
+            .min();
+        if near.is_none() {
+            let search = self.search(watch)?;
+            near = objects
+                .iter()
+                .filter_map(|object| Some((search.distance(*object, CHAIN)?, *object)))
+                .min();
+        }
+        let near = near.map(|(_, object)| object);
         let Some(object) = near.or(objects.first().copied()) else {
             return Ok((Name::default(), ObjectId(u32::MAX)));
         };

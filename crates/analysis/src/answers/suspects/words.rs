@@ -150,9 +150,6 @@ impl Suspects {
                     Useless::Duplicates => " are strings that are there more than once, in ",
                     Useless::Channels => " are buffers of channels without an element, in ",
                     Useless::Pools => " is held by nothing but sync.Pool, in ",
-                    Useless::Rounding => {
-                        " are behind values, for the allocator's classes of sizes, in "
-                    }
                 }));
                 says_objects(suspect.count, &mut said);
             }
