@@ -7,6 +7,8 @@ mod bench_hprof;
 #[cfg(target_os = "linux")]
 mod bench_pause;
 #[cfg(target_os = "linux")]
+mod bench_reopen;
+#[cfg(target_os = "linux")]
 mod bench_top;
 #[cfg(target_os = "linux")]
 mod cgroup;
@@ -89,6 +91,9 @@ enum Task {
     /// Measure goheap against hprof-analyzer on one graph, which that reads as HPROF
     #[cfg(target_os = "linux")]
     BenchHprof(bench_hprof::Args),
+    /// Measure questions of a big dump against the same of its analysed snapshot
+    #[cfg(target_os = "linux")]
+    BenchReopen(bench_reopen::Args),
     /// Measure `goheap top` of a big heap against readers of others
     #[cfg(target_os = "linux")]
     BenchTop(bench_top::Args),
@@ -177,6 +182,8 @@ fn run(task: Task) -> Result<bool> {
         Task::BenchDump(args) => bench_dump::run(&args),
         #[cfg(target_os = "linux")]
         Task::BenchPause(args) => bench_pause::run(&args),
+        #[cfg(target_os = "linux")]
+        Task::BenchReopen(args) => bench_reopen::run(&args),
         #[cfg(target_os = "linux")]
         Task::BenchTop(args) => bench_top::run(&args),
         #[cfg(target_os = "linux")]

@@ -3,6 +3,7 @@
 use crate::dump::{Dump, ObjectId};
 use crate::graph::{Dominators, GraphError, retained};
 use crate::nodes::{DumpEdges, NodeId, NodeKind, Nodes};
+use crate::snapshot;
 use crate::types::Types;
 use crate::{Interrupted, Watch};
 
@@ -48,18 +49,28 @@ impl From<GraphError> for AnalysisError {
 }
 
 impl Analysis {
-    /// Analyses a dump.
+    /// Analyses a dump. What an analysed snapshot has found out already is taken from there; if that does
+    /// not fit, [`Dump::missing`] says so, and it is found out anew.
     ///
     /// # Errors
     /// Too many objects; interrupted.
-    pub fn of(dump: Dump, watch: &dyn Watch) -> Result<Analysis, AnalysisError> {
+    pub fn of(mut dump: Dump, watch: &dyn Watch) -> Result<Analysis, AnalysisError> {
         let nodes = Nodes::of(&dump).ok_or(AnalysisError::TooLarge {
             objects: dump.object_count(),
         })?;
-        // Before there are types: this is where most memory is needed.
-        let dominators = Dominators::of(&DumpEdges::new(&dump, &nodes), nodes.all().0, watch)?;
+        let (dominators, types) = match snapshot::found(&mut dump, &nodes, watch)? {
+            Some((dominators, types)) => (dominators, Some(types)),
+            // Before there are types: this is where most memory is needed.
+            None => {
+                let edges = DumpEdges::new(&dump, &nodes);
+                (Dominators::of(&edges, nodes.all().0, watch)?, None)
+            }
+        };
         let retained = retained(&dominators, |node| size_of(&dump, node));
-        let types = Types::infer(&dump, watch)?;
+        let types = match types {
+            Some(types) => types,
+            None => Types::infer(&dump, watch)?,
+        };
         Ok(Analysis {
             dump,
             nodes,

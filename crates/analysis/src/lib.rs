@@ -7,7 +7,8 @@
 //! [`Dump::open`] indexes a dump's bytes; [`Analysis::of`] gives its objects types
 //! ([`types`]) and holders ([`graph`]). [`answers`] has a function for each question, which returns
 //! plain structs; [`paths`] says by what chain of variables, fields, keys and indexes an object is
-//! held. [`redact`] writes a dump again without its users' data.
+//! held. [`redact`] writes a dump again without its users' data, [`snapshot`] with what its analysis found
+//! out.
 //!
 //! # Invariants
 //! - The same dump gives the same answers, byte for byte: ties are broken by address.
@@ -55,6 +56,7 @@ pub mod graph;
 mod nodes;
 pub mod paths;
 pub mod redact;
+pub mod snapshot;
 pub mod types;
 mod values;
 mod watch;

@@ -6,24 +6,32 @@
 //! own columns, so that a reader lists and skips sections that it does not know. The bytes are
 //! described in `docs/annex.md`.
 
+mod append;
 mod block;
 mod cursor;
 mod digest;
 mod error;
 mod note;
+mod numbers;
 mod reader;
 mod section;
+mod sum;
+mod values;
 mod writer;
 
+pub use append::AnnexAppender;
 pub use block::{Block, Notes, RowIter, Rows};
 pub use digest::{CaptureDigest, Digest, GapDigest, ProgramDigest};
 pub use error::{AnnexDefect, AnnexError};
 pub use note::{
-    Capture, Catalogue, Cleanup, Constant, FrameVariable, Function, Gap, Global, GoType, ItabType,
-    Layout, LayoutMember, Module, Note, Program, Register, Span, TypeField, WeakHandle,
+    Analysis, Capture, CapturedLength, Catalogue, Class, Cleanup, Constant, Dominated,
+    FrameVariable, Function, Gap, Global, GoType, ItabType, Layout, LayoutMember, Module, Note,
+    ObjectClass, Program, Register, Span, TypeField, WeakHandle,
 };
+pub use numbers::{Numbers, put_difference, put_number};
 pub use reader::{AnnexReader, Version};
 pub use section::{Column, ColumnKind, NoteKind, Value};
+pub use sum::Checksum;
 pub use writer::AnnexWriter;
 
 /// What an annex begins with, before the numbers of its version and a line feed.
@@ -31,7 +39,7 @@ pub const MAGIC: &[u8] = b"goheap annex ";
 /// What an annex ends with.
 pub const END_MAGIC: &[u8; 8] = b"goannex\n";
 /// The version that is written, and whose sections and columns are all known.
-pub const VERSION: Version = Version { major: 1, minor: 2 };
+pub const VERSION: Version = Version { major: 1, minor: 3 };
 
 /// Tag of a block, and of the end.
 const TAG_BLOCK: u64 = 1;

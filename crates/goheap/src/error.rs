@@ -211,6 +211,13 @@ pub(crate) enum CommandError {
         of: String,
         source: goheap_export::ExportError,
     },
+    #[error("{of}: {source}")]
+    Snapshot {
+        of: String,
+        source: goheap_analysis::snapshot::SnapshotError,
+    },
+    #[error("a snapshot is of all of the heap: leave out --of")]
+    PartOfSnapshot,
     #[error("cannot write to standard output: {}", Reason(.0))]
     Stdout(io::Error),
     /// Ends the command, but is no failure.

@@ -30,6 +30,9 @@ pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode, CommandError> {
     if to == ToArg::Parquet {
         return parquet::run(args);
     }
+    if to == ToArg::Snapshot {
+        return crate::snapshot::run(args);
+    }
     let destination = destination(&args.output, to)?;
     let examined = examined::open(&args.examine)?;
     let watch = Shower::default();
@@ -140,6 +143,8 @@ fn write(
                 dot::tree(&tree(analysis, asked, &options, watch)?, out)?;
             }
         },
+        // It is a dump, with an output of its own.
+        ToArg::Snapshot => {}
     }
     Ok(())
 }

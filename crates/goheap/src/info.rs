@@ -9,6 +9,7 @@ use goheap_format::annex::{AnnexError, AnnexReader, Digest, Note};
 use goheap_format::{Compression, Header, Record, RecordSource};
 use goheap_runtime::{Contents, Fidelity, Large, Sink};
 
+use crate::analysed::{self, Standing};
 use crate::args::{ExamineArgs, ExeArg, HowArgs, InfoArgs};
 use crate::capture::{Facts, Scratch, Subject, Walked};
 use crate::census::Census;
@@ -40,8 +41,10 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode, CommandError> {
         }
         Source::Dump(path) => {
             let input = Input::open(path.as_os_str())?;
+            let from = (path != Path::new("-")).then_some(path.as_path());
             let small = input.file_len().is_some_and(|len| len <= SMALL);
             let mut info = Info::of_dump(input)?;
+            info.analysis = analysed::standing(&info.notes, from)?;
             if args.ledger || small {
                 let ledger = examined::open(&examine(args)).and_then(|e| ledger_of(&e.of));
                 info.ledger = match ledger {
@@ -87,6 +90,8 @@ pub(crate) struct Info {
     notes: Digest,
     /// Where all memory is, if that was asked for.
     ledger: Option<Ledger>,
+    /// Whether it was analysed already.
+    analysis: Option<Standing>,
 }
 
 /// What it was counted from.
@@ -166,6 +171,7 @@ impl Info {
             census,
             notes,
             ledger: None,
+            analysis: None,
         })
     }
 
@@ -180,6 +186,7 @@ impl Info {
         if let From::Dump(dump) = &mut info.from {
             dump.of = of;
         }
+        info.analysis = analysed::standing(&info.notes, None)?;
         info.ledger = Some(ledger_of(&examined::analyse(&file, &name)?)?);
         Ok(info)
     }
@@ -243,6 +250,7 @@ impl Info {
                     census,
                     notes,
                     ledger: None,
+                    analysis: None,
                 })
             }
         }

@@ -23,6 +23,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod analysed;
 mod annexed;
 mod args;
 mod capture;
@@ -51,6 +52,7 @@ mod redact;
 mod report;
 mod room;
 mod serve;
+mod snapshot;
 mod source;
 #[cfg(target_os = "linux")]
 mod spot;

@@ -114,6 +114,15 @@ impl Input {
         self.compression
     }
 
+    /// Its first bytes, not compressed, as many as there are of `most`: in pieces.
+    pub(crate) fn first(self, most: u64) -> Pieces {
+        Pieces {
+            bytes: self.bytes,
+            at: 0,
+            left: most,
+        }
+    }
+
     /// Gives `read` the records. It is called once, with one of the two readers there are.
     ///
     /// # Errors
@@ -129,6 +138,40 @@ impl Input {
                 Ok(reader) => visit.visit(reader.limit(longest_record(available())), &path),
                 Err(error) => visit.refused(error, &path),
             },
+        }
+    }
+}
+
+/// The first bytes of a dump.
+pub(crate) struct Pieces {
+    bytes: Bytes,
+    at: usize,
+    left: u64,
+}
+
+impl Iterator for Pieces {
+    type Item = io::Result<Vec<u8>>;
+
+    fn next(&mut self) -> Option<io::Result<Vec<u8>>> {
+        const PIECE: u64 = 1 << 20;
+        let len = self.left.min(PIECE);
+        let mut piece = Vec::new();
+        let read = match &mut self.bytes {
+            Bytes::Mapped(mapped) => {
+                let rest = mapped.get(self.at..).unwrap_or(&[]);
+                piece.extend_from_slice(rest.get(..len as usize).unwrap_or(rest));
+                Ok(piece.len())
+            }
+            Bytes::Stream(stream) => stream.by_ref().take(len).read_to_end(&mut piece),
+        };
+        self.at += piece.len();
+        self.left -= piece.len() as u64;
+        match read {
+            Err(error) => {
+                self.left = 0;
+                Some(Err(error))
+            }
+            Ok(_) => (!piece.is_empty()).then_some(Ok(piece)),
         }
     }
 }

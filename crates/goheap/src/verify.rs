@@ -10,6 +10,7 @@ use goheap_format::verify::{Verdict, verify};
 use goheap_format::{ReadError, RecordKind, RecordSource};
 use serde::Serialize;
 
+use crate::analysed::{self, AnalysisValue, Standing};
 use crate::args::VerifyArgs;
 use crate::error::{CommandError, Shown};
 use crate::gaps::{self, GapsValue};
@@ -27,7 +28,13 @@ const SHOWN: usize = 20;
 pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, CommandError> {
     let input = Input::open(&args.file)?;
     let path = input.path().to_owned();
-    let checked = check(input)?;
+    let mut checked = check(input)?;
+    if let Checked::Read(verdict, standing) = &mut checked
+        && let Some(annex) = &verdict.annex
+    {
+        let from = (path != Path::new("-")).then_some(path.as_path());
+        *standing = analysed::standing(annex, from)?;
+    }
     if args.json {
         let mut out = text::stdout();
         let written = text::json(&mut out, &checked.json(&path));
@@ -50,7 +57,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, CommandError> {
 /// What a check gave.
 pub(crate) enum Checked {
     /// The file was read as a dump.
-    Read(Box<Verdict>),
+    Read(Box<Verdict>, Option<Standing>),
     /// It does not begin as a dump does.
     Refused(ReadError),
 }
@@ -81,7 +88,7 @@ pub(crate) fn check(input: Input) -> Result<Checked, CommandError> {
                         source,
                     })
                 }
-                _ => Ok(Checked::Read(Box::new(verdict))),
+                _ => Ok(Checked::Read(Box::new(verdict), None)),
             }
         }
 
@@ -126,6 +133,8 @@ struct AnnexValue {
     safe_moment: Option<bool>,
     gaps: GapsValue,
     error: Option<AnnexErrorValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    analysis: Option<AnalysisValue>,
 }
 
 #[derive(Serialize)]
@@ -135,7 +144,7 @@ struct AnnexErrorValue {
 }
 
 impl AnnexValue {
-    fn of(verdict: &Verdict) -> Option<AnnexValue> {
+    fn of(verdict: &Verdict, standing: Option<&Standing>) -> Option<AnnexValue> {
         let none = Digest::default();
         let error = verdict.annex_error.as_ref();
         // An annex that cannot be opened says nothing, and is there.
@@ -155,6 +164,7 @@ impl AnnexValue {
                 offset: error.offset(),
                 message: error.to_string(),
             }),
+            analysis: standing.map(Standing::json),
         })
     }
 }
@@ -185,7 +195,7 @@ impl ErrorValue {
 
 impl Checked {
     pub(crate) fn is_sound(&self) -> bool {
-        matches!(self, Checked::Read(verdict) if verdict.is_sound())
+        matches!(self, Checked::Read(verdict, _) if verdict.is_sound())
     }
 
     fn json(&self, path: &Path) -> VerifyValue {
@@ -207,7 +217,7 @@ impl Checked {
         };
         match self {
             Checked::Refused(error) => value.error = Some(ErrorValue::of(error)),
-            Checked::Read(verdict) => {
+            Checked::Read(verdict, standing) => {
                 let header = String::from_utf8_lossy(verdict.header.bytes());
                 value.format = Some(header.trim_end().to_owned());
                 value.bytes = verdict.bytes;
@@ -225,7 +235,7 @@ impl Checked {
                 });
                 value.problems = problems.collect();
                 value.unchecked.clone_from(&verdict.unchecked);
-                value.annex = AnnexValue::of(verdict);
+                value.annex = AnnexValue::of(verdict, standing.as_ref());
             }
         }
         value
@@ -233,7 +243,7 @@ impl Checked {
 
     /// The line of a sound dump, and one for each gap that its annex tells of.
     pub(crate) fn print(&self, path: &Path, out: &mut dyn Write) -> io::Result<()> {
-        let Checked::Read(verdict) = self else {
+        let Checked::Read(verdict, standing) = self else {
             return Ok(());
         };
         write!(
@@ -266,6 +276,9 @@ impl Checked {
                 0 => write!(out, ", no gaps")?,
                 count => write!(out, ", {}", units::counted(count, "gap"))?,
             }
+            if let Some(standing) = standing {
+                write!(out, "; analysed: {standing}")?;
+            }
         } else if verdict.trailing > 0 {
             write!(
                 out,
@@ -294,7 +307,7 @@ impl Checked {
         };
         match self {
             Checked::Refused(error) => say(error),
-            Checked::Read(verdict) => {
+            Checked::Read(verdict, _) => {
                 for problem in verdict.problems.iter().take(SHOWN) {
                     say(problem);
                 }

@@ -2,7 +2,9 @@
 
 use std::io::{self, Read};
 
-use goheap_format::annex::{self, AnnexError, AnnexReader, AnnexWriter, Digest, Note};
+use goheap_format::annex::{
+    self, Analysis, AnnexError, AnnexReader, AnnexWriter, Digest, Note, NoteKind,
+};
 use goheap_golang::Kind;
 use goheap_golang::catalogue::{
     Catalogue, Damage, FrameVariable, Function, GoType, KnownLayouts, TypeField, TypeId,
@@ -148,11 +150,14 @@ pub struct FromAnnex {
     pub catalogue: Catalogue,
     /// Program, capture, gaps, and how much there is of everything.
     pub digest: Digest,
+    /// That the dump was analysed, and where the block is that says so. What was found out stands behind
+    /// it, and was not looked at.
+    pub analysis: Option<(u64, Analysis)>,
     /// Why the rest of the annex could not be read; what stands before that is there.
     pub error: Option<AnnexError>,
 }
 
-/// Reads an annex to its end; `each` is given all notes.
+/// Reads an annex to its end, or to what an analysis found out; `each` is given all notes before that.
 ///
 /// What a damaged annex says of types that are not there is left out, and counted in
 /// [`Catalogue::damage`].
@@ -165,14 +170,29 @@ pub fn catalogue_of_annex<R: Read>(
         ..Made::default()
     };
     let mut digest = Digest::default();
-    let read = digest.read(reader, |_, note| {
-        made.take(note);
-        each(note);
-    });
+    let mut analysis = None;
+    let mut read = || {
+        while let Some(block) = reader.next_block()? {
+            if block.kind() == Some(NoteKind::Analysis) {
+                let offset = block.offset();
+                let mut told = Digest::default();
+                told.take(block, |_, _| {})?;
+                analysis = told.analysis.map(|told| (offset, told));
+                break;
+            }
+            digest.take(block, |_, note| {
+                made.take(note);
+                each(note);
+            })?;
+        }
+        Ok(())
+    };
+    let error = read().err();
     FromAnnex {
         catalogue: made.finish(),
         digest,
-        error: read.err(),
+        analysis,
+        error,
     }
 }
 

@@ -126,6 +126,21 @@ pub struct Dump {
     missing: Vec<String>,
     phantoms: u64,
     whole: bool,
+    /// Bytes of the records: where the annex begins, if there is one.
+    records: u64,
+    /// That it was analysed already.
+    analysed: Option<Analysed>,
+    /// Whether the catalogue is not that of its annex.
+    told: bool,
+}
+
+/// That a dump has what an analysis of it found out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Analysed {
+    /// Where the block is that says so.
+    pub(crate) at: u64,
+    /// What that says.
+    pub(crate) told: goheap_format::annex::Analysis,
 }
 
 impl Dump {
@@ -278,6 +293,9 @@ impl Dump {
     /// The roots are named anew.
     pub fn set_catalogue(&mut self, catalogue: Catalogue) {
         self.catalogue = catalogue;
+        self.told = true;
+        // That was with another one.
+        self.analysed = None;
         self.missing.retain(|missing| missing != NO_ANNEX);
         // Nobody interrupts it.
         let _ = self.find_roots(&NoWatch);
@@ -297,6 +315,27 @@ impl Dump {
     /// annex that cannot be read, no annex.
     pub fn missing(&self) -> &[String] {
         &self.missing
+    }
+
+    /// How many bytes its records have; its annex begins there.
+    pub(crate) fn records_len(&self) -> u64 {
+        self.records
+    }
+
+    /// That it was analysed already, and by what.
+    pub(crate) fn analysed(&self) -> Option<Analysed> {
+        self.analysed
+    }
+
+    /// Whether [`Dump::set_catalogue`] has set what is known of its program.
+    pub(crate) fn has_other_catalogue(&self) -> bool {
+        self.told
+    }
+
+    /// Tells that what an analysis of it found out is of no use.
+    pub(crate) fn forget_analysis(&mut self, why: String) {
+        self.analysed = None;
+        self.missing.push(why);
     }
 
     /// Adds to what is missing of it what only its source knew: a compressed one that was cut off.

@@ -11,7 +11,7 @@ use super::index::{Index, Left};
 use super::memory::Ranges;
 use super::phantoms::{self, Room};
 use super::runs::TooMany;
-use super::{Bytes, Dump, Notes, Params};
+use super::{Analysed, Bytes, Dump, Notes, Params};
 use crate::{Interrupted, Watch};
 
 /// How a dump is opened.
@@ -64,11 +64,14 @@ impl Dump {
         read(&mut reader, &mut gathered, options, watch, &mut missing)?;
         let mut notes = Notes::default();
         let mut catalogue = Catalogue::default();
+        let mut analysed = None;
         let position = reader.position();
         let whole = reader.trailing().is_some();
         match reader.trailing() {
             None => missing.push("the annex is not there: the records do not end".to_owned()),
-            Some(rest) => annex(rest, position, &mut catalogue, &mut notes, &mut missing),
+            Some(rest) => {
+                analysed = annex(rest, position, &mut catalogue, &mut notes, &mut missing);
+            }
         }
         gathered.runs.close();
         let params = gathered.params.take().unwrap_or_else(|| {
@@ -114,6 +117,9 @@ impl Dump {
             missing,
             phantoms,
             whole,
+            records: position,
+            analysed,
+            told: false,
         };
         dump.find_roots(watch)?;
         Ok(dump)
@@ -146,31 +152,39 @@ fn read<'a>(
     }
 }
 
-/// Reads what stands behind the records. What was read before something is wrong stays.
+/// Reads what stands behind the records, up to what an analysis found out. What was read before something is
+/// wrong stays.
 fn annex(
     rest: &[u8],
     position: u64,
     catalogue: &mut Catalogue,
     notes: &mut Notes,
     missing: &mut Vec<String>,
-) {
+) -> Option<Analysed> {
     let mut annex = match AnnexReader::open(rest, position) {
         Ok(Some(annex)) => annex,
         Ok(None) => {
             missing.push(super::NO_ANNEX.to_owned());
-            return;
+            return None;
         }
         Err(error) => {
             missing.push(format!("the annex cannot be read: {error}"));
-            return;
+            return None;
         }
     };
     let from = catalogue_of_annex(&mut annex, |note| notes.take(note));
-    notes.digest = Some(from.digest);
+    let analysed = from.analysis.map(|(at, told)| Analysed { at, told });
+    // What has an annex for its analysis alone is what the runtime wrote.
+    let none = analysed.is_some_and(|analysed| analysed.told.no_annex);
+    notes.digest = Some(from.digest).filter(|_| !none);
     *catalogue = from.catalogue;
+    if none && catalogue.is_empty() {
+        missing.push(super::NO_ANNEX.to_owned());
+    }
     if let Some(error) = from.error {
         missing.push(format!("the annex is damaged: {error}"));
     }
+    analysed
 }
 
 /// What the end of a span is not for objects, in that version.

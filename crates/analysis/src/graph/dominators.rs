@@ -92,6 +92,50 @@ impl Dominators {
         }
     }
 
+    /// A tree that [`Dominators::places`] told of, of a graph of so many nodes: its nodes in preorder,
+    /// and how many nodes the subtree of each has. `None` if no tree is like that.
+    pub(crate) fn restored(
+        root: u32,
+        nodes: u32,
+        order: Vec<u32>,
+        size: Vec<u32>,
+    ) -> Option<Dominators> {
+        let reached = order.len();
+        if order.first() != Some(&root) || size.len() != reached {
+            return None;
+        }
+        if u32::try_from(reached).ok() != size.first().copied() || reached > nodes as usize {
+            return None;
+        }
+        let mut place = vec![NONE; nodes as usize];
+        for (node, at) in order.iter().zip(0..) {
+            // Each node has one place.
+            let place = place.get_mut(*node as usize).filter(|at| **at == NONE)?;
+            *place = at;
+        }
+        // Of each subtree that the place before lies in, the way up; the outermost is all of it.
+        let mut parent = vec![0u32; reached];
+        let end = |place: u32| u64::from(place) + u64::from(size[place as usize]);
+        let mut above = 0u32;
+        for at in 1..reached as u32 {
+            while end(above) <= u64::from(at) {
+                above = parent[above as usize];
+            }
+            if size[at as usize] == 0 || end(at) > end(above) {
+                return None;
+            }
+            parent[at as usize] = above;
+            above = at;
+        }
+        Some(Dominators {
+            root,
+            order,
+            size,
+            parent,
+            place,
+        })
+    }
+
     /// The root.
     pub fn root(&self) -> u32 {
         self.root
@@ -190,7 +234,7 @@ impl Dominators {
 
     /// The same with the place of each one's immediate dominator and the size of its subtree: for
     /// sums over the tree.
-    pub(super) fn places(&self) -> (&[u32], &[u32], &[u32]) {
+    pub(crate) fn places(&self) -> (&[u32], &[u32], &[u32]) {
         (&self.order, &self.parent, &self.size)
     }
 }

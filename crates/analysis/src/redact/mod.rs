@@ -11,7 +11,7 @@ mod words;
 
 use std::io::{self, Write};
 
-use goheap_format::annex::{AnnexReader, AnnexWriter, Capture, Note, Register};
+use goheap_format::annex::{AnnexReader, AnnexWriter, Capture, Note, NoteKind, Register};
 use goheap_format::{
     Fields, Object, OtherRoot, ReadError, Reader, Record, Segment, StackFrame, WriteError, Writer,
 };
@@ -191,10 +191,17 @@ impl Redactor<'_> {
         out: &mut impl Write,
     ) -> io::Result<u64> {
         let mut writer = AnnexWriter::new();
+        let (mut kept, mut analysed) = (false, false);
         while let Ok(Some(block)) = annex.next_block() {
+            // That is of the bytes as they were.
+            if block.kind().is_some_and(NoteKind::is_of_analysis) {
+                analysed = true;
+                continue;
+            }
             // Sections that are not known may say anything.
             let Ok(rows) = block.rows() else { break };
             for note in rows.notes().into_iter().flatten() {
+                kept = true;
                 match note {
                     // Whose they are nobody can tell.
                     Note::Constant(_) => {}
@@ -216,6 +223,10 @@ impl Redactor<'_> {
                     note => writer.add(&note)?,
                 }
             }
+        }
+        if analysed && !kept {
+            // There was no annex before.
+            return Ok(0);
         }
         writer.finish(out)
     }

@@ -75,12 +75,7 @@ impl<'d, 'k> Classes<'d, 'k> {
         let Some(what) = self.know.codes.what(code) else {
             return self.unknown(object);
         };
-        let (name, package) = names(self.know.catalogue, &what);
-        let id = self.add(Class {
-            what,
-            name,
-            package,
-        });
+        let id = self.add(class(self.know.catalogue, self.know.word.max(1), what));
         if let Some(place) = self.of_code.get_mut(code.0 as usize) {
             *place = id.0;
         }
@@ -101,28 +96,46 @@ impl<'d, 'k> Classes<'d, 'k> {
         if let Some(id) = self.unknown.get(&(size, pointers)) {
             return *id;
         }
-        let mut name = format!("unknown, {size} B, ");
-        match pointers {
-            0 => name.push_str("no pointers"),
-            _ => {
-                name.push_str("pointers at");
-                let bits = (0..64u64).filter(|bit| pointers >> bit & 1 != 0);
-                for bit in bits.take(TOLD as usize) {
-                    let _ = write!(name, " {}", bit * word);
-                }
-                if pointers.count_ones() > TOLD {
-                    name.push_str(" …");
-                }
-            }
-        }
-        let id = self.add(Class {
-            what: What::Unknown { size, pointers },
-            name,
-            package: String::new(),
-        });
+        let id = self.add(class(
+            self.know.catalogue,
+            word,
+            What::Unknown { size, pointers },
+        ));
         self.unknown.insert((size, pointers), id);
         id
     }
+}
+
+/// The class of what something is, with its name; `word` is how many bytes a pointer has.
+pub(super) fn class(catalogue: &Catalogue, word: u64, what: What) -> Class {
+    let (name, package) = match what {
+        What::Unknown { size, pointers } => (unknown(size, pointers, word), String::new()),
+        _ => names(catalogue, &what),
+    };
+    Class {
+        what,
+        name,
+        package,
+    }
+}
+
+/// The name of what is not known.
+fn unknown(size: u64, pointers: u64, word: u64) -> String {
+    let mut name = format!("unknown, {size} B, ");
+    match pointers {
+        0 => name.push_str("no pointers"),
+        _ => {
+            name.push_str("pointers at");
+            let bits = (0..64u64).filter(|bit| pointers >> bit & 1 != 0);
+            for bit in bits.take(TOLD as usize) {
+                let _ = write!(name, " {}", bit * word);
+            }
+            if pointers.count_ones() > TOLD {
+                name.push_str(" …");
+            }
+        }
+    }
+    name
 }
 
 /// The name and the package of a class.

@@ -21,12 +21,17 @@ pub(super) const OVERFLOW_LIST: u32 = 2;
 pub(super) const CHANNEL: u32 = 3;
 
 /// What has a class and no Go type in the catalogue.
-const RUNTIME: [&str; 4] = [
+pub(super) const RUNTIME: [&str; 4] = [
     "runtime.mapextra",
     "[]*runtime.bmap (header)",
     "[]*runtime.bmap",
     "runtime.hchan",
 ];
+
+/// The name of one of these, by its place.
+pub(super) fn runtime_name(at: u64) -> Option<&'static str> {
+    RUNTIME.get(usize::try_from(at).ok()?).copied()
+}
 
 /// What there is of each type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -33,9 +33,12 @@ mod seeds;
 mod settle;
 mod sizes;
 mod special;
+mod stored;
 mod strays;
 mod testimony;
 mod walk;
+
+pub(crate) use stored::{Stored, StoredClass, StoredLength};
 
 pub(crate) use sizes::{HEADER, largest_without_header};
 

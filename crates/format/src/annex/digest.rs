@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use super::{AnnexError, AnnexReader, Note, NoteKind};
+use super::{Analysis, AnnexError, AnnexReader, Block, Note, NoteKind};
 
 /// How many gaps are kept; all are counted.
 const MOST_GAPS: usize = 1000;
@@ -23,6 +23,8 @@ pub struct Digest {
     pub capture: Option<CaptureDigest>,
     /// The first thousand gaps.
     pub gaps: Vec<GapDigest>,
+    /// That it was analysed, and what of.
+    pub analysis: Option<Analysis>,
 }
 
 /// [`Program`](super::Program), kept.
@@ -82,19 +84,32 @@ impl Digest {
         mut each: impl FnMut(u64, &Note<'_>),
     ) -> Result<(), AnnexError> {
         while let Some(block) = reader.next_block()? {
-            let offset = block.offset();
-            if block.kind().is_none() {
-                let (section, rows) = (block.section().to_vec(), block.row_count());
-                // Nobody wants them, but they are to be what they say.
-                block.rows()?;
-                self.count(&section, rows);
-                continue;
-            }
-            let rows = block.rows()?;
-            for note in rows.notes().into_iter().flatten() {
-                self.add(&note);
-                each(offset, &note);
-            }
+            self.take(block, &mut each)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a block in; `each` is given every note with its offset.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn take(
+        &mut self,
+        block: Block,
+        mut each: impl FnMut(u64, &Note<'_>),
+    ) -> Result<(), AnnexError> {
+        let offset = block.offset();
+        if block.kind().is_none() {
+            let (section, rows) = (block.section().to_vec(), block.row_count());
+            // Nobody wants them, but they are to be what they say.
+            block.rows()?;
+            self.count(&section, rows);
+            return Ok(());
+        }
+        let rows = block.rows()?;
+        for note in rows.notes().into_iter().flatten() {
+            self.add(&note);
+            each(offset, &note);
         }
         Ok(())
     }
@@ -140,6 +155,7 @@ impl Digest {
                 address: g.address,
                 why: kept(g.why),
             }),
+            Note::Analysis(analysis) => self.analysis = Some(*analysis),
             _ => {}
         }
     }

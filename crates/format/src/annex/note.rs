@@ -40,6 +40,16 @@ pub enum Note<'a> {
     Layout(Layout<'a>),
     /// A member of such a layout (from 1.1).
     LayoutMember(LayoutMember<'a>),
+    /// That the dump was analysed; what was found out stands behind it (from 1.3).
+    Analysis(Analysis),
+    /// A class of objects (from 1.3).
+    Class(Class),
+    /// Where closures of a function have a length (from 1.3).
+    CapturedLength(CapturedLength),
+    /// A piece of the tree of dominators (from 1.3).
+    Dominated(Dominated<'a>),
+    /// The classes of some objects (from 1.3).
+    ObjectClass(ObjectClass<'a>),
 }
 
 /// The program that was captured.
@@ -326,4 +336,66 @@ pub struct LayoutMember<'a> {
     pub offset: u64,
     /// Name of its type.
     pub type_name: &'a [u8],
+}
+
+/// That a dump was analysed, and what of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Analysis {
+    /// Which analysis found it out: another one may find out something else.
+    pub version: u64,
+    /// It is of so many bytes from the start of the dump: up to the block that has this row.
+    pub until: u64,
+    /// The CRC-32 of these bytes.
+    pub checksum: u64,
+    /// Whether the dump had no annex before: it is the runtime's own.
+    pub no_annex: bool,
+    /// How many objects there are.
+    pub objects: u64,
+    /// How many nodes the graph has.
+    pub nodes: u64,
+    /// How many of these are reachable from the root of all.
+    pub reachable: u64,
+    /// How often a type was told and not believed.
+    pub refused: u64,
+}
+
+/// A class of objects. Classes are numbered from 0 in the order of their rows. The numbers are those of
+/// the analysis's version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Class {
+    /// Which kind of thing they are.
+    pub what: u64,
+    /// Number of the type, the function, or the name of what they are; of what is not known, bytes.
+    pub number: u64,
+    /// Of what is not known, which of the first 64 words are pointers.
+    pub pointers: u64,
+}
+
+/// Where closures of a function have the length of something that they have captured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CapturedLength {
+    /// The function, by number.
+    pub function: u64,
+    /// Bytes from the start of the closure.
+    pub offset: u64,
+    /// How many bytes that length has.
+    pub size: u64,
+}
+
+/// A piece of the tree of dominators: some of its nodes, in preorder. Numbers as [`super::Numbers`]
+/// reads them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dominated<'a> {
+    /// The nodes, each as what it differs from the one before (the first of a piece, from 0), as
+    /// addresses are.
+    pub order: &'a [u8],
+    /// How many nodes the subtree of each has.
+    pub subtree: &'a [u8],
+}
+
+/// The classes of some objects, in the order of the objects. Numbers as [`super::Numbers`] reads them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ObjectClass<'a> {
+    /// Of each, eight times the number of its class, and how that is known.
+    pub codes: &'a [u8],
 }

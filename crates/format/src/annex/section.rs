@@ -1,6 +1,6 @@
 //! The sections of the annex that are known: their names, their columns, and notes as rows.
 
-use super::cursor::{unzigzag, zigzag};
+use super::cursor::unzigzag;
 use super::note::*;
 
 /// The kinds of notes, each of which has a section of its own.
@@ -43,6 +43,16 @@ pub enum NoteKind {
     Layout,
     /// [`Note::LayoutMember`]
     LayoutMember,
+    /// [`Note::Analysis`]
+    Analysis,
+    /// [`Note::Class`]
+    Class,
+    /// [`Note::CapturedLength`]
+    CapturedLength,
+    /// [`Note::Dominated`]
+    Dominated,
+    /// [`Note::ObjectClass`]
+    ObjectClass,
 }
 
 /// What the values of a column are. The discriminants are those of the file.
@@ -145,7 +155,7 @@ pub(super) const MOST_COLUMNS: usize = 18;
 
 impl NoteKind {
     /// All of them, in the order in which their sections are written.
-    pub const ALL: [NoteKind; 18] = [
+    pub const ALL: [NoteKind; 23] = [
         NoteKind::Program,
         NoteKind::Capture,
         NoteKind::Gap,
@@ -164,6 +174,11 @@ impl NoteKind {
         NoteKind::Constant,
         NoteKind::Layout,
         NoteKind::LayoutMember,
+        NoteKind::Analysis,
+        NoteKind::Class,
+        NoteKind::CapturedLength,
+        NoteKind::Dominated,
+        NoteKind::ObjectClass,
     ];
 
     /// Name of the section: lower case and without blanks; no [`RecordKind`](crate::RecordKind) has
@@ -188,7 +203,17 @@ impl NoteKind {
             NoteKind::Constant => "constant",
             NoteKind::Layout => "layout",
             NoteKind::LayoutMember => "layoutmember",
+            NoteKind::Analysis => "analysis",
+            NoteKind::Class => "class",
+            NoteKind::CapturedLength => "capturedlength",
+            NoteKind::Dominated => "dominated",
+            NoteKind::ObjectClass => "objectclass",
         }
+    }
+
+    /// Whether its section is what an analysis found out: of the bytes before it, and of no others.
+    pub fn is_of_analysis(self) -> bool {
+        self >= NoteKind::Analysis
     }
 
     /// The kind whose section has that name.
@@ -310,6 +335,20 @@ impl NoteKind {
                 ("offset", Uint),
                 ("type_name", Text),
             ],
+            NoteKind::Analysis => &[
+                ("version", Uint),
+                ("until", Uint),
+                ("checksum", Uint),
+                ("no_annex", Bool),
+                ("objects", Uint),
+                ("nodes", Uint),
+                ("reachable", Uint),
+                ("refused", Uint),
+            ],
+            NoteKind::Class => &[("what", Uint), ("number", Uint), ("pointers", Uint)],
+            NoteKind::CapturedLength => &[("function", Uint), ("offset", Uint), ("size", Uint)],
+            NoteKind::Dominated => &[("order", Bytes), ("subtree", Bytes)],
+            NoteKind::ObjectClass => &[("codes", Bytes)],
         }
     }
 
@@ -448,6 +487,31 @@ impl NoteKind {
                 offset: number(2),
                 type_name: bytes(3),
             }),
+            NoteKind::Analysis => Note::Analysis(Analysis {
+                version: number(0),
+                until: number(1),
+                checksum: number(2),
+                no_annex: value(3).truth(),
+                objects: number(4),
+                nodes: number(5),
+                reachable: number(6),
+                refused: number(7),
+            }),
+            NoteKind::Class => Note::Class(Class {
+                what: number(0),
+                number: number(1),
+                pointers: number(2),
+            }),
+            NoteKind::CapturedLength => Note::CapturedLength(CapturedLength {
+                function: number(0),
+                offset: number(1),
+                size: number(2),
+            }),
+            NoteKind::Dominated => Note::Dominated(Dominated {
+                order: bytes(0),
+                subtree: bytes(1),
+            }),
+            NoteKind::ObjectClass => Note::ObjectClass(ObjectClass { codes: bytes(0) }),
         }
     }
 }
@@ -455,145 +519,4 @@ impl NoteKind {
 /// A number that its writer has from a byte.
 fn byte(number: u64) -> u8 {
     u8::try_from(number).unwrap_or(u8::MAX)
-}
-
-impl<'a> Note<'a> {
-    /// What it is.
-    pub fn kind(&self) -> NoteKind {
-        match self {
-            Note::Program(_) => NoteKind::Program,
-            Note::Capture(_) => NoteKind::Capture,
-            Note::Gap(_) => NoteKind::Gap,
-            Note::Module(_) => NoteKind::Module,
-            Note::Global(_) => NoteKind::Global,
-            Note::Span(_) => NoteKind::Span,
-            Note::Register(_) => NoteKind::Register,
-            Note::Cleanup(_) => NoteKind::Cleanup,
-            Note::WeakHandle(_) => NoteKind::WeakHandle,
-            Note::Catalogue(_) => NoteKind::Catalogue,
-            Note::GoType(_) => NoteKind::GoType,
-            Note::TypeField(_) => NoteKind::TypeField,
-            Note::Function(_) => NoteKind::Function,
-            Note::FrameVariable(_) => NoteKind::FrameVariable,
-            Note::ItabType(_) => NoteKind::ItabType,
-            Note::Constant(_) => NoteKind::Constant,
-            Note::Layout(_) => NoteKind::Layout,
-            Note::LayoutMember(_) => NoteKind::LayoutMember,
-        }
-    }
-
-    /// Its values, in the order of [`NoteKind::columns`]; behind the last, [`Value::Unknown`].
-    pub(super) fn values(&self) -> [Value<'a>; MOST_COLUMNS] {
-        use Value::{Address, Bool, Bytes, MaybeUint, Text, Uint};
-        match *self {
-            Note::Program(p) => pad([
-                Text(p.goheap_version),
-                Text(p.executable),
-                Text(p.go_build_id),
-                Bytes(p.gnu_build_id),
-                Text(p.main_package),
-                Text(p.main_version),
-            ]),
-            Note::Capture(c) => pad([
-                Text(c.source),
-                Uint(c.unix_ns),
-                Text(c.method),
-                MaybeUint(c.pause_ns),
-                MaybeUint(c.stopped_ns),
-                Uint(c.tries),
-                Bool(c.safe_moment),
-                Uint(c.gaps),
-                MaybeUint(c.monotonic_ns),
-                MaybeUint(c.pid),
-                MaybeUint(c.started),
-                MaybeUint(c.rss),
-                MaybeUint(c.rss_anon),
-                Text(c.passed_over),
-                MaybeUint(c.copied_in_pause),
-                MaybeUint(c.copied),
-                MaybeUint(c.extra),
-                Text(c.left),
-            ]),
-            Note::Gap(g) => pad([Text(g.what), Address(g.address), Text(g.why)]),
-            Note::Module(m) => pad([
-                Address(m.address),
-                Text(m.name),
-                Address(m.text.0),
-                Address(m.text.1),
-                Address(m.data.0),
-                Address(m.data.1),
-                Address(m.bss.0),
-                Address(m.bss.1),
-                Address(m.types.0),
-                Address(m.types.1),
-            ]),
-            Note::Global(g) => pad([
-                Address(g.address),
-                Uint(g.size),
-                Text(g.name),
-                MaybeUint(g.ty),
-            ]),
-            Note::Span(s) => pad([
-                Address(s.base),
-                Uint(s.bytes),
-                Uint(s.elem_size),
-                Uint(s.capacity),
-                Uint(s.objects),
-                Uint(s.span_class.into()),
-                Bool(s.unswept),
-            ]),
-            Note::Register(r) => {
-                pad([Uint(r.thread), Address(r.g), Text(r.name), Address(r.value)])
-            }
-            Note::Cleanup(c) => pad([Address(c.object), Address(c.closure), Address(c.code)]),
-            Note::WeakHandle(w) => pad([Address(w.object), Address(w.handle)]),
-            Note::Catalogue(c) => pad([Bool(c.dwarf), Uint(c.damaged), Text(c.damage)]),
-            Note::GoType(t) => pad([
-                Address(t.address),
-                Bool(t.dwarf),
-                Uint(t.kind.into()),
-                Uint(t.size),
-                Text(t.name),
-                Text(t.package),
-                MaybeUint(t.elem),
-                MaybeUint(t.key),
-                MaybeUint(t.slots),
-                Uint(t.len),
-            ]),
-            Note::TypeField(f) => pad([
-                Uint(f.of),
-                Text(f.name),
-                Uint(f.offset),
-                Uint(f.ty),
-                Bool(f.embedded),
-            ]),
-            Note::Function(f) => pad([Address(f.entry), Text(f.name), MaybeUint(f.closure)]),
-            Note::FrameVariable(v) => pad([
-                Address(v.function),
-                Address(v.from),
-                Address(v.to),
-                Text(v.name),
-                Uint(v.ty),
-                Uint(zigzag(v.cfa_offset.cast_unsigned())),
-            ]),
-            Note::ItabType(i) => pad([Address(i.address), Uint(i.ty)]),
-            Note::Constant(c) => pad([Address(c.address), Bytes(c.bytes)]),
-            Note::Layout(l) => pad([
-                Text(l.name),
-                Uint(l.size),
-                Uint(l.shape.into()),
-                Text(l.target),
-                Uint(l.count),
-            ]),
-            Note::LayoutMember(m) => {
-                pad([Uint(m.of), Text(m.name), Uint(m.offset), Text(m.type_name)])
-            }
-        }
-    }
-}
-
-fn pad<const N: usize>(values: [Value<'_>; N]) -> [Value<'_>; MOST_COLUMNS] {
-    let mut all = [Value::Unknown; MOST_COLUMNS];
-    all[..N].copy_from_slice(&values);
-    all
 }

@@ -7,7 +7,9 @@ use zstd::bulk::Compressor;
 
 use super::cursor::{put_bytes, put_number, put_value};
 use super::section::{MOST_COLUMNS, NoteKind, Value};
-use super::{END_MAGIC, MAGIC, Note, STORED_PLAIN, STORED_ZSTD, TAG_BLOCK, TAG_END, VERSION};
+use super::{
+    END_MAGIC, MAGIC, Note, STORED_PLAIN, STORED_ZSTD, TAG_BLOCK, TAG_END, VERSION, Version,
+};
 
 /// A block is closed once its rows have so many bytes.
 const BLOCK: usize = 256 << 10;
@@ -41,8 +43,8 @@ struct Section {
 
 /// The block that is being filled.
 #[derive(Default)]
-struct Open {
-    rows: u64,
+pub(super) struct Open {
+    pub(super) rows: u64,
     bytes: usize,
     columns: [Vec<u8>; MOST_COLUMNS],
     /// The address before, of each column.
@@ -83,24 +85,9 @@ impl AnnexWriter {
         let Some(section) = self.sections.get_mut(kind as usize) else {
             return Ok(());
         };
-        let open = &mut section.open;
-        let values = note.values();
-        let places = open.columns.iter_mut().zip(&mut open.addresses);
-        for ((column, address), value) in places.zip(values) {
-            let before = column.len();
-            match value {
-                Value::Text(text) | Value::Bytes(text) if text.len() > MAX_TEXT => {
-                    let kept = text.get(..MAX_TEXT - CUT.len()).unwrap_or_default();
-                    let cut = [kept, CUT].concat();
-                    put_bytes(column, &cut);
-                }
-                value => put_value(column, address, value),
-            }
-            open.bytes += column.len() - before;
-        }
-        open.rows += 1;
+        section.open.add(note);
         section.rows += 1;
-        if open.bytes >= BLOCK {
+        if section.open.bytes >= BLOCK {
             self.close(kind)?;
         }
         Ok(())
@@ -114,10 +101,7 @@ impl AnnexWriter {
         if open.rows == 0 {
             return Ok(());
         }
-        let mut bytes = Vec::with_capacity(open.bytes + 3 * MOST_COLUMNS);
-        for (column, _) in open.columns.iter().zip(kind.columns()) {
-            put_bytes(&mut bytes, column);
-        }
+        let bytes = open.rows_of(kind);
         let piece = match self.waiting + bytes.len() > WAITING {
             true => Piece::Done(block(&mut self.compressor, kind, open.rows, &bytes)?),
             false => {
@@ -138,8 +122,7 @@ impl AnnexWriter {
     /// Of the sink, and of zstd.
     pub fn finish(mut self, sink: &mut impl Write) -> io::Result<u64> {
         let mut out = Counted { sink, written: 0 };
-        out.put(MAGIC)?;
-        out.put(format!("{VERSION}\n").as_bytes())?;
+        out.put(&first_line(VERSION))?;
         let (mut blocks, mut rows) = (0, 0);
         for kind in NoteKind::ALL {
             self.close(kind)?;
@@ -158,17 +141,57 @@ impl AnnexWriter {
                 blocks += 1;
             }
         }
-        let mut end = Vec::new();
-        put_number(&mut end, TAG_END);
-        put_number(&mut end, blocks);
-        put_number(&mut end, rows);
-        let length = out.written + (end.len() + 8 + 4 + END_MAGIC.len()) as u64;
-        end.extend_from_slice(&length.to_le_bytes());
-        put_checksum(&mut end);
-        end.extend_from_slice(END_MAGIC);
-        out.put(&end)?;
+        out.put(&end(blocks, rows, out.written))?;
         Ok(out.written)
     }
+}
+
+impl Open {
+    /// Adds a row.
+    #[inline]
+    pub(super) fn add(&mut self, note: &Note<'_>) {
+        let places = self.columns.iter_mut().zip(&mut self.addresses);
+        for ((column, address), value) in places.zip(note.values()) {
+            let before = column.len();
+            match value {
+                Value::Text(text) | Value::Bytes(text) if text.len() > MAX_TEXT => {
+                    let kept = text.get(..MAX_TEXT - CUT.len()).unwrap_or_default();
+                    let cut = [kept, CUT].concat();
+                    put_bytes(column, &cut);
+                }
+                value => put_value(column, address, value),
+            }
+            self.bytes += column.len() - before;
+        }
+        self.rows += 1;
+    }
+
+    /// The bytes of the rows.
+    pub(super) fn rows_of(&self, kind: NoteKind) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.bytes + 3 * MOST_COLUMNS);
+        for (column, _) in self.columns.iter().zip(kind.columns()) {
+            put_bytes(&mut bytes, column);
+        }
+        bytes
+    }
+}
+
+/// The first line of an annex.
+pub(super) fn first_line(version: Version) -> Vec<u8> {
+    [MAGIC, format!("{version}\n").as_bytes()].concat()
+}
+
+/// The end of an annex that has `written` bytes before it.
+pub(super) fn end(blocks: u64, rows: u64, written: u64) -> Vec<u8> {
+    let mut end = Vec::new();
+    put_number(&mut end, TAG_END);
+    put_number(&mut end, blocks);
+    put_number(&mut end, rows);
+    let length = written + (end.len() + 8 + 4 + END_MAGIC.len()) as u64;
+    end.extend_from_slice(&length.to_le_bytes());
+    put_checksum(&mut end);
+    end.extend_from_slice(END_MAGIC);
+    end
 }
 
 struct Counted<'w, W> {
@@ -185,7 +208,7 @@ impl<W: Write> Counted<'_, W> {
 }
 
 /// A block as it goes into the file.
-fn block(
+pub(super) fn block(
     compressor: &mut Option<Compressor<'static>>,
     kind: NoteKind,
     rows: u64,

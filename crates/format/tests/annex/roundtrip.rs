@@ -173,6 +173,31 @@ impl Seed {
                 offset: b,
                 type_name: w,
             }),
+            NoteKind::Analysis => Note::Analysis(Analysis {
+                version: a,
+                until: b,
+                checksum: c,
+                no_annex: self.flag,
+                objects: d,
+                nodes: e,
+                reachable: f,
+                refused: g,
+            }),
+            NoteKind::Class => Note::Class(Class {
+                what: a,
+                number: b,
+                pointers: c,
+            }),
+            NoteKind::CapturedLength => Note::CapturedLength(CapturedLength {
+                function: a,
+                offset: b,
+                size: c,
+            }),
+            NoteKind::Dominated => Note::Dominated(Dominated {
+                order: v,
+                subtree: w,
+            }),
+            NoteKind::ObjectClass => Note::ObjectClass(ObjectClass { codes: v }),
         }
     }
 }

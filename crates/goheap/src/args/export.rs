@@ -17,7 +17,8 @@ use super::ExamineArgs;
     goheap export app.heapdump -o app.heapsnapshot\n  \
     goheap export app.heapdump --to folded -o - | inferno-flamegraph > app.svg\n  \
     goheap export app.heapdump --to dot --of main.Session -o - | dot -Tsvg > app.svg\n  \
-    goheap export 4711 --to parquet -o fleet/capture=monday")]
+    goheap export 4711 --to parquet -o fleet/capture=monday\n  \
+    goheap export app.heapdump --to snapshot -o app.analysed.heapdump")]
 pub(crate) struct ExportArgs {
     #[command(flatten)]
     pub(crate) examine: ExamineArgs,
@@ -69,6 +70,8 @@ pub(crate) enum ToArg {
     Dot,
     /// Tables for SQL (DuckDB, Spark): a folder of files, see docs/parquet.md
     Parquet,
+    /// The dump with what its analysis found out: every command takes it, and answers soon (.zst: compressed)
+    Snapshot,
 }
 
 /// Endings of file names that tell the format.

@@ -48,6 +48,8 @@ pub(super) struct InfoValue {
     gaps: Option<GapsValue>,
     capture: Option<CaptureValue>,
     annex: Option<AnnexValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    analysis: Option<crate::analysed::AnalysisValue>,
     ledger: Option<super::ledger::LedgerValue>,
 }
 
@@ -253,6 +255,7 @@ impl InfoValue {
                 rows: rows(&info.notes),
                 error: error.map(ToString::to_string),
             }),
+            analysis: info.analysis.as_ref().map(crate::analysed::Standing::json),
             ledger: info.ledger.as_ref().map(super::ledger::LedgerValue::of),
         }
     }

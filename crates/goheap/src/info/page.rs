@@ -26,6 +26,9 @@ pub(super) fn print(info: &Info, out: &mut dyn Write) -> io::Result<()> {
         From::Dump(dump) => {
             dump_file(&mut head, dump);
             told(&mut head, &info.notes);
+            if let Some(analysis) = &info.analysis {
+                head.row(["analysed".to_owned(), analysis.to_string()]);
+            }
         }
     }
     if let Some(params) = &census.head {
