@@ -58,6 +58,7 @@ pub(crate) enum Command {
     Export(ExportArgs),
     Serve(ServeArgs),
     Report(ReportArgs),
+    Serve(ServeArgs),
     Doctor(DoctorArgs),
     Demo(DemoArgs),
 }

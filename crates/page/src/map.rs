@@ -40,6 +40,9 @@ const LINE: f64 = 17.0;
 /// How many levels an icicle shows.
 const LEVELS: usize = 10;
 
+/// How many levels of a treemap are seen in one another.
+const NESTED: usize = 6;
+
 /// What is narrower or lower is not drawn.
 const LEAST: f64 = 1.5;
 
@@ -215,7 +218,7 @@ fn child(at: &[u32], place: u32) -> Vec<u32> {
 fn treemap(drawn: &Drawn<'_>, width: f64, height: f64) -> Vec<Part> {
     let all = drawn.branch.retained;
     let mut parts = Vec::new();
-    // Two levels: what is in the parts is seen as well.
+    // What is in the parts is seen as well, as far as there is room.
     let mut open = vec![(
         drawn.branch,
         drawn.at.to_vec(),
@@ -234,9 +237,9 @@ fn treemap(drawn: &Drawn<'_>, width: f64, height: f64) -> Vec<Part> {
                 Of::Branch(place, branch) => {
                     let at = child(&at, place);
                     parts.push(part(branch, all, (drawn.href)(&at), space));
-                    if level == 0 && width > 50.0 && height > 2.0 * LINE {
+                    if level < NESTED && width > 50.0 && height > 2.0 * LINE {
                         let inner = (x + 3.0, y + LINE, width - 7.0, height - LINE - 4.0);
-                        open.push((branch, at, inner, 1));
+                        open.push((branch, at, inner, level + 1));
                     }
                 }
                 Of::Rest(count) => parts.push(told_as_sum(bytes, count, all, space)),

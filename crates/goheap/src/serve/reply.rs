@@ -269,7 +269,8 @@ fn first_page(world: &World, site: &Site<'_>) -> Markup {
             no_roots: world.no_roots,
             tables: [&world.first[0], &world.first[1]],
             captured: Some(&world.captured),
-            suspects: None,
+            suspects: got(&world.suspects)
+                .map(|suspects| goheap_page::suspects::list(suspects, None, false, site)),
             tree: got(&world.tree),
             ledger: got(&world.ledger),
         },

@@ -9,6 +9,7 @@ use goheap_analysis::answers::goroutines::{GoroutineOptions, Goroutines};
 use goheap_analysis::answers::ledger::Ledger;
 use goheap_analysis::answers::listing::Listing;
 use goheap_analysis::answers::search;
+use goheap_analysis::answers::suspects::Suspects;
 use goheap_analysis::answers::top::{By, Heap, Known, Row, Table, top};
 use goheap_analysis::answers::tree::{Branch, TreeOptions, branch, outermost};
 use goheap_analysis::answers::waste::Waste;
@@ -65,6 +66,7 @@ pub(super) struct World {
     pub(super) by_type: Branch,
     pub(super) tree: Later<Branch>,
     pub(super) ledger: Later<Ledger>,
+    pub(super) suspects: Later<Suspects>,
     pub(super) paths: Later<Holders<'static>>,
     pub(super) listing: Later<Listing>,
     pub(super) referrers: Later<Csr>,
@@ -119,6 +121,7 @@ impl World {
             holders,
             tree: Later::new(),
             ledger: Later::new(),
+            suspects: Later::new(),
             paths: Later::new(),
             listing: Later::new(),
             referrers: Later::new(),
@@ -196,16 +199,14 @@ impl World {
             )?),
         );
         set(&self.ledger, Ok(Ledger::of(analysis, watch)?));
+        let goroutines = Goroutines::of(analysis, GoroutineOptions::default(), watch)?;
+        set(
+            &self.suspects,
+            Ok(Suspects::of(analysis, &goroutines, None, watch)?),
+        );
+        set(&self.goroutines, Ok(goroutines));
         set(&self.paths, Ok(Holders::of(analysis, watch)?));
         set(&self.listing, Ok(Listing::of(analysis, watch)?));
-        set(
-            &self.goroutines,
-            Ok(Goroutines::of(
-                analysis,
-                GoroutineOptions::default(),
-                watch,
-            )?),
-        );
         let referrers = match Csr::reverse_of(&analysis.edges(), watch) {
             Err(goheap_analysis::graph::GraphError::Interrupted(interrupted)) => {
                 return Err(interrupted);

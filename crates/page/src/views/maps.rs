@@ -106,7 +106,7 @@ fn table(
             Column::number("share"),
             Column::number("own").minor(),
             Column::text("branch"),
-            Column::text(""),
+            Column::number(""),
         ],
     );
     let all = branch.retained;
@@ -137,7 +137,10 @@ fn table(
             }
         });
     }
-    let own = branch.of.and_then(|of| link::Links::subject(site, of));
+    // The root of all has no page but this.
+    let all = site.analysis.nodes.all();
+    let own = branch.of.filter(|of| *of != Subject::Node(all));
+    let own = own.and_then(|of| link::Links::subject(site, of));
     html! {
         h2 {
             (title(branch))
