@@ -8,6 +8,7 @@ mod bench_hprof;
 mod bench_pause;
 #[cfg(target_os = "linux")]
 mod bench_reopen;
+mod bench_serve;
 #[cfg(target_os = "linux")]
 mod bench_top;
 #[cfg(target_os = "linux")]
@@ -94,6 +95,9 @@ enum Task {
     /// Measure questions of a big dump against the same of its analysed snapshot
     #[cfg(target_os = "linux")]
     BenchReopen(bench_reopen::Args),
+    /// Measure how soon `goheap serve` shows a big heap, and how long clicks take
+    #[cfg(target_os = "linux")]
+    BenchServe(bench_serve::Args),
     /// Measure `goheap top` of a big heap against readers of others
     #[cfg(target_os = "linux")]
     BenchTop(bench_top::Args),
@@ -184,6 +188,7 @@ fn run(task: Task) -> Result<bool> {
         Task::BenchPause(args) => bench_pause::run(&args),
         #[cfg(target_os = "linux")]
         Task::BenchReopen(args) => bench_reopen::run(&args),
+        Task::BenchServe(args) => bench_serve::run(&args),
         #[cfg(target_os = "linux")]
         Task::BenchTop(args) => bench_top::run(&args),
         #[cfg(target_os = "linux")]

@@ -586,3 +586,6 @@ impl Teller<'_> {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;

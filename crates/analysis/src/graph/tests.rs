@@ -232,13 +232,16 @@ proptest! {
         prop_assert_eq!(kept.node_count(), graph.node_count());
         prop_assert_eq!(kept.edge_count(), graph.0.iter().map(|list| list.len() as u64).sum::<u64>());
         prop_assert_eq!(back.edge_count(), kept.edge_count());
+        let at_once = Csr::reverse_of(&graph, &NoWatch).unwrap();
+        prop_assert_eq!(at_once.edge_count(), kept.edge_count());
         for node in graph.nodes() {
             prop_assert_eq!(kept.successors(node), &graph.0[node as usize]);
             let mut into: Vec<u32> = Vec::new();
             for from in graph.nodes() {
                 into.extend(graph.0[from as usize].iter().filter(|to| **to == node).map(|_| from));
             }
-            prop_assert_eq!(back.successors(node), into);
+            prop_assert_eq!(back.successors(node), &into[..]);
+            prop_assert_eq!(at_once.successors(node), into);
         }
         prop_assert_eq!(kept.successors(graph.node_count()), &[] as &[u32]);
     }

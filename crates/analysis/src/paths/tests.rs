@@ -386,3 +386,44 @@ fn paths_are_merged_and_lists_are_one_way() {
     assert_eq!(analysis.dump.address(found), head);
     assert!(path.ends_with(".Next") || path.ends_with("+0x10"), "{path}");
 }
+
+#[test]
+fn long_paths_are_told_by_both_ends() {
+    let mut made = Made::default();
+    let types = types(&mut made);
+    let nodes: Vec<u64> = (0..100).map(|_| made.object(&[0; 6], &USER)).collect();
+    for pair in nodes.windows(2) {
+        made.set(pair[0], 2, pair[1]);
+    }
+    made.variable("main.head", Some(types.to_user), &[nodes[0]], &[0]);
+    let analysis = made.analysed();
+    let holders = Holders::of(&analysis, &NoWatch).unwrap();
+    let object = |place: usize| analysis.dump.find(nodes[place]).unwrap().0;
+    let cut = |place, each, mut steps: u64| {
+        let path = holders.cut_path(object(place), None, each, &mut steps);
+        (path.unwrap(), steps)
+    };
+    let (whole, left) = cut(3, 8, 1000);
+    assert_eq!(whole.text, "main.head.Next.Next.Next");
+    assert_eq!((whole.start.len(), whole.left_out, left), (4, 0, 997));
+    let (both, _) = cut(99, 3, 1000);
+    assert_eq!(
+        both.text,
+        "main.head.Next.Next … 94 steps … (main.User).Next.Next"
+    );
+    assert_eq!(
+        (both.start.len(), both.left_out, both.end.len()),
+        (3, 94, 3)
+    );
+    assert_eq!(both.end.last(), Some(&object(99)));
+    let (tail, left) = cut(99, 3, 20);
+    assert!(
+        tail.text.starts_with("… more than 18 steps …"),
+        "{}",
+        tail.text
+    );
+    assert_eq!((tail.root, left), (None, 0));
+    // By way of something that it leads to itself there is none.
+    let by = Some(crate::NodeId(object(50).0));
+    assert_eq!(holders.cut_path(object(3), by, 8, &mut 1000), None);
+}

@@ -3,7 +3,8 @@
 //! # Start here
 //! `run` captures and analyses, then listens. `guard` says who is answered, and under which headers;
 //! `reply` finds the view of an address and gives it what it shows; `world` has what is worked out
-//! once, in the background, and `jobs` what is worked out when somebody asks. The views themselves are
+//! once, in the background, and `jobs` what is worked out when somebody asks; `nodes` has the pages of
+//! single objects and holders. The views themselves are
 //! in `goheap_page`.
 //!
 //! # Invariants
@@ -28,6 +29,7 @@ use crate::text;
 mod guard;
 mod http;
 mod jobs;
+mod nodes;
 mod opener;
 mod reply;
 mod world;

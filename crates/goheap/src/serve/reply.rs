@@ -1,56 +1,33 @@
 //! From an address to the page: what it asks for, and the view that shows it.
 
 use axum::http::StatusCode;
+use goheap_analysis::NodeKind;
+use goheap_analysis::answers::Subject;
 use goheap_analysis::answers::listing::Order;
-use goheap_analysis::answers::object::{contents, pointer_name, pointers};
 use goheap_analysis::answers::search::Hits;
 use goheap_analysis::answers::top::By;
 use goheap_analysis::answers::tree::Branch;
 use goheap_analysis::answers::what::{Asked, what};
-use goheap_analysis::graph::Edges as _;
-use goheap_analysis::paths::within;
 use goheap_analysis::types::ClassId;
-use goheap_analysis::{NodeId, NodeKind, ObjectId};
 use goheap_page::Markup;
 use goheap_page::map::Picture;
 use goheap_page::shell::{Look, SCRIPT, STYLE, Shell};
-use goheap_page::site::{ListQuery, ROWS, Site, subject_of};
-use goheap_page::views::object::{Object, Page, Referrer};
-use goheap_page::views::{
-    self, class, diff, find, goroutines, holder, lists, maps, overview, waste,
-};
+use goheap_page::site::{ListQuery, Site, subject_of};
+use goheap_page::views::{self, class, diff, find, goroutines, lists, maps, overview, waste};
 
 use super::jobs::{Answer, Ask};
+use super::nodes;
 use super::world::{Later, World};
 use crate::census::status_name;
 
 /// After how many seconds a page asks again for what is not ready.
 const AGAIN: u32 = 2;
 
-/// Bytes of text that are shown of an object.
-const TEXT: usize = 16 << 10;
-
-/// Objects at both ends of a path that are told.
-const HOPS: usize = 16;
-
-/// How many of those that point to an object have their own paths told.
-const PATHS: usize = 12;
-
-/// How far a path, or a chain of holders, is followed from its end.
-const FOLLOWED: u64 = 1 << 20;
-
-/// How many holders next to an object are listed, and next to the root.
-const CHAIN: usize = 12;
-
-/// How many objects that are held alone are listed, and among how many they are looked for.
-const HELD: usize = 20;
-const HELD_AMONG: usize = 1 << 20;
-
 /// The longest text that is searched for, in bytes.
 const LONGEST_SEARCH: usize = 512;
 
 /// The pairs of a query.
-type Query = [(String, String)];
+pub(super) type Query = [(String, String)];
 
 /// An answer.
 pub(super) enum Reply {
@@ -63,13 +40,13 @@ pub(super) enum Reply {
 }
 
 /// What a page shows, and what it is called.
-struct Shown {
-    title: String,
-    body: Markup,
+pub(super) struct Shown {
+    pub(super) title: String,
+    pub(super) body: Markup,
 }
 
 /// Why there is no page.
-enum Refused {
+pub(super) enum Refused {
     /// The address makes no sense: what of it, and why.
     Bad(String),
     /// There is no such thing.
@@ -82,7 +59,7 @@ fn get<'q>(query: &'q Query, name: &str) -> Option<&'q str> {
     found.map(|(_, value)| value.as_str())
 }
 
-fn number(query: &Query, name: &str, otherwise: u64) -> Result<u64, Refused> {
+pub(super) fn number(query: &Query, name: &str, otherwise: u64) -> Result<u64, Refused> {
     match get(query, name) {
         None | Some("") => Ok(otherwise),
         Some(text) => match text.parse::<u32>() {
@@ -93,7 +70,7 @@ fn number(query: &Query, name: &str, otherwise: u64) -> Result<u64, Refused> {
 }
 
 /// Which part of a list is asked for; sorted by one of `columns`.
-fn list(query: &Query, columns: &[&str], kept: &[&str]) -> Result<ListQuery, Refused> {
+pub(super) fn list(query: &Query, columns: &[&str], kept: &[&str]) -> Result<ListQuery, Refused> {
     let sort = match get(query, "sort") {
         None | Some("") => None,
         Some(sort) if columns.contains(&sort) => Some(sort.to_owned()),
@@ -188,7 +165,7 @@ fn address_asked(world: &World, site: &Site<'_>, query: &Query) -> Option<String
         }
         Asked::Variable(root) => {
             let node = world.analysis.nodes.id(NodeKind::Root(root));
-            site.subject(goheap_analysis::answers::Subject::Node(node))
+            site.subject(Subject::Node(node))
         }
         _ => None,
     }
@@ -207,8 +184,8 @@ fn shown(
         ("top", by) => table(world, site, by, query),
         ("objects", "") => objects(world, site, query),
         ("type", id) => type_page(world, site, id),
-        ("object", at) => object(world, site, at, query),
-        ("holder", node) => holder_page(world, site, node, query),
+        ("object", at) => nodes::object(world, site, at, query),
+        ("holder", node) => nodes::holder(world, site, node, query),
         ("goroutines", "") => {
             let columns = ["held alone", "goroutines", "leaked", "waits", "stacks"];
             let query = list(query, &columns, &[])?;
@@ -256,7 +233,7 @@ fn ready<T>(later: &Later<T>, what: &str, view: impl FnOnce(&T) -> Markup) -> Ma
     }
 }
 
-fn got<T>(later: &Later<T>) -> Option<&T> {
+pub(super) fn got<T>(later: &Later<T>) -> Option<&T> {
     later.get()?.as_ref().ok()
 }
 
@@ -427,7 +404,8 @@ fn type_page(world: &World, site: &Site<'_>, id: &str) -> Result<Shown, Refused>
         Some(Err(why)) => Some(Err(why.as_str())),
         _ => None,
     };
-    let row = world.types.rows.iter().find(|row| row.name == name);
+    let is_of = Some(Subject::Class(class));
+    let row = world.types.rows.iter().find(|row| row.of == is_of);
     let largest = got(&world.listing).map(|listing| listing.of_class(class, Order::Retained));
     let view = class::Class {
         class,
@@ -438,173 +416,6 @@ fn type_page(world: &World, site: &Site<'_>, id: &str) -> Result<Shown, Refused>
     };
     let body = class::class(site, &view, world.all_bytes());
     Ok(Shown { title: name, body })
-}
-
-/// The objects right below a node that it alone holds: the largest, and how many there are.
-fn held(world: &World, node: NodeId) -> Option<(Vec<ObjectId>, u64)> {
-    let analysis = &world.analysis;
-    let is_object = |node: &u32| matches!(analysis.nodes.kind(NodeId(*node)), NodeKind::Object(_));
-    let children = || analysis.dominators.children(node.0);
-    if children().take(HELD_AMONG).count() == HELD_AMONG {
-        return None;
-    }
-    let total = children().filter(is_object).count() as u64;
-    let largest = analysis
-        .dominators
-        .largest_children(node.0, HELD, |child| analysis.retained_of(NodeId(child)));
-    let objects = largest.into_iter().filter(is_object).map(ObjectId);
-    Some((objects.collect(), total))
-}
-
-/// Who holds a node alone: those next to it, how many more, and those next to the root of all.
-fn chain(world: &World, node: NodeId) -> (Vec<NodeId>, u64, Vec<NodeId>) {
-    let analysis = &world.analysis;
-    let all = analysis.nodes.all();
-    let (mut near, mut left_out) = (Vec::new(), 0u64);
-    let mut far = std::collections::VecDeque::new();
-    let mut at = node.0;
-    let mut steps = 0;
-    while let Some(above) = analysis.dominators.idom(at) {
-        if above == all.0 {
-            return (near, left_out, far.into());
-        }
-        steps += 1;
-        if steps > FOLLOWED {
-            break;
-        }
-        at = above;
-        if near.len() < CHAIN {
-            near.push(NodeId(above));
-            continue;
-        }
-        far.push_back(NodeId(above));
-        if far.len() > CHAIN {
-            far.pop_front();
-            left_out += 1;
-        }
-    }
-    // It was not followed to the root.
-    (near, left_out + far.len() as u64, Vec::new())
-}
-
-fn object(
-    world: &'static World,
-    site: &Site<'_>,
-    at: &str,
-    query: &Query,
-) -> Result<Shown, Refused> {
-    let analysis = &world.analysis;
-    let hex = at.strip_prefix("0x").or(at.strip_prefix("0X"));
-    let address = hex.and_then(|hex| u64::from_str_radix(hex, 16).ok());
-    let address =
-        address.ok_or_else(|| Refused::Bad(format!("{at} is no address; those begin with 0x")))?;
-    let (object, offset) = match what(analysis, &format!("{address:#x}")) {
-        Ok(Asked::Object { object, offset }) => (object, offset),
-        Ok(_) => {
-            return Err(Refused::None(format!(
-                "{address:#x} is in a variable, and in no object"
-            )));
-        }
-        Err(why) => return Err(Refused::None(why.to_string())),
-    };
-    let (parts, to, from) = (
-        number(query, "parts", 0)?,
-        number(query, "to", 0)?,
-        number(query, "from", 0)?,
-    );
-    let paths = got(&world.paths);
-    let (shown, total) = pointers(analysis, object, to, ROWS);
-    let referrers = got(&world.referrers).map(|csr| {
-        let all = csr.successors(object.0);
-        let skip = usize::try_from(from).unwrap_or(usize::MAX);
-        let some = all.get(skip..).unwrap_or_default();
-        let mut followed = FOLLOWED;
-        let shown = some.iter().take(ROWS).enumerate().map(|(place, node)| {
-            let node = NodeId(*node);
-            let path = match (paths, place < PATHS) {
-                (Some(paths), true) => paths.cut_path(object, Some(node), HOPS, &mut followed),
-                _ => None,
-            };
-            Referrer {
-                node,
-                by: match analysis.nodes.kind(node) {
-                    NodeKind::Object(holder) => pointer_name(analysis, holder, object),
-                    _ => String::new(),
-                },
-                path,
-                looked: paths.is_some() && place < PATHS,
-            }
-        });
-        Page {
-            shown: shown.collect(),
-            skipped: from,
-            total: all.len() as u64,
-        }
-    });
-    let is_inside = offset > 0;
-    let view = Object {
-        object,
-        inside: is_inside.then(|| (address, within(analysis, object, offset))),
-        contents: contents(analysis, object, parts, ROWS, TEXT),
-        skipped: parts,
-        pointers: Page {
-            shown,
-            skipped: to,
-            total,
-        },
-        referrers,
-        path: paths.map(|paths| paths.cut_path(object, None, HOPS, &mut FOLLOWED.clone())),
-        chain: chain(world, NodeId(object.0)),
-        held: held(world, NodeId(object.0)),
-        more: &[("parts", parts), ("to", to), ("from", from)],
-    };
-    let body = views::object::object(site, &view, world.all_bytes());
-    Ok(Shown {
-        title: format!("{address:#x}"),
-        body,
-    })
-}
-
-fn holder_page(
-    world: &World,
-    site: &Site<'_>,
-    node: &str,
-    query: &Query,
-) -> Result<Shown, Refused> {
-    let analysis = &world.analysis;
-    let number = node.parse::<u32>();
-    let node = number.map_err(|_| Refused::Bad(format!("holder {node} is no number")))?;
-    let is_holder = node < analysis.nodes.all().0
-        && !matches!(analysis.nodes.kind(NodeId(node)), NodeKind::Object(_));
-    if !is_holder {
-        return Err(Refused::None(format!("there is no holder {node}")));
-    }
-    let query = list(query, &[], &[])?;
-    let mut objects = Vec::new();
-    if let NodeKind::Root(_) = analysis.nodes.kind(NodeId(node)) {
-        analysis.edges().each(node, |to| objects.push(ObjectId(to)));
-        objects.sort_unstable();
-        objects.dedup();
-    }
-    let total = objects.len() as u64;
-    objects.sort_by_key(|object| {
-        let retained = analysis.retained_of(NodeId(object.0));
-        (std::cmp::Reverse(retained), *object)
-    });
-    objects.truncate(ROWS);
-    let view = holder::Holder {
-        node: NodeId(node),
-        leads_to: (objects, total),
-        held: held(world, NodeId(node)),
-        group: world.group_of(NodeId(node)),
-        status: status_name,
-        query: &query,
-    };
-    let body = holder::holder(site, &view, world.all_bytes());
-    Ok(Shown {
-        title: holder::name(analysis, NodeId(node)),
-        body,
-    })
 }
 
 fn search(world: &World, site: &Site<'_>, query: &Query) -> Result<Shown, Refused> {

@@ -16,7 +16,6 @@ use goheap_analysis::answers::waste::Waste;
 use goheap_analysis::answers::why::of_class;
 use goheap_analysis::graph::Csr;
 use goheap_analysis::paths::Holders;
-use goheap_analysis::types::ClassId;
 use goheap_analysis::{Analysis, Interrupted, NodeId, NodeKind, Watch};
 use goheap_page::site::{Names, Site};
 
@@ -162,19 +161,6 @@ impl World {
         }
     }
 
-    /// All classes of the name that a class has.
-    pub(super) fn namesakes(&self, class: ClassId) -> Vec<ClassId> {
-        let types = &self.analysis.types;
-        let Some(name) = types.class(class).map(|class| &class.name) else {
-            return Vec::new();
-        };
-        types
-            .classes()
-            .filter(|(_, class)| class.name == *name)
-            .map(|(id, _)| id)
-            .collect()
-    }
-
     /// Everything that needs a pass over the heap and that pages ask for: first what the first page
     /// shows, then what the next clicks need.
     fn work(&'static self) -> Result<(), Interrupted> {
@@ -233,7 +219,7 @@ impl World {
                     Subject::Class(class) => {
                         let name = analysis.types.class(*class);
                         let name = name.map_or(String::new(), |class| class.name.clone());
-                        (outermost(analysis, &self.namesakes(*class)), Some(name))
+                        (outermost(analysis, &[*class]), Some(name))
                     }
                 };
                 let retained = nodes.iter().fold(0u64, |sum, node| {
@@ -252,8 +238,7 @@ impl World {
                 };
                 let name = analysis.types.class(*class);
                 let name = name.map_or("", |class| class.name.as_str());
-                let classes = self.namesakes(*class);
-                Answer::Why(of_class(analysis, holders, name, &classes, WAYS, job)?)
+                Answer::Why(of_class(analysis, holders, name, &[*class], WAYS, job)?)
             }
         }))
     }
