@@ -56,7 +56,6 @@ pub(crate) enum Command {
     Waste(WasteArgs),
     Check(CheckArgs),
     Export(ExportArgs),
-    Serve(ServeArgs),
     Report(ReportArgs),
     Serve(ServeArgs),
     Doctor(DoctorArgs),

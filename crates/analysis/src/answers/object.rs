@@ -11,6 +11,9 @@ use crate::paths::{dynamic, value_text, within};
 use crate::types::{MapPart, What};
 use crate::values::{Layout, SLOTS};
 
+/// A type, and the address of a value of it.
+type Typed = (TypeId, u64);
+
 /// How many parts of one value are told apart at most.
 const PARTS: usize = 512;
 
@@ -523,7 +526,7 @@ impl Teller<'_> {
         &self,
         object: ObjectId,
         map: TypeId,
-        visit: &mut dyn FnMut(Option<(TypeId, u64)>, Option<(TypeId, u64)>, u64) -> bool,
+        visit: &mut dyn FnMut(Option<Typed>, Option<Typed>, u64) -> bool,
     ) -> bool {
         const MIN_TOP_HASH: u8 = 5;
         const NO_ENTRY: u8 = 0b1000_0000;

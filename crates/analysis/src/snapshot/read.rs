@@ -166,7 +166,7 @@ fn tree(
             before = node;
         }
         let mut sizes = Numbers::new(piece.subtree);
-        while let Some(nodes) = sizes.next() {
+        for nodes in sizes.by_ref() {
             if size.len() == reachable {
                 return Err(wrong("its tree of dominators has more nodes than it says"));
             }
