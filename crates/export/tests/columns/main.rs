@@ -101,7 +101,6 @@ fn columns_are_those_of_the_documentation() {
         .map(|(table, column)| {
             let words = [table.name(), column.name, column.kind.sql()].map(str::to_owned);
             let [table, name, ty] = words;
-            // `goroutine_id` may be the same word in a sentence about another: only this way.
             (table, name, ty, column.nullable)
         })
         .collect();
@@ -112,8 +111,8 @@ fn columns_are_those_of_the_documentation() {
     }
     // And of the files themselves.
     let analysis = Made::small().analysis();
-    let mut of_files = Vec::new();
     let files = files(&analysis);
+    let mut of_files = Vec::new();
     for table in Table::ALL {
         let reader = reader(&files[table.name()]);
         let metadata = reader.metadata();

@@ -1,7 +1,9 @@
 """What DuckDB says of the Parquet of a capture, as one JSON object: the questions that
 tests/parquet/judged.rs asks goheap and the test kit's own reader as well.
 
-    judge.py FOLDER
+    judge.py FOLDER PAGE
+
+PAGE is docs/parquet.md, whose questions are asked as well.
 """
 
 import json
@@ -10,7 +12,7 @@ import sys
 import duckdb
 
 TABLES = ["capture", "objects", "edges", "types", "roots", "goroutines", "frames", "spans"]
-folder = sys.argv[1]
+folder, page = sys.argv[1:]
 db = duckdb.connect()
 db.execute("SET threads = 1")
 for table in TABLES:
@@ -23,6 +25,14 @@ def one(sql):
     rows = db.execute(sql).fetchall()
     assert len(rows) == 1, (sql, len(rows))
     return list(rows[0])
+
+
+def documented():
+    """How many rows each question of the page has."""
+    section = open(page, encoding="utf-8").read().split("\n## Questions\n")[1].split("\n## ")[0]
+    (sql,) = section.split("```sql\n")[1:]
+    questions = sql.split("```")[0].split(";\n")
+    return [len(db.execute(question).fetchall()) for question in questions if question.strip()]
 
 
 def reached(without=None):
@@ -171,6 +181,7 @@ answers = {
         WHERE objects.address < spans.address + spans.size AND objects.size = spans.object_size
         """
     )[0],
+    "documented": documented(),
     "texts": [
         value
         for (value,) in db.execute(

@@ -40,11 +40,14 @@ fn check(version: &str) {
     assert!(out.contains("8 tables"), "{out}");
 
     let mut judge = python(&[DUCKDB]).expect("DuckDB");
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     judge
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parquet/judge.py"))
-        .arg(&folder);
+        .arg(package.join("tests/parquet/judge.py"))
+        .arg(&folder)
+        .arg(package.join("../../docs/parquet.md"));
     let said = script(judge);
     schema(&said);
+    questions(&said);
     heap(&said, &file);
     graph(&said, &captured.dump);
     goroutines(&said, &file);
@@ -70,6 +73,14 @@ fn schema(said: &Value) {
         "{metadata}"
     );
     assert!(metadata["goheap.go_build_id"].is_string(), "{metadata}");
+}
+
+/// The questions of docs/parquet.md are SQL. The second and third are of types and variables of other
+/// programs.
+fn questions(said: &Value) {
+    let rows = said["documented"].as_array().expect("counts");
+    let rows: Vec<u64> = rows.iter().filter_map(Value::as_u64).collect();
+    assert_eq!(rows, [20, 0, 1, 20]);
 }
 
 /// The heap as a whole, and by type.
