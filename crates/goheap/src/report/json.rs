@@ -168,7 +168,7 @@ impl SuspectValue {
             content: suspect
                 .content
                 .as_ref()
-                .map(|content| ContentValue::of(content, redact)),
+                .map(|content| ContentValue::of(content)),
             sentence: words(&all.sentence(suspect), redact),
             notes: all
                 .notes(suspect)
@@ -187,13 +187,14 @@ impl SuspectValue {
 }
 
 impl ContentValue {
-    fn of(content: &Content, redact: bool) -> ContentValue {
+    fn of(content: &Content) -> ContentValue {
         ContentValue {
             class: content.class.clone(),
             objects: content.objects,
             own_bytes: content.bytes,
             retained_bytes: content.retained,
-            through: shown(&content.through, redact),
+            // Keys and indexes of one of them say nothing of the others.
+            through: content.through.signature.clone(),
             example: format!("{:#x}", content.address),
             known: KnownValue {
                 sure_bytes: content.known.sure,

@@ -46,7 +46,7 @@ const LEAKS: [Expected; 17] = [
     ),
     ("goroutines", "goroutines", "main.handle", "[]uint8", 2000),
     ("idle", "goroutines", "main.idle", "", 0),
-    ("timers", "holder", "runtime.allp", "", 5000),
+    ("timers", "holder", "runtime.allp", "", 0),
     (
         "finalizers",
         "finalizers",
@@ -88,7 +88,12 @@ fn leaks_are_named(version: &str) {
         }
         // It is not some part of what leaks that is named.
         let share = first["share"].as_f64().expect("a share");
-        let least = if way == "two" { 0.4 } else { 0.75 };
+        let least = match way {
+            "two" => 0.4,
+            // Each processor has some of them.
+            "timers" => 0.5,
+            _ => 0.75,
+        };
         assert!(share > least, "Go {version}, {way}: {first}");
         match way {
             "two" => assert_eq!(text(&found[1], "name"), "main.app.cache.shards"),

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -96,6 +97,14 @@ func handle(c chan int, buffer []byte) {
 //go:noinline
 func idle(c chan int) { <-c }
 
+// settled waits until so many goroutines wait for a channel.
+func settled(count int) {
+	all := make([]byte, 8<<20)
+	for strings.Count(string(all[:runtime.Stack(all, true)]), "[chan receive") < count {
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
 //go:noinline
 func finalized(i int) {
 	r := &resource{id: i, body: make([]byte, 1024)}
@@ -178,12 +187,12 @@ func leak(way string) {
 		for i := 0; i < 2000; i++ {
 			go handle(make(chan int), make([]byte, 4096))
 		}
-		time.Sleep(200 * time.Millisecond)
+		settled(2000)
 	case "idle":
 		for i := 0; i < 3000; i++ {
 			go idle(make(chan int))
 		}
-		time.Sleep(200 * time.Millisecond)
+		settled(3000)
 	case "timers":
 		for i := 0; i < many; i++ {
 			s := made(i)
