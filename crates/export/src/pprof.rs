@@ -77,15 +77,14 @@ struct Location {
     lines: Vec<Line>,
 }
 
-/// profile.proto: message Function.
+/// profile.proto: message Function, without `system_name`: of one that equals the name, pprof takes all in
+/// parentheses away (google/pprof, internal/symbolizer: `demangleSingleFunction`).
 #[derive(Clone, PartialEq, Message)]
 struct Function {
     #[prost(uint64, tag = "1")]
     id: u64,
     #[prost(int64, tag = "2")]
     name: i64,
-    #[prost(int64, tag = "3")]
-    system_name: i64,
 }
 
 /// profile.proto: message Profile, in pieces: a message that is written twice is read as one of both, so
@@ -191,11 +190,7 @@ pub fn write(
                     id,
                     lines: vec![Line { function: id }],
                 }],
-                functions: vec![Function {
-                    id,
-                    name,
-                    system_name: name,
-                }],
+                functions: vec![Function { id, name }],
                 ..Profile::default()
             },
         )?;

@@ -195,6 +195,14 @@ impl File<'_, '_> {
         self.synthetic << 4 | 8
     }
 
+    /// The id of an array that has no other array where its elements would lie: readers would take that for
+    /// a sign that references have four bytes.
+    fn new_array_id(&mut self, len: usize) -> u64 {
+        let id = self.new_id();
+        self.synthetic += len as u64;
+        id
+    }
+
     fn new_class(&mut self, name: &str) -> Result<Class, ExportError> {
         let name = self.records.string(&clean(name, LONGEST))?;
         let id = self.new_id();
@@ -286,14 +294,14 @@ impl File<'_, '_> {
                         }
                     }
                     _ => {
-                        let id = self.new_id();
+                        let id = self.new_array_id(targets.len());
                         fields.push(self.field(name, id)?);
                         arrays.push((id, targets));
                     }
                 }
             }
             if !rest.is_empty() {
-                let id = self.new_id();
+                let id = self.new_array_id(rest.len());
                 fields.push(self.field("further variables", id)?);
                 arrays.push((id, rest));
             }

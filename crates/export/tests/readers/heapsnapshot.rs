@@ -13,8 +13,7 @@ use crate::support::{class, hostile, reachable, shop};
 
 /// Prints each node as a line of JSON: id, type, name, size, retained size, names of its edges.
 const SCRIPT: &str = r#"
-const { utils, analysis, info } = require('@memlab/core');
-for (const say of ['overwrite', 'topLevel', 'midLevel', 'lowLevel', 'log']) info[say] = () => {};
+const { utils, analysis } = require('@memlab/core');
 utils.getSnapshotFromFile(process.argv[2], { buildNodeIdIndex: true }).then(snapshot => {
   analysis.preparePathFinder(snapshot);
   const lines = [];
