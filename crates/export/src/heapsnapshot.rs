@@ -135,11 +135,7 @@ impl<'a> Snapshot<'a> {
     ) -> Result<Snapshot<'a>, ExportError> {
         let tree = &analysis.dominators;
         let order = tree.preorder();
-        let least = least(analysis, limit);
-        let is_kept = |node: u32| match least {
-            None => true,
-            Some(least) => node == tree.root() || analysis.retained_of(NodeId(node)) > least,
-        };
+        let mut room = Room::of(analysis, limit);
         let mut snapshot = Snapshot {
             analysis,
             rows: Vec::new(),
@@ -153,7 +149,7 @@ impl<'a> Snapshot<'a> {
             if rest.len().is_multiple_of(1 << 14) {
                 watch.step("choosing nodes", 0, order.len() as u64)?;
             }
-            let passed = match is_kept(node) {
+            let passed = match room.takes(analysis, node) {
                 true => {
                     snapshot.add(node, false, analysis.size_of(NodeId(node)));
                     1
@@ -371,21 +367,52 @@ impl<'a> Snapshot<'a> {
     }
 }
 
-/// The bytes that a node retains at most to be merged; `None` if there is room for all.
-fn least(analysis: &Analysis, limit: u32) -> Option<u64> {
-    let order = analysis.dominators.preorder();
-    if order.len() <= limit as usize {
-        return None;
+/// Which nodes are kept, those that hold a kept one among them.
+struct Room {
+    /// All that retain more bytes are kept; `None` if there is room for all.
+    least: Option<u64>,
+    /// How many more that retain just as much.
+    equal: usize,
+}
+
+impl Room {
+    fn of(analysis: &Analysis, limit: u32) -> Room {
+        let order = analysis.dominators.preorder();
+        if order.len() <= limit as usize {
+            return Room {
+                least: None,
+                equal: 0,
+            };
+        }
+        // Each kept node may have one below for what is merged. The root is kept in any case.
+        let kept = (limit as usize / 2).saturating_sub(1).max(1);
+        let mut retained: Vec<u64> = order
+            .iter()
+            .map(|node| analysis.retained_of(NodeId(*node)))
+            .collect();
+        let place = retained.len().saturating_sub(kept);
+        let (_, least, above) = retained.select_nth_unstable(place.min(order.len() - 1));
+        let least = *least;
+        let more = above.iter().filter(|retained| **retained > least).count();
+        Room {
+            least: Some(least),
+            equal: kept.saturating_sub(more),
+        }
     }
-    // Each kept node may have one below for what is merged.
-    let kept = (limit as usize / 2).max(1);
-    let mut retained: Vec<u64> = order
-        .iter()
-        .map(|node| analysis.retained_of(NodeId(*node)))
-        .collect();
-    let place = retained.len() - kept.min(retained.len());
-    let (_, least, _) = retained.select_nth_unstable(place.min(order.len() - 1));
-    Some(*least)
+
+    /// Whether the next node in the tree's preorder is kept, given that the one that holds it is.
+    fn takes(&mut self, analysis: &Analysis, node: u32) -> bool {
+        let Some(least) = self.least else {
+            return true;
+        };
+        let retained = analysis.retained_of(NodeId(node));
+        if retained > least || node == analysis.dominators.root() {
+            return true;
+        }
+        let takes = retained == least && self.equal > 0;
+        self.equal -= usize::from(takes);
+        takes
+    }
 }
 
 /// Ids of nodes: DevTools keeps 32 bits of them.

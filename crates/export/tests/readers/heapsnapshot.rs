@@ -92,6 +92,8 @@ fn judge(analysis: &Analysis, limit: u32) -> (Vec<Node>, Written) {
     let (nodes, written) = read(analysis, limit);
     assert_eq!(nodes.len() as u64, written.nodes);
     assert!(nodes.len() <= limit as usize);
+    // Where there is no room for all, half of it at least is used.
+    assert!(written.merged == 0 || nodes.len() >= limit as usize / 2 - 1);
     let (_, bytes) = reachable(analysis);
     assert_eq!(nodes.iter().map(|node| node.size).sum::<u64>(), bytes);
     assert_eq!(nodes[0].retained, bytes);
