@@ -34,11 +34,15 @@ pub(super) fn of(analysis: &Analysis) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     let digest = dump.notes().digest.as_ref();
     if let Some(program) = digest.and_then(|digest| digest.program.as_ref()) {
-        // Where it lay tells of a machine and its users.
-        let executable = program.executable.rsplit(|byte| *byte == b'/').next();
-        let package = [&program.main_package[..], &program.main_version].join(&b' ');
+        // Where it lay, or was built, tells of a machine and its users. A package in no module is called
+        // by its folder, behind a `_` (cmd/go/internal/load/pkg.go: `dirToImportPath`).
+        let package = match program.main_package.starts_with(b"_/") {
+            true => last(&program.main_package),
+            false => &program.main_package[..],
+        };
+        let package = [package, &program.main_version].join(&b' ');
         for (name, value) in [
-            ("program", executable.unwrap_or_default()),
+            ("program", last(&program.executable)),
             ("main package", package.trim_ascii()),
             ("build id", &program.go_build_id[..]),
         ] {
@@ -66,6 +70,12 @@ pub(super) fn of(analysis: &Analysis) -> Vec<(&'static str, String)> {
         }
     }
     facts
+}
+
+/// The last part of a path.
+fn last(path: &[u8]) -> &[u8] {
+    let mut parts = path.rsplit(|byte| *byte == b'/');
+    parts.next().unwrap_or_default()
 }
 
 /// What the dump does not know, in sentences.
