@@ -56,6 +56,3 @@ fn contents(bytes: &[u8], len: u64) -> String {
         false => format!("\"{cut}\""),
     }
 }
-
-#[cfg(test)]
-mod tests;
