@@ -165,10 +165,7 @@ impl SuspectValue {
             retained_bytes: suspect.retained,
             own_bytes: suspect.own,
             entries: suspect.entries,
-            content: suspect
-                .content
-                .as_ref()
-                .map(|content| ContentValue::of(content)),
+            content: suspect.content.as_ref().map(ContentValue::of),
             sentence: words(&all.sentence(suspect), redact),
             notes: all
                 .notes(suspect)
