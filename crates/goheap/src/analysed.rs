@@ -30,19 +30,21 @@ pub(crate) struct AnalysisValue {
     why_not: Option<String>,
 }
 
-/// What there is to say of the analysis that an annex tells of; `path` is the file that it is in, if that can
-/// be read again.
+/// What there is to say of the analysis that an annex tells of, which was read to its end if it is `whole`;
+/// `path` is the file that it is in, if that can be read again.
 ///
 /// # Errors
 /// Of reading the file.
 pub(crate) fn standing(
     annex: &Digest,
+    whole: bool,
     path: Option<&Path>,
 ) -> Result<Option<Standing>, CommandError> {
     let Some(told) = annex.analysis else {
         return Ok(None);
     };
     let unfit = match path {
+        _ if !whole => Some(Err(Unfit::Wrong("the annex cannot be read to its end"))),
         None => match fits(&told, [Ok::<_, ()>(b"")]) {
             Ok(Err(unfit @ Unfit::Version(_))) => Some(Err(unfit)),
             _ => None,

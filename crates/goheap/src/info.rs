@@ -44,7 +44,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<ExitCode, CommandError> {
             let from = (path != Path::new("-")).then_some(path.as_path());
             let small = input.file_len().is_some_and(|len| len <= SMALL);
             let mut info = Info::of_dump(input)?;
-            info.analysis = analysed::standing(&info.notes, from)?;
+            info.tell_analysis(from)?;
             if args.ledger || small {
                 let ledger = examined::open(&examine(args)).and_then(|e| ledger_of(&e.of));
                 info.ledger = match ledger {
@@ -186,9 +186,19 @@ impl Info {
         if let From::Dump(dump) = &mut info.from {
             dump.of = of;
         }
-        info.analysis = analysed::standing(&info.notes, None)?;
+        info.tell_analysis(None)?;
         info.ledger = Some(ledger_of(&examined::analyse(&file, &name)?)?);
         Ok(info)
+    }
+
+    /// Tells whether what is in an analysed snapshot is used; `path` is where it can be read again.
+    fn tell_analysis(&mut self, path: Option<&Path>) -> Result<(), CommandError> {
+        let whole = match &self.from {
+            From::Dump(dump) => dump.annex_error.is_none(),
+            From::Program { .. } => return Ok(()),
+        };
+        self.analysis = analysed::standing(&self.notes, whole, path)?;
+        Ok(())
     }
 
     /// Reads a dump, and counts.

@@ -33,7 +33,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, CommandError> {
         && let Some(annex) = &verdict.annex
     {
         let from = (path != Path::new("-")).then_some(path.as_path());
-        *standing = analysed::standing(annex, from)?;
+        *standing = analysed::standing(annex, verdict.annex_error.is_none(), from)?;
     }
     if args.json {
         let mut out = text::stdout();
@@ -272,7 +272,10 @@ impl Checked {
                     }
                 }
             }
+            let analysis = annex.analysis.as_ref();
             match annex.gap_count() {
+                // It has an analysis alone.
+                0 if analysis.is_some_and(|analysis| analysis.no_annex) => {}
                 0 => write!(out, ", no gaps")?,
                 count => write!(out, ", {}", units::counted(count, "gap"))?,
             }

@@ -167,7 +167,10 @@ impl InfoValue {
                     bytes: dump.bytes,
                     trailing_bytes: dump.trailing,
                 };
-                let gaps = dump.annex.then(|| GapsValue::told(&info.notes));
+                // An annex that has an analysis alone tells of no gaps.
+                let analysis = info.notes.analysis.as_ref();
+                let tells = dump.annex && !analysis.is_some_and(|analysis| analysis.no_annex);
+                let gaps = tells.then(|| GapsValue::told(&info.notes));
                 (
                     match &dump.of {
                         Some(source) => source_value(source),
