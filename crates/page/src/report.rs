@@ -1,9 +1,9 @@
 //! A whole report: one page, or one text, for those who have no goheap at hand.
 
-mod goroutines;
+pub(crate) mod goroutines;
 mod markdown;
 mod page;
-mod waste;
+pub(crate) mod waste;
 
 use goheap_analysis::answers::goroutines::Goroutines;
 use goheap_analysis::answers::ledger::Ledger;

@@ -129,6 +129,17 @@ impl Browser {
         self.post(&format!("element/{element}/click"), &json!({}));
     }
 
+    /// Clicks at a place of the window.
+    pub(crate) fn click_at(&self, x: f64, y: f64) {
+        let actions = json!([
+            {"type": "pointerMove", "duration": 0, "x": x.round(), "y": y.round()},
+            {"type": "pointerDown", "button": 0},
+            {"type": "pointerUp", "button": 0},
+        ]);
+        let pointer = json!({"type": "pointer", "id": "mouse", "actions": actions});
+        self.post("actions", &json!({"actions": [pointer]}));
+    }
+
     /// Types into a field.
     pub(crate) fn fill(&self, selector: &str, text: &str) {
         let element = self.element(selector);

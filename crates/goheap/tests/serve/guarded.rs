@@ -105,7 +105,6 @@ fn what_makes_no_sense_is_refused() {
         "%2e%2e/%2e%2e/etc/passwd",
         "page.css/",
         "page.css/..",
-        "type",
         "type/4294967295",
         "type/99999999",
         "object/0x0",
@@ -123,6 +122,7 @@ fn what_makes_no_sense_is_refused() {
         assert_eq!(status(page), 404, "{page}");
     }
     for page in [
+        "type",
         "type/",
         "type/-1",
         "type/1/2",
@@ -164,8 +164,8 @@ fn what_makes_no_sense_is_refused() {
         b"GET / HTTP/9.9\r\n\r\n",
     ] {
         // It may be told what is wrong, or be hung up on; the next one is answered.
-        let answer = std::panic::catch_unwind(|| wire::send(port, garbage).status);
-        assert!(answer.is_err() || answer.is_ok_and(|status| status >= 400));
+        let answer = wire::hang_up(port, garbage);
+        assert!(answer.is_none_or(|status| status >= 400), "{answer:?}");
     }
     assert_eq!(status(""), 200);
 }

@@ -1,7 +1,7 @@
 //! Requests as bytes, and what comes back.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::time::Duration;
 
 /// How long an answer may take: the machine may be busy with all other tests.
@@ -27,9 +27,42 @@ pub(crate) fn send(port: u16, request: &[u8]) -> Answer {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("a connection");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     stream.write_all(request).expect("a request");
+    // ChromeDriver keeps a connection open, whatever it is asked.
     let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).expect("an answer");
+    let mut piece = vec![0; 1 << 16];
+    while !is_whole(&bytes, request.starts_with(b"HEAD ")) {
+        match stream.read(&mut piece).expect("an answer") {
+            0 => break,
+            read => bytes.extend_from_slice(&piece[..read]),
+        }
+    }
     parsed(&bytes)
+}
+
+/// Whether an answer is there with as many bytes as it says.
+fn is_whole(bytes: &[u8], is_head: bool) -> bool {
+    let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
+        return false;
+    };
+    let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
+    let len = head
+        .split("\r\n")
+        .find_map(|line| line.strip_prefix("content-length:"));
+    let len = len.and_then(|len| len.trim().parse::<usize>().ok());
+    len.is_some_and(|len| is_head || bytes.len() >= end + 4 + len)
+}
+
+/// Sends these bytes and no more; the status of the answer, if there is one.
+pub(crate) fn hang_up(port: u16, request: &[u8]) -> Option<u16> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream.write_all(request).expect("a request");
+    stream.shutdown(Shutdown::Write).expect("an end");
+    let mut bytes = Vec::new();
+    // It may be reset.
+    let _ = stream.read_to_end(&mut bytes);
+    let line = String::from_utf8_lossy(&bytes).into_owned();
+    line.split(' ').nth(1)?.parse().ok()
 }
 
 fn parsed(bytes: &[u8]) -> Answer {

@@ -4,7 +4,7 @@ use goheap_analysis::answers::ledger::Amount;
 use goheap_analysis::answers::waste::{Part, Waste};
 
 /// How much of what.
-pub(super) fn lines(waste: &Waste) -> Vec<(Amount, &'static str)> {
+pub(crate) fn lines(waste: &Waste) -> Vec<(Amount, &'static str)> {
     let duplicates = Amount {
         objects: waste.duplicates.copies,
         bytes: waste.duplicates.bytes,

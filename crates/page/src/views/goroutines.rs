@@ -26,16 +26,6 @@ fn state(group: &GoroutineGroup, status: StatusName) -> String {
     }
 }
 
-/// The function that tells groups apart: the nearest to where it stands that is not the runtime's.
-fn standing_at(group: &GoroutineGroup) -> &str {
-    let own = group
-        .stack
-        .iter()
-        .find(|function| !function.starts_with("runtime.") && !function.starts_with("internal/"));
-    own.or(group.stack.first())
-        .map_or("no function", |f| f.as_str())
-}
-
 /// The page.
 pub fn goroutines(
     site: &Site<'_>,
@@ -98,7 +88,7 @@ pub fn goroutines(
             },
             html! { (units::bytes(group.stack_bytes)) },
             html! {
-                (link::subject(site, subject, standing_at(group)))
+                (link::subject(site, subject, group.place()))
                 " " span.about { (state(group, status)) }
                 @if let Some((by, _)) = group.created_by.first() {
                     br; span.about { "started by " span.name { (text::name(by)) } }

@@ -14,46 +14,19 @@ const ROWS: usize = 20;
 /// Bytes of a string that are shown.
 const TEXT: usize = 60;
 
-/// What parts of waste are called, with their amounts, in the order in which they are told.
-pub fn lines(waste: &Waste) -> Vec<(Amount, String)> {
+/// How much of what.
+fn lines(waste: &Waste) -> Vec<(Amount, String)> {
     let deleted = match waste.deleted_slots {
         0 => String::new(),
         n => format!(" ({} of them deleted and not free yet)", units::count(n)),
     };
-    let duplicates = Amount {
-        objects: waste.duplicates.copies,
-        bytes: waste.duplicates.bytes,
-    };
-    let rounding = Amount {
-        objects: 0,
-        bytes: waste.rounding,
-    };
-    [
-        (
-            waste.slice_tails.total,
-            "slices: capacity beyond the length",
-        ),
-        (
-            waste.pinned.total,
-            "arrays and strings of which a part is shown: the rest",
-        ),
-        (waste.map_slots.total, "maps: slots without an entry"),
-        (duplicates, "strings that are there already"),
-        (waste.channels.total, "channels: buffers without an element"),
-        (waste.pools, "kept in sync.Pools"),
-        (waste.finalizers, "held by finalizers alone"),
-        (waste.cleanups, "held by cleanups alone"),
-        (
-            rounding,
-            "behind values, for the allocator's classes of sizes",
-        ),
-    ]
-    .into_iter()
-    .map(|(amount, what)| match what.starts_with("maps") {
-        true => (amount, format!("{what}{deleted}")),
-        false => (amount, what.to_owned()),
-    })
-    .collect()
+    let lines = crate::report::waste::lines(waste).into_iter();
+    lines
+        .map(|(amount, what)| match what.starts_with("maps") {
+            true => (amount, format!("{what}{deleted}")),
+            false => (amount, what.to_owned()),
+        })
+        .collect()
 }
 
 /// The page.
