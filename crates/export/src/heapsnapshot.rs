@@ -21,7 +21,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
 
-use goheap_analysis::paths::within;
+use goheap_analysis::paths::slot as slot_name;
 use goheap_analysis::types::{ClassId, What};
 use goheap_analysis::{Analysis, NodeId, NodeKind, ObjectId, Watch};
 
@@ -356,7 +356,7 @@ impl<'a> Snapshot<'a> {
         if !is_value || self.fields.len() >= NAMES {
             return (ELEMENT, slot / word);
         }
-        let name = within(self.analysis, object, slot);
+        let name = slot_name(self.analysis, object, slot);
         let name = match name.trim_start_matches('.') {
             "" => format!("+{slot:#x}"),
             name => name.to_owned(),

@@ -7,12 +7,9 @@ use goheap_golang::catalogue::TypeId;
 
 use crate::Analysis;
 use crate::dump::ObjectId;
-use crate::paths::{dynamic, value_text, within};
+use crate::paths::{dynamic, slot, value_text};
 use crate::types::{MapPart, What};
 use crate::values::{Layout, SLOTS};
-
-/// A type, and the address of a value of it.
-type Typed = (TypeId, u64);
 
 /// How many parts of one value are told apart at most.
 const PARTS: usize = 512;
@@ -75,6 +72,9 @@ pub struct Contents {
     /// Bytes of all the text.
     pub text_len: u64,
 }
+
+/// Key and element of a map: type and address of each.
+type Entry = ((TypeId, u64), (TypeId, u64));
 
 /// A place in a value.
 #[derive(Debug, Clone)]
@@ -169,7 +169,7 @@ pub fn pointers(
     });
     let named = |(offset, to, into)| Pointer {
         offset,
-        name: within(analysis, object, offset),
+        name: slot(analysis, object, offset),
         to,
         into,
     };
@@ -178,13 +178,13 @@ pub fn pointers(
 
 /// What the first pointer from one object to another is called; empty if there is none.
 pub fn pointer_name(analysis: &Analysis, from: ObjectId, to: ObjectId) -> String {
-    let mut slot = None;
+    let mut found = None;
     analysis.dump.each_pointer(from, |offset, target| {
-        if slot.is_none() && analysis.dump.find(target).is_some_and(|(at, _)| at == to) {
-            slot = Some(offset);
+        if found.is_none() && analysis.dump.find(target).is_some_and(|(at, _)| at == to) {
+            found = Some(offset);
         }
     });
-    slot.map_or(String::new(), |slot| within(analysis, from, slot))
+    found.map_or(String::new(), |at| slot(analysis, from, at))
 }
 
 struct Teller<'a> {
@@ -449,9 +449,9 @@ impl Teller<'_> {
         };
         let (mut seen, mut looked_at) = (0u64, 0u64);
         for part in self.parts_of_map(object, map, all) {
-            let is_going_on = self.slots(part, map, &mut |key, elem, offset| {
+            let is_going_on = self.slots(part, map, &mut |entry, offset| {
                 looked_at += 1;
-                if let Some((key, elem)) = key.zip(elem) {
+                if let Some((key, elem)) = entry {
                     seen += 1;
                     if seen > skip {
                         if contents.parts.len() >= most {
@@ -518,7 +518,7 @@ impl Teller<'_> {
         parts
     }
 
-    /// Shows key and element (type and address) of each slot of an object that a map is made of, `None`
+    /// Shows key and element of each slot of an object that a map is made of, `None`
     /// where there is no entry, until `visit` says no. Whether it never did.
     ///
     /// Which slots have an entry: `answers/waste/maps.rs` has the sources.
@@ -526,7 +526,7 @@ impl Teller<'_> {
         &self,
         object: ObjectId,
         map: TypeId,
-        visit: &mut dyn FnMut(Option<Typed>, Option<Typed>, u64) -> bool,
+        visit: &mut dyn FnMut(Option<Entry>, u64) -> bool,
     ) -> bool {
         const MIN_TOP_HASH: u8 = 5;
         const NO_ENTRY: u8 = 0b1000_0000;
@@ -576,11 +576,8 @@ impl Teller<'_> {
                     )),
                     false => None,
                 };
-                let (key, elem) = match entry {
-                    Some((at, elem_at)) => (Some((key, at)), Some((elem, elem_at))),
-                    None => (None, None),
-                };
-                if !visit(key, elem, chunk) {
+                let entry = entry.map(|(at, elem_at)| ((key, at), (elem, elem_at)));
+                if !visit(entry, chunk) {
                     return false;
                 }
             }

@@ -258,19 +258,35 @@ pub fn paths_to(
 }
 
 /// What lies at `offset` of an object, as a path that begins with the object's class: for garbage.
+/// Empty where the object itself begins.
 pub fn within(analysis: &Analysis, object: ObjectId, offset: u64) -> String {
+    let (steps, entry) = whole(analysis, object);
+    let mut pieces = Vec::new();
+    steps.inside(object, entry, offset, &mut pieces);
+    text(&pieces)
+}
+
+/// What the pointer at `offset` of an object is called in it: `.next`, `[3].name`; empty if it is all of
+/// the object.
+pub fn slot(analysis: &Analysis, object: ObjectId, offset: u64) -> String {
+    let (steps, entry) = whole(analysis, object);
+    let mut pieces = Vec::new();
+    steps.step(object, entry, offset, &mut pieces);
+    text(&pieces)
+}
+
+/// Entered as a whole.
+fn whole(analysis: &Analysis, object: ObjectId) -> (Steps<'_>, Entry) {
     let steps = Steps {
         dump: &analysis.dump,
         types: &analysis.types,
         any: false,
     };
-    let mut pieces = Vec::new();
     let entry = Entry {
         via: Via::Object,
         offset: steps.base(object),
     };
-    steps.inside(object, entry, offset, &mut pieces);
-    text(&pieces)
+    (steps, entry)
 }
 
 /// Which of `heads`, objects that no root leads to, leads to an object, and the path from there; by

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use goheap_analysis::paths::within;
+use goheap_analysis::paths::slot;
 use goheap_analysis::types::{ClassId, MapPart, What};
 use goheap_analysis::{Analysis, Interrupted, ObjectId, Watch};
 
@@ -129,7 +129,7 @@ impl Words {
         let mut last = (String::new(), 0);
         for place in 0..self.is_pointer.len() as u64 {
             let offset = place * word;
-            let name = within(analysis, self.example, offset);
+            let name = slot(analysis, self.example, offset);
             let name = clean(name.trim_start_matches('.'), LONGEST);
             // Further words of a string or slice have the name of the first.
             let (name, at) = match name == last.0 {

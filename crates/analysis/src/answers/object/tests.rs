@@ -28,8 +28,8 @@ fn analysed() -> Analysis {
         } else {
             0
         };
-        world.object(HEAP + 0x20 * place, &[next, name, 5, place], &[0, 1]);
-        world.bytes(name, format!("name{place} <b>").as_bytes(), 16);
+        world.object(HEAP + 0x20 * place, &[next, name, 19, place], &[0, 1]);
+        world.bytes(name, format!("name{place} <b> is longer").as_bytes(), 24);
     }
     world.object(HEAP + 0x4000, &[7, HEAP + 0x20, 9], &[1]);
     world.variable("main.head", 0, 1, Some(to_node));
@@ -59,7 +59,7 @@ fn fields_have_values_and_lead_on() {
         parts,
         [
             ("next", "*main.node", "0xc000000020"),
-            ("name", "string", "\"name0\""),
+            ("name", "string", "\"name0 <b> is longer\""),
             ("n", "int", "0"),
         ]
     );
@@ -106,7 +106,7 @@ fn text_is_cut() {
             contents.text_len,
             contents.more
         ),
-        (Form::Text, &b"name"[..], 16, true)
+        (Form::Text, &b"name"[..], 24, true)
     );
 }
 
