@@ -44,7 +44,7 @@ fn what_the_capture_knows_is_in_the_dump() {
     }
     assert_eq!(other.end as u64, reader.position());
     assert!(writer.finish().unwrap() == dump[..other.end]);
-    assert!(dump[other.end..].starts_with(b"goheap annex 1.2\n"));
+    assert!(dump[other.end..].starts_with(b"goheap annex 1.3\n"));
 
     let verified = goheap(["verify", path]).done().text();
     assert_eq!(verified.lines().count(), 1, "{verified}");
@@ -173,7 +173,7 @@ fn an_annex_that_is_damaged_is_found_out() {
     let path = file(&folder, "cut", &dump[..dump.len() - 1]);
     goheap(["verify".as_ref(), path.as_os_str()]).ended(1, &["cut: byte ", "cut off"]);
     let later = String::from_utf8_lossy(&dump[end..end + 16]).into_owned();
-    assert_eq!(later, "goheap annex 1.2");
+    assert_eq!(later, "goheap annex 1.3");
     let mut later = dump.clone();
     later[end + 13] = b'2';
     let path = file(&folder, "later", &later);
