@@ -1,6 +1,6 @@
 //! `goheap export`: the heap for another tool.
 //!
-//! A format is one arm of [`write`]; one that makes a folder instead of a file leaves [`run`] early.
+//! A format is one arm of [`write()`]; one that makes a folder instead of a file leaves [`run`] early.
 
 mod parquet;
 
