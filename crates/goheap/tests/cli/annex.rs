@@ -177,7 +177,7 @@ fn an_annex_that_is_damaged_is_found_out() {
     let mut later = dump.clone();
     later[end + 13] = b'2';
     let path = file(&folder, "later", &later);
-    goheap(["verify".as_ref(), path.as_os_str()]).ended(1, &["later: byte ", "version 2.2"]);
+    goheap(["verify".as_ref(), path.as_os_str()]).ended(1, &["later: byte ", "version 2.3"]);
     // What others append is none of ours.
     let path = file(
         &folder,
