@@ -1,7 +1,7 @@
 //! Pictures for Graphviz: the top of the dominator tree, and who holds a thing.
 //!
-//! The language is that of <https://graphviz.org/doc/info/lang.html>: in a quoted string `\"` is a quote;
-//! in a label a backslash begins an escape (<https://graphviz.org/docs/attr-types/escString/>), and
+//! The language is that of Graphviz's documentation (*DOT language*): in a quoted string `\"` is a quote;
+//! in a label a backslash begins an escape (*escString*), and
 //! `&` an entity of HTML. So all three are escaped, and what a name says is shown, not obeyed.
 //!
 //! # What it cannot say

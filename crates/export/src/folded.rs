@@ -1,7 +1,7 @@
 //! Lines for flame graphs: `a;b;c 4096`, a stack and its bytes.
 //!
 //! The format is that of FlameGraph's `stackcollapse` scripts
-//! (<https://github.com/brendangregg/FlameGraph>, "2. Fold stacks"): entries separated by semicolons, the
+//! (FlameGraph's README, "2. Fold stacks"): entries separated by semicolons, the
 //! outermost first, a blank, a number. Nothing can be escaped in it, so a semicolon in a name (that of a
 //! struct without one) becomes a comma.
 //!

@@ -1,6 +1,6 @@
 //! A profile for `go tool pprof`: profile.proto, compressed by gzip.
 //!
-//! The fields are those of <https://github.com/google/pprof/blob/main/proto/profile.proto>, numbers
+//! The fields are those of pprof's `proto/profile.proto`, numbers
 //! included; what is not needed is left out.
 //!
 //! Sample types are `inuse_objects` (count), `inuse_space` (bytes) and `retained_space` (bytes); pprof

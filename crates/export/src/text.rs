@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use goheap_page::text::is_format;
+
 /// How many characters a name has at most.
 pub const LONGEST: usize = 1000;
 
@@ -23,22 +25,6 @@ pub fn clean(text: &str, most: usize) -> String {
         let _ = write!(out, "… ({left} bytes more)");
     }
     out
-}
-
-/// What is not seen itself, but hides in a text, or reorders the text around it, or breaks its line.
-fn is_format(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}'
-            | '\u{61c}'
-            | '\u{180e}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}'
-    )
 }
 
 /// A number of bytes for people: `512 B`, `1.50 GiB`.

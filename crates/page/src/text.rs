@@ -38,7 +38,7 @@ impl fmt::Display for Printable<'_> {
 }
 
 /// What is not seen itself, but hides in a text, or reorders the text around it, or breaks its line.
-fn is_format(c: char) -> bool {
+pub fn is_format(c: char) -> bool {
     matches!(
         c,
         '\u{ad}'
