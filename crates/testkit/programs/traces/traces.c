@@ -83,14 +83,19 @@ static void *nap(void *unused)
 	return unused;
 }
 
+// Held while a child of the program's own lives, which is not to be reaped by who looks for others.
+static pthread_mutex_t own_child = PTHREAD_MUTEX_INITIALIZER;
+
 static void *look_for_children(void *unused)
 {
 	block_all();
 	pthread_setname_np(pthread_self(), "waiting");
 	for (;;) {
 		int status;
+		pthread_mutex_lock(&own_child);
 		if (wait4(-1, &status, WNOHANG | WUNTRACED | WCONTINUED, 0) != -1 || errno != ECHILD)
 			ADD(children, 1);
+		pthread_mutex_unlock(&own_child);
 		usleep(500);
 	}
 	return unused;
@@ -190,6 +195,7 @@ int long_vfork(long ms)
 	sigset_t every, before;
 	sigfillset(&every);
 	pthread_sigmask(SIG_SETMASK, &every, &before);
+	pthread_mutex_lock(&own_child);
 	pid_t child = vfork();
 	if (child == 0) {
 		syscall(SYS_nanosleep, &time, 0);
@@ -197,6 +203,7 @@ int long_vfork(long ms)
 	}
 	int status = 0;
 	pid_t got = waitpid(child, &status, 0);
+	pthread_mutex_unlock(&own_child);
 	pthread_sigmask(SIG_SETMASK, &before, 0);
 	return got == child && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
