@@ -1,7 +1,7 @@
 //! A dump with its graph: types, dominators, retained sizes.
 
 use crate::dump::{Dump, ObjectId};
-use crate::graph::{Dominators, GraphError, retained};
+use crate::graph::{Dominators, GraphError, Retained};
 use crate::nodes::{DumpEdges, NodeId, NodeKind, Nodes};
 use crate::snapshot;
 use crate::types::Types;
@@ -18,7 +18,7 @@ pub struct Analysis {
     /// Who holds what alone.
     pub dominators: Dominators,
     /// Of each node, the bytes of all objects that it dominates, its own included; 0 for garbage.
-    pub retained: Vec<u64>,
+    pub retained: Retained,
 }
 
 /// Why a dump could not be analysed.
@@ -66,11 +66,13 @@ impl Analysis {
                 (Dominators::of(&edges, nodes.all().0, watch)?, None)
             }
         };
-        let retained = retained(&dominators, |node| size_of(&dump, node));
         let types = match types {
             Some(types) => types,
             None => Types::infer(&dump, watch)?,
         };
+        watch.step("adding up", 0, 0)?;
+        // After the types, which need more memory while they are found than they take.
+        let retained = Retained::of(&dominators, |node| size_of(&dump, node));
         Ok(Analysis {
             dump,
             nodes,
@@ -97,7 +99,7 @@ impl Analysis {
 
     /// Bytes of all objects that would be gone without the node, its own included; 0 for garbage.
     pub fn retained_of(&self, node: NodeId) -> u64 {
-        self.retained.get(node.0 as usize).copied().unwrap_or(0)
+        self.retained.get(node.0)
     }
 
     /// The same of what a node is called by.

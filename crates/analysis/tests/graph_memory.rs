@@ -3,7 +3,7 @@
 #![cfg(target_os = "linux")]
 
 use goheap_analysis::NoWatch;
-use goheap_analysis::graph::{Dominators, Edges, retained, retained_by_class};
+use goheap_analysis::graph::{Dominators, Edges, Retained, retained, retained_by_class};
 
 /// A chain, with edges from each node to others, forwards or backwards.
 struct Graph {
@@ -78,6 +78,8 @@ fn memory_is_what_is_promised() {
         assert!(most >= u64::from(nodes) * 16, "{others} {back}: {most}");
         let (most, _) = peak(|| retained(&tree, |_| 1));
         assert!(most <= u64::from(nodes) * 8 + SLACK, "{most}");
+        let (most, _) = peak(|| Retained::of(&tree, |_| 8));
+        assert!(most <= u64::from(nodes) * 4 + SLACK, "{most}");
         let (most, _) = peak(|| retained_by_class(&tree, |node| Some(node % 9), 9, |_| 1));
         assert!(most <= SLACK, "{most}");
     }

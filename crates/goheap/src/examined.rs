@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use goheap_analysis::{Analysis, AnalysisError, Dump, Interrupted, OpenError, OpenOptions, Watch};
 use goheap_format::{Compression, ReadError, open_stream};
@@ -16,6 +17,7 @@ use goheap_process::{Mapped, map_opened};
 use crate::args::ExamineArgs;
 use crate::dump::{Outcome, capture_to_unnamed};
 use crate::error::{CommandError, Reason, Shown};
+use crate::lean::Lean;
 use crate::learn::catalogue_of_exe;
 use crate::live;
 use crate::progress::Progress;
@@ -37,9 +39,9 @@ pub(crate) struct Examined<T> {
 /// # Errors
 /// Those of capturing, opening and analysing.
 pub(crate) fn open(args: &ExamineArgs) -> Result<Examined<Analysis>, CommandError> {
-    let watch = Shower::default();
-    let Examined { of, name, captured } = dump(args, &watch)?;
-    let analysis = Analysis::of(of, &watch).map_err(|source| failed(source, &name))?;
+    let mut watch = Shower::default();
+    let Examined { of, name, captured } = dump(args, &mut watch)?;
+    let analysis = analysed(of, &watch, &name)?;
     Ok(Examined {
         of: analysis,
         name,
@@ -52,10 +54,10 @@ pub(crate) fn open(args: &ExamineArgs) -> Result<Examined<Analysis>, CommandErro
 /// # Errors
 /// Those of capturing and opening.
 pub(crate) fn open_dump(args: &ExamineArgs) -> Result<Examined<Dump>, CommandError> {
-    dump(args, &Shower::default())
+    dump(args, &mut Shower::default())
 }
 
-fn dump(args: &ExamineArgs, watch: &Shower) -> Result<Examined<Dump>, CommandError> {
+fn dump(args: &ExamineArgs, watch: &mut Shower) -> Result<Examined<Dump>, CommandError> {
     let Made {
         file,
         name,
@@ -80,9 +82,18 @@ fn dump(args: &ExamineArgs, watch: &Shower) -> Result<Examined<Dump>, CommandErr
 /// # Errors
 /// Those of opening and analysing.
 pub(crate) fn analyse(file: &File, name: &str) -> Result<Analysis, CommandError> {
-    let watch = Shower::default();
-    let dump = index(file, name, false, &watch)?;
-    Analysis::of(dump, &watch).map_err(|source| failed(source, name))
+    let mut watch = Shower::default();
+    let dump = index(file, name, false, &mut watch)?;
+    analysed(dump, &watch, name)
+}
+
+fn analysed(dump: Dump, watch: &Shower, name: &str) -> Result<Analysis, CommandError> {
+    let analysis = Analysis::of(dump, watch).map_err(|source| failed(source, name))?;
+    if let Some(lean) = &watch.lean {
+        // What was read last for the analysis is not what a question reads.
+        lean.give_back();
+    }
+    Ok(analysis)
 }
 
 /// The dump that a source is or becomes, as a file, and what messages call it; it may have no name of
@@ -128,11 +139,14 @@ fn source(args: &ExamineArgs) -> Result<Made, CommandError> {
     })
 }
 
-fn index(file: &File, name: &str, damaged: bool, watch: &Shower) -> Result<Dump, CommandError> {
+/// Indexes the dump in a file; `watch` keeps little of it in memory from then on.
+fn index(file: &File, name: &str, damaged: bool, watch: &mut Shower) -> Result<Dump, CommandError> {
     let mapped = map_opened(file).map_err(|source| CommandError::Open {
         path: name.into(),
         source,
     })?;
+    let mapped = Arc::new(mapped);
+    watch.lean = Lean::of(Arc::clone(&mapped));
     let options = OpenOptions { damaged };
     Dump::open(Box::new(Bytes(mapped)), &options, watch).map_err(|source| match source {
         OpenError::Interrupted(_) => interrupted(),
@@ -148,7 +162,7 @@ fn index(file: &File, name: &str, damaged: bool, watch: &Shower) -> Result<Dump,
     })
 }
 
-struct Bytes(Mapped);
+struct Bytes(Arc<Mapped>);
 
 impl AsRef<[u8]> for Bytes {
     fn as_ref(&self) -> &[u8] {
@@ -260,14 +274,19 @@ fn decompress(
     Ok((file, cut))
 }
 
-/// Shows each phase as a line of progress, and passes on that somebody wants an end.
+/// Shows each phase as a line of progress, keeps little of a dump in memory that is opened with it, and
+/// passes on that somebody wants an end.
 #[derive(Default)]
 pub(crate) struct Shower {
+    lean: Option<Lean>,
     line: RefCell<Option<(&'static str, Progress)>>,
 }
 
 impl Watch for Shower {
     fn at(&self, phase: &'static str, done: u64, total: u64) {
+        if let Some(lean) = &self.lean {
+            lean.look();
+        }
         let line = &mut *self.line.borrow_mut();
         match line {
             Some((shown, progress)) if *shown == phase => progress.at(done),

@@ -42,6 +42,7 @@ mod export;
 mod gaps;
 mod goroutines;
 mod info;
+mod lean;
 mod learn;
 mod live;
 mod opened;

@@ -82,7 +82,7 @@ mod sys;
 #[cfg(target_os = "linux")]
 mod userfault;
 
-pub use map::{Mapped, map_file, map_opened};
+pub use map::{Mapped, map_file, map_opened, resident_of_files};
 
 #[cfg(target_os = "linux")]
 pub use error::{Denied, ProcessError};

@@ -19,6 +19,33 @@ pub struct Mapped {
     map: Option<memmap2::Mmap>,
 }
 
+impl Mapped {
+    /// Gives the pages of the file back that lie in this process's memory. What is read of them again
+    /// comes from the system's cache of files, or from the file. Nothing happens where the system
+    /// has no such call.
+    pub fn give_back(&self) {
+        #[cfg(target_os = "linux")]
+        if let Some(map) = &self.map {
+            // SAFETY: the map is of a file, shared and never written to, so that what is dropped is
+            // only where its pages are: the same bytes are there at the next touch (madvise(2)).
+            // Slices of it stay valid, since the range stays mapped.
+            let _ = unsafe { map.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) };
+        }
+    }
+}
+
+/// How many bytes of mapped files lie in this process's memory: the dump, executables, libraries
+/// (`shared` in /proc/self/statm, proc(5)). About right, for the kernel counts by processor. `None`
+/// where nothing tells.
+pub fn resident_of_files() -> Option<u64> {
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = statm.split_ascii_whitespace().nth(2)?.parse().ok()?;
+    Some(pages.saturating_mul(PAGE))
+}
+
+/// What a page has at least, bytes. Larger ones make less of what is resident than it is.
+const PAGE: u64 = 4096;
+
 impl Deref for Mapped {
     type Target = [u8];
 

@@ -6,7 +6,7 @@
 //! # Start here
 //! - [`Dominators::of`]: the dominator tree of what is reachable from a root. Its nodes lie in
 //!   preorder of that tree, so a subtree is a range, and children are found without an index.
-//! - [`retained`] and [`retained_by_class`]: sizes of subtrees.
+//! - [`Retained`], [`retained`] and [`retained_by_class`]: sizes of subtrees.
 //! - [`Paths::of`]: shortest paths from the root to all nodes; [`shortest_paths`] to one, by several
 //!   ways.
 //! - [`heads`]: of the nodes that are not reachable, those that lead to all others of them; [`Part`]
@@ -37,7 +37,7 @@
 //! | the result | 12 n + 4 N |
 //!
 //! So never more than 20 N + 6.5 m. [`Csr`] takes 4 N + 4 m beside that while it lives, [`retained`]
-//! 8 N, [`Paths`] 12 N. `examples/graph_bench.rs` measures it, `tests/graph_memory.rs` holds it.
+//! 8 N, [`Retained`] 4 N, [`Paths`] 12 N. `examples/graph_bench.rs` measures it, `tests/graph_memory.rs` holds it.
 //!
 //! # Determinism
 //! Dominators do not depend on the order of edges. All else is ordered by number.
@@ -62,4 +62,4 @@ pub use error::{GraphError, MAX_NODES};
 pub use heads::heads;
 pub use part::Part;
 pub use paths::{Paths, predecessors, shortest_paths};
-pub use retained::{retained, retained_by_class};
+pub use retained::{Retained, retained, retained_by_class};

@@ -10,7 +10,8 @@ use proptest::prelude::*;
 
 use super::preorder::Preorder;
 use super::{
-    Csr, Dominators, Edges, GraphError, MAX_NODES, Part, heads, retained, retained_by_class, semi,
+    Csr, Dominators, Edges, GraphError, MAX_NODES, Part, Retained, heads, retained,
+    retained_by_class, semi,
 };
 use crate::{NoWatch, Watch};
 
@@ -160,6 +161,14 @@ proptest! {
         let sums = retained(&tree, size_of);
         for node in graph.nodes() {
             prop_assert_eq!(sums[node as usize], sum(&dominated[node as usize]));
+        }
+        // Multiples of 8 take the narrow way, others the wide one.
+        for unit in [1, 8] {
+            let kept = Retained::of(&tree, |node| size_of(node) * unit);
+            for node in graph.nodes() {
+                prop_assert_eq!(kept.get(node), sums[node as usize] * unit);
+            }
+            prop_assert_eq!(kept.get(graph.node_count()), 0);
         }
         // What an instance of a class dominates, other instances and what they dominate included,
         // is one set: each node counts once, however many instances are above it.
@@ -343,6 +352,15 @@ fn sums_stop_at_the_most_there_is() {
     let chain = Lists(vec![vec![1], vec![2], vec![]]);
     let tree = Dominators::of(&chain, 0, &NoWatch).unwrap();
     assert_eq!(retained(&tree, |_| u64::MAX), [u64::MAX; 3]);
+    // One more than what the narrow way can tell, by one size and by a sum.
+    for (size, root) in [
+        (1 << 35, 3 << 35),
+        ((1 << 35) - 8, (3 << 35) - 24),
+        (u64::MAX - 7, u64::MAX),
+    ] {
+        let kept = Retained::of(&tree, |_| size);
+        assert_eq!([kept.get(2), kept.get(0)], [size, root]);
+    }
     let by_class = retained_by_class(&tree, |_| Some(0), 1, |_| u64::MAX);
     assert_eq!(by_class, [u64::MAX]);
 }

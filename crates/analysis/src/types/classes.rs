@@ -40,25 +40,26 @@ impl<'d, 'k> Classes<'d, 'k> {
         }
     }
 
-    /// The classes of all objects, given their codes.
+    /// The classes of all objects, given their codes; in the same memory.
     pub(super) fn number(
         &mut self,
-        codes: Vec<Code>,
+        mut codes: Vec<Code>,
         watch: &dyn Watch,
     ) -> Result<Vec<ClassId>, Interrupted> {
         let total = codes.len() as u64;
-        let mut class = Vec::with_capacity(codes.len());
-        for (code, object) in codes.into_iter().zip(0u32..) {
-            if object.is_multiple_of(1 << 18) {
+        for (code, object) in codes.iter_mut().zip(0u32..) {
+            if object.is_multiple_of(1 << 14) {
                 watch.step("naming types", object.into(), total)?;
             }
-            class.push(match self.of_code.get(code.0 as usize) {
+            let ClassId(class) = match self.of_code.get(code.0 as usize) {
                 Some(&known) if known != u32::MAX => ClassId(known),
-                Some(_) => self.known(code, object),
+                Some(_) => self.known(*code, object),
                 None => self.unknown(object),
-            });
+            };
+            code.0 = class;
         }
-        Ok(class)
+        // Of the same size, so the standard library takes the same memory.
+        Ok(codes.into_iter().map(|class| ClassId(class.0)).collect())
     }
 
     pub(super) fn finish(self) -> Vec<Class> {

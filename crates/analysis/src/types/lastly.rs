@@ -31,7 +31,7 @@ impl Walk<'_, '_> {
         let string = self.know.catalogue.named("string");
         let total = self.dump.object_count();
         for object in self.dump.objects() {
-            if object.0.is_multiple_of(1 << 18) {
+            if object.0.is_multiple_of(1 << 14) {
                 watch.step(PHASE, object.0.into(), total.into())?;
             }
             if self.level(object.0) > 0 {

@@ -32,7 +32,7 @@ impl Walk<'_, '_> {
         // Tables first, for these tell what directories and maps are.
         for (size, table) in [(sizes[0], true), (sizes[1], false)] {
             for object in self.dump.objects() {
-                if object.0.is_multiple_of(1 << 18) {
+                if object.0.is_multiple_of(1 << 14) {
                     watch.step(PHASE, object.0.into(), total.into())?;
                 }
                 if self.level(object.0) > 0 || self.dump.size(object) != size {

@@ -231,7 +231,7 @@ impl<'d, 'k> Walk<'d, 'k> {
                 return Ok(());
             }
             done += 1;
-            if done.is_multiple_of(1 << 16) {
+            if done.is_multiple_of(1 << 13) {
                 watch.step(PHASE, done.min(total), total)?;
             }
         }
