@@ -35,7 +35,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, CommandError> {
         None => None,
     };
     let examined = examined::open(&args.examine)?;
-    let watch = examined::Shower::default();
+    let watch = examined.watch();
     let outcomes = check(&examined.of, &limits, &watch).map_err(|source| match source {
         CheckError::Interrupted(interrupted) => examined::ended(interrupted),
         source => CommandError::Check {

@@ -26,17 +26,17 @@ pub(crate) fn run(args: &DiffArgs) -> Result<ExitCode, CommandError> {
         how: args.how.clone(),
         damaged: args.damaged,
     };
-    let watch = examined::Shower::default();
     // One after the other: the first is gone before the second is opened.
     let (before, a) = {
         let examined = examined::open(&source(&args.before))?;
-        let before = Before::of(&examined.of, &watch).map_err(examined::ended)?;
+        let before = Before::of(&examined.of, &examined.watch()).map_err(examined::ended)?;
         (before, Source::of(&examined))
     };
     let examined = examined::open(&source(&args.after))?;
-    let diff = before.diff(&examined.of, &watch).map_err(examined::ended)?;
+    let diff = before
+        .diff(&examined.of, &examined.watch())
+        .map_err(examined::ended)?;
     let b = Source::of(&examined);
-    drop(watch);
     let mut out = text::stdout();
     let written = match args.json {
         true => text::json(&mut out, &DiffValue::of(&a, &b, &diff)),

@@ -32,6 +32,18 @@ pub(crate) struct Examined<T> {
     pub(crate) name: String,
     /// How it was captured, of a process or a core.
     pub(crate) captured: Option<Outcome>,
+    /// What keeps little of the dump in memory.
+    lean: Option<Arc<Lean>>,
+}
+
+impl<T> Examined<T> {
+    /// Who looks while a question is answered. It clears its line when it goes.
+    pub(crate) fn watch(&self) -> Shower {
+        Shower {
+            lean: self.lean.clone(),
+            ..Shower::default()
+        }
+    }
 }
 
 /// Opens a source and analyses it.
@@ -40,12 +52,18 @@ pub(crate) struct Examined<T> {
 /// Those of capturing, opening and analysing.
 pub(crate) fn open(args: &ExamineArgs) -> Result<Examined<Analysis>, CommandError> {
     let mut watch = Shower::default();
-    let Examined { of, name, captured } = dump(args, &mut watch)?;
+    let Examined {
+        of,
+        name,
+        captured,
+        lean,
+    } = dump(args, &mut watch)?;
     let analysis = analysed(of, &watch, &name)?;
     Ok(Examined {
         of: analysis,
         name,
         captured,
+        lean,
     })
 }
 
@@ -74,7 +92,12 @@ fn dump(args: &ExamineArgs, watch: &mut Shower) -> Result<Examined<Dump>, Comman
     if let (Some(exe), false) = (&args.exe.exe, known) {
         of.set_catalogue(catalogue_of_exe(exe, &of, &name)?);
     }
-    Ok(Examined { of, name, captured })
+    Ok(Examined {
+        of,
+        name,
+        captured,
+        lean: watch.lean.clone(),
+    })
 }
 
 /// Analyses the dump in a file that is called `name` in messages.
@@ -146,7 +169,7 @@ fn index(file: &File, name: &str, damaged: bool, watch: &mut Shower) -> Result<D
         source,
     })?;
     let mapped = Arc::new(mapped);
-    watch.lean = Lean::of(Arc::clone(&mapped));
+    watch.lean = Lean::of(Arc::clone(&mapped)).map(Arc::new);
     let options = OpenOptions { damaged };
     Dump::open(Box::new(Bytes(mapped)), &options, watch).map_err(|source| match source {
         OpenError::Interrupted(_) => interrupted(),
@@ -278,7 +301,7 @@ fn decompress(
 /// passes on that somebody wants an end.
 #[derive(Default)]
 pub(crate) struct Shower {
-    lean: Option<Lean>,
+    lean: Option<Arc<Lean>>,
     line: RefCell<Option<(&'static str, Progress)>>,
 }
 

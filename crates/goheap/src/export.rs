@@ -35,7 +35,7 @@ pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode, CommandError> {
     }
     let destination = destination(&args.output, to)?;
     let examined = examined::open(&args.examine)?;
-    let watch = Shower::default();
+    let watch = examined.watch();
     let to_stdout = matches!(destination, Destination::Stdout(_));
     let mut out = Counted {
         to: BufWriter::with_capacity(1 << 20, destination),

@@ -26,7 +26,7 @@ pub(crate) fn run(args: &GoroutinesArgs) -> Result<ExitCode, CommandError> {
     let options = GoroutineOptions {
         leaked: args.leaked,
     };
-    let watch = examined::Shower::default();
+    let watch = examined.watch();
     let goroutines = Goroutines::of(&examined.of, options, &watch).map_err(examined::ended)?;
     drop(watch);
     let mut out = text::stdout();

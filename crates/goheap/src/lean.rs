@@ -5,8 +5,8 @@
 //! read is given back now and then. That costs little where the analysis reads in the order of addresses,
 //! which it mostly does; where it does not, more is kept.
 
-use std::cell::Cell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use goheap_process::{Mapped, resident_of_files};
 
@@ -22,9 +22,9 @@ pub(crate) struct Lean {
     /// What other files had in memory when it began.
     others: u64,
     /// How much is kept.
-    budget: Cell<u64>,
+    budget: AtomicU64,
     /// How much was given back since the budget was set.
-    given: Cell<u64>,
+    given: AtomicU64,
 }
 
 impl Lean {
@@ -33,8 +33,8 @@ impl Lean {
         Some(Lean {
             others: resident_of_files()?,
             map,
-            budget: Cell::new(BUDGET),
-            given: Cell::new(0),
+            budget: AtomicU64::new(BUDGET),
+            given: AtomicU64::new(0),
         })
     }
 
@@ -49,16 +49,16 @@ impl Lean {
             return;
         };
         let kept = resident.saturating_sub(self.others);
-        if kept <= self.budget.get() {
+        if kept <= self.budget.load(Relaxed) {
             return;
         }
         self.give_back();
-        let given = self.given.get().saturating_add(kept);
-        self.given.set(given);
+        let given = self.given.fetch_add(kept, Relaxed).saturating_add(kept);
         if given > (self.map.len() as u64).saturating_mul(PASSES) {
             // It is read here and there: what is given back is soon needed again.
-            self.budget.set(self.budget.get().saturating_mul(2));
-            self.given.set(0);
+            self.budget
+                .store(self.budget.load(Relaxed).saturating_mul(2), Relaxed);
+            self.given.store(0, Relaxed);
         }
     }
 }
@@ -119,7 +119,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(lean.budget.get(), BUDGET);
+        assert_eq!(lean.budget.load(Relaxed), BUDGET);
         // Else it could not be told from a map that gives back by itself.
         (0..LEN / PAGE).for_each(|page| read(&map, page));
         assert_eq!(in_memory(&map), LEN as u64);
@@ -134,12 +134,12 @@ mod tests {
         let mut looks = 0;
         // A generator of Lehmer's, modulo the number of pages.
         let mut page = 1;
-        while lean.budget.get() < LEN as u64 {
+        while lean.budget.load(Relaxed) < LEN as u64 {
             page = (page * 1_664_525 + 1_013_904_223) % (LEN / PAGE);
             read(&map, page);
             lean.look();
             looks += 1;
-            assert!(looks < 1_000_000, "still at {}", lean.budget.get());
+            assert!(looks < 1_000_000, "still at {}", lean.budget.load(Relaxed));
         }
     }
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::args::{DumpArgs, ExamineArgs};
 use crate::dump::{CompleteError, Destination};
 use crate::error::{CommandError, Shown};
-use crate::examined::{self, Shower, interrupted};
+use crate::examined::{self, interrupted};
 use crate::text;
 use crate::units;
 
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &DumpArgs) -> Result<ExitCode, CommandError> {
         how: args.how.clone(),
         damaged: false,
     })?;
-    let watch = Shower::default();
+    let watch = examined.watch();
     let dump = &examined.of;
     let types = Types::infer(dump, &watch).map_err(|_| interrupted())?;
     let failed = |source| CommandError::Write {

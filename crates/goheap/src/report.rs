@@ -18,7 +18,7 @@ use goheap_page::report::{Report, html, markdown};
 
 use crate::args::{FormatArg, ReportArgs};
 use crate::error::CommandError;
-use crate::examined::{self, Examined, Shower};
+use crate::examined::{self, Examined};
 use crate::source::Source;
 use crate::text;
 
@@ -58,7 +58,7 @@ pub(crate) fn run(args: &ReportArgs) -> Result<ExitCode, CommandError> {
     let destination = Destination::create(&args.output)?;
     let source = Source::of(&args.examine.source)?;
     let examined = examined::open(&args.examine)?;
-    let answers = Answers::of(&examined.of, args.redact)?;
+    let answers = Answers::of(&examined, args.redact)?;
     let written = render(&source, &examined, answers, format, args.redact);
     destination.write(written.as_bytes(), &args.output)?;
     Ok(ExitCode::SUCCESS)
@@ -85,8 +85,8 @@ impl Answers {
     ///
     /// # Errors
     /// Interrupted.
-    fn of(analysis: &Analysis, redact: bool) -> Result<Answers, CommandError> {
-        let watch = Shower::default();
+    fn of(examined: &Examined<Analysis>, redact: bool) -> Result<Answers, CommandError> {
+        let (analysis, watch) = (&examined.of, examined.watch());
         let goroutines = Goroutines::of(analysis, GoroutineOptions::default(), &watch)
             .map_err(examined::ended)?;
         let mut waste = Waste::of(analysis, &watch).map_err(examined::ended)?;

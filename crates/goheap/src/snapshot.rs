@@ -10,7 +10,7 @@ use goheap_format::WriteError;
 use crate::args::ExportArgs;
 use crate::dump::{CompleteError, Destination};
 use crate::error::{CommandError, Shown};
-use crate::examined::{self, Shower, interrupted};
+use crate::examined::{self, interrupted};
 use crate::text;
 use crate::units;
 
@@ -22,7 +22,7 @@ pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode, CommandError> {
     let destination = Destination::create(output)?;
     let to_stdout = matches!(destination, Destination::Stdout(_));
     let examined = examined::open(&args.examine)?;
-    let watch = Shower::default();
+    let watch = examined.watch();
     let out = BufWriter::with_capacity(1 << 20, destination);
     let (written, out) = write(&examined.of, out, &watch).map_err(|error| match error {
         SnapshotError::Interrupted(_) => interrupted(),

@@ -8,7 +8,7 @@ use goheap_page::tops;
 
 use crate::args::{ByArg, TopArgs};
 use crate::error::CommandError;
-use crate::examined::{self, Shower};
+use crate::examined;
 use crate::room;
 use crate::text::{self, Align, FAINT, Table, heading, printable};
 use crate::units;
@@ -32,7 +32,7 @@ pub(crate) fn run(args: &TopArgs) -> Result<ExitCode, CommandError> {
     if by.is_empty() {
         by = vec![By::Type, By::Root];
     }
-    let answer = top(&examined.of, &by, rows, &Shower::default()).map_err(examined::ended)?;
+    let answer = top(&examined.of, &by, rows, &examined.watch()).map_err(examined::ended)?;
     let mut out = text::stdout();
     let missing = examined.of.dump.missing();
     let written = match args.json {

@@ -9,7 +9,7 @@ use goheap_analysis::answers::what::what;
 
 use crate::args::TreeArgs;
 use crate::error::CommandError;
-use crate::examined::{self, Shower};
+use crate::examined;
 use crate::room;
 use crate::text::{self, Align, Table, printable};
 use crate::top;
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &TreeArgs) -> Result<ExitCode, CommandError> {
         branches: args.rows,
     };
     let answer =
-        tree(analysis, under.as_ref(), &options, &Shower::default()).map_err(examined::ended)?;
+        tree(analysis, under.as_ref(), &options, &examined.watch()).map_err(examined::ended)?;
     let mut out = text::stdout();
     let missing = analysis.dump.missing();
     let written = match args.json {

@@ -22,7 +22,7 @@ const TEXT: usize = 40;
 
 pub(crate) fn run(args: &WasteArgs) -> Result<ExitCode, CommandError> {
     let examined = examined::open(&args.examine)?;
-    let watch = examined::Shower::default();
+    let watch = examined.watch();
     let waste = Waste::of(&examined.of, &watch).map_err(examined::ended)?;
     drop(watch);
     let mut out = text::stdout();

@@ -10,7 +10,7 @@ use goheap_page::words;
 
 use crate::args::WhyArgs;
 use crate::error::CommandError;
-use crate::examined::{self, Shower};
+use crate::examined;
 use crate::room;
 use crate::text::{self, Align, FAINT, Table, heading, printable};
 use crate::top;
@@ -24,7 +24,7 @@ pub(crate) fn run(args: &WhyArgs) -> Result<ExitCode, CommandError> {
         of: examined.name.clone(),
         source,
     })?;
-    let answer = why(&examined.of, &asked, args.paths, &Shower::default())
+    let answer = why(&examined.of, &asked, args.paths, &examined.watch())
         .map_err(|error| examined::failed(error, &examined.name))?;
     let mut out = text::stdout();
     let missing = examined.of.dump.missing();

@@ -10,7 +10,7 @@ use goheap_format::output::OutputFolder;
 use crate::args::ExportArgs;
 use crate::census::status_name;
 use crate::error::{CommandError, Shown};
-use crate::examined::{self, Shower, interrupted};
+use crate::examined::{self, interrupted};
 use crate::text;
 use crate::units;
 
@@ -48,7 +48,7 @@ pub(super) fn run(args: &ExportArgs) -> Result<ExitCode, CommandError> {
     // Whether it can be written is found out before anything is captured.
     let folder = OutputFolder::create(&args.output, args.force).map_err(CommandError::Output)?;
     let examined = examined::open(&args.examine)?;
-    let watch = Shower::default();
+    let watch = examined.watch();
     let about = About {
         goheap_version: env!("CARGO_PKG_VERSION"),
         state: &status_name,

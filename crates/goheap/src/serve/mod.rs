@@ -22,7 +22,7 @@ use goheap_analysis::answers::diff::Before;
 
 use crate::args::{ExamineArgs, ServeArgs};
 use crate::error::CommandError;
-use crate::examined::{self, Shower};
+use crate::examined;
 use crate::live;
 use crate::text;
 
@@ -97,7 +97,7 @@ fn before(args: &ServeArgs, other: &std::ffi::OsString) -> Result<(String, Befor
         how: args.examine.how.clone(),
         damaged: args.examine.damaged,
     })?;
-    let before = Before::of(&examined.of, &Shower::default()).map_err(examined::ended)?;
+    let before = Before::of(&examined.of, &examined.watch()).map_err(examined::ended)?;
     Ok((examined.name, before))
 }
 

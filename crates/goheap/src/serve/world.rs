@@ -21,7 +21,7 @@ use goheap_page::site::{Names, Site};
 
 use super::jobs::{Answer, Ask, Job, Jobs};
 use crate::error::CommandError;
-use crate::examined::{self, Examined, Shower};
+use crate::examined::{self, Examined};
 use crate::live;
 use crate::standstill::Told;
 use crate::units;
@@ -88,9 +88,9 @@ impl World {
         base: String,
         before: Option<(String, Before)>,
     ) -> Result<World, CommandError> {
+        let watch = examined.watch();
         let Examined { of, name, .. } = examined;
-        let top = top(&of, &[By::Type, By::Root], usize::MAX, &Shower::default())
-            .map_err(examined::ended)?;
+        let top = top(&of, &[By::Type, By::Root], usize::MAX, &watch).map_err(examined::ended)?;
         let mut tables = top.tables.into_iter();
         let mut next = |by| {
             tables.next().unwrap_or(Table {
