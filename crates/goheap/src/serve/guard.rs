@@ -5,9 +5,8 @@
 //! page of another name that resolves to 127.0.0.1 is refused: DNS rebinding); nothing can be changed
 //! by a request; and a page is told to load, send and run nothing but its own.
 
-use std::fs::File;
 use std::hint::black_box;
-use std::io::{self, Read};
+use std::io;
 use std::net::SocketAddr;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
@@ -45,10 +44,10 @@ impl Guard {
     /// With a new secret of 128 bits.
     ///
     /// # Errors
-    /// The kernel gives no random bytes.
+    /// The system gives no random bytes.
     pub(super) fn new(port: u16) -> io::Result<Guard> {
         let mut bytes = [0; 16];
-        File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+        getrandom::fill(&mut bytes)?;
         Ok(Guard {
             token: crate::text::hex(&bytes),
             port,
