@@ -8,6 +8,7 @@ mod browser;
 mod driver;
 mod guarded;
 mod hostile;
+mod opened;
 mod served;
 mod views;
 mod wire;
