@@ -44,6 +44,7 @@ pub mod text;
 pub mod tops;
 pub mod units;
 pub mod views;
+mod waste;
 pub mod words;
 
 pub use maud::{Markup, html};

@@ -3,7 +3,6 @@
 pub(crate) mod goroutines;
 mod markdown;
 mod page;
-pub(crate) mod waste;
 
 use goheap_analysis::answers::goroutines::Goroutines;
 use goheap_analysis::answers::ledger::Ledger;
@@ -44,13 +43,20 @@ pub struct Report<'a> {
     pub ledger: &'a Ledger,
 }
 
+/// How many types are told of each kind of waste.
+const TYPES: usize = 5;
+/// How many strings that are there more than once.
+const STRINGS: usize = 10;
+/// How many characters of each.
+const CHARACTERS: usize = 60;
+
 /// What is said of a report without contents.
 const REDACTED: &str = "Keys of maps, indexes and texts are left out of this report.";
 
 /// The beginning of a text that a string holds, in quotes.
 fn contents(bytes: &[u8], len: u64) -> String {
     let all = crate::text::printable(bytes).to_string();
-    let cut: String = all.chars().take(waste::CHARACTERS).collect();
+    let cut: String = all.chars().take(CHARACTERS).collect();
     match cut.len() < all.len() || (bytes.len() as u64) < len {
         true => format!("\"{cut}…"),
         false => format!("\"{cut}\""),

@@ -11,12 +11,12 @@ use goheap_analysis::answers::top::{By, Row, Table};
 use goheap_analysis::answers::tree::Branch;
 
 use super::goroutines::{FRAMES, state, summary, waited};
-use super::waste::{STRINGS, TYPES, lines, parts};
-use super::{REDACTED, Report};
+use super::{REDACTED, Report, STRINGS, TYPES};
 use crate::suspects::{CAVEAT, command, in_words, shown};
 use crate::text;
 use crate::tops;
 use crate::units;
+use crate::waste;
 
 /// The report.
 pub fn markdown(report: &Report<'_>) -> String {
@@ -272,21 +272,21 @@ fn goroutines(report: &Report<'_>, out: &mut String) -> std::fmt::Result {
 }
 
 fn waste(report: &Report<'_>, out: &mut String) -> std::fmt::Result {
-    let waste = report.waste;
+    let of = report.waste;
     writeln!(
         out,
         "\n## Of no use\n\n| bytes | share | objects | what |\n|---:|---:|---:|---|"
     )?;
-    for (amount, what) in lines(waste) {
+    for (amount, what) in waste::lines(of) {
         writeln!(
             out,
             "| {} | {} | {} | {what} |",
             units::bytes(amount.bytes),
-            units::share(amount.bytes, waste.reachable.bytes),
+            units::share(amount.bytes, of.reachable.bytes),
             units::count(amount.objects)
         )?;
     }
-    for (title, part) in parts(waste) {
+    for (title, part) in waste::parts(of) {
         if part.by_class.is_empty() {
             continue;
         }
@@ -304,14 +304,15 @@ fn waste(report: &Report<'_>, out: &mut String) -> std::fmt::Result {
             )?;
         }
     }
-    if report.redact || waste.duplicates.largest.is_empty() {
+    if report.redact || of.duplicates.largest.is_empty() {
         return Ok(());
     }
     writeln!(
         out,
-        "\n### Strings that are there more than once\n\n| too much | times | length | contents |\n|---:|---:|---:|---|"
+        "\n### {}\n\n| too much | times | length | contents |\n|---:|---:|---:|---|",
+        waste::STRINGS
     )?;
-    for one in waste.duplicates.largest.iter().take(STRINGS) {
+    for one in of.duplicates.largest.iter().take(STRINGS) {
         writeln!(
             out,
             "| {} | {} | {} | {} |",

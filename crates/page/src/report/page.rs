@@ -2,12 +2,11 @@
 
 use goheap_analysis::answers::goroutines::{GoroutineGroup, Goroutines};
 use goheap_analysis::answers::tree::Branch;
-use goheap_analysis::answers::waste::{Part, Waste};
+use goheap_analysis::answers::waste::Waste;
 use maud::{Markup, html};
 
 use super::goroutines::{FRAMES, state, summary, waited};
-use super::waste::{STRINGS, TYPES, lines, parts};
-use super::{REDACTED, Report};
+use super::{REDACTED, Report, STRINGS, TYPES};
 use crate::bar;
 use crate::ledger;
 use crate::link::{self, NoLinks};
@@ -17,6 +16,7 @@ use crate::table::{Column, Table};
 use crate::text;
 use crate::tops;
 use crate::units;
+use crate::waste;
 
 /// The page.
 pub fn html(report: &Report<'_>) -> String {
@@ -166,75 +166,25 @@ fn group_of(group: &GoroutineGroup, all: &Goroutines) -> Markup {
     }
 }
 
-fn waste(waste: &Waste, redact: bool) -> Markup {
-    let mut all = Table::new(
-        "What is of no use",
-        vec![
-            Column::number("bytes"),
-            Column::number("share"),
-            Column::number("objects"),
-            Column::text("what"),
-        ],
-    );
-    for (amount, what) in lines(waste) {
-        all.row(vec![
-            html! { (units::bytes(amount.bytes)) },
-            bar::share(amount.bytes, waste.reachable.bytes),
-            html! { (units::count(amount.objects)) },
-            html! { (what) },
-        ]);
-    }
+fn waste(of: &Waste, redact: bool) -> Markup {
+    let lines = waste::lines(of);
+    let strings = match redact {
+        true => None,
+        false => Some(waste::strings(of, STRINGS, |one| {
+            html! { span.name { (super::contents(&one.text, one.len)) } }
+        })),
+    };
     html! {
-        (all.markup())
-        @for (title, part) in parts(waste) { (part_of(title, part)) }
-        @if !waste.duplicates.largest.is_empty() && !redact { (strings(waste)) }
-    }
-}
-
-fn part_of(title: &str, part: &Part) -> Markup {
-    let mut table = Table::new(
-        title,
-        vec![
-            Column::number("bytes"),
-            Column::number("objects"),
-            Column::text("type"),
-        ],
-    );
-    for (name, amount) in part.by_class.iter().take(TYPES) {
-        table.row(vec![
-            html! { (units::bytes(amount.bytes)) },
-            html! { (units::count(amount.objects)) },
-            link::name(None, name),
-        ]);
-    }
-    html! {
-        @if !part.by_class.is_empty() {
-            h3 { (title) }
-            (table.markup())
+        (waste::amounts(of, lines, Column::number("objects")).markup())
+        @for (title, part) in waste::parts(of) {
+            @if !part.by_class.is_empty() {
+                h3 { (title) }
+                (waste::types(title, part, TYPES, &NoLinks).markup())
+            }
         }
-    }
-}
-
-fn strings(waste: &Waste) -> Markup {
-    let mut table = Table::new(
-        "Strings that are there more than once",
-        vec![
-            Column::number("too much"),
-            Column::number("times"),
-            Column::number("length"),
-            Column::text("contents"),
-        ],
-    );
-    for one in waste.duplicates.largest.iter().take(STRINGS) {
-        table.row(vec![
-            html! { (units::bytes(one.bytes)) },
-            html! { (units::count(one.count)) },
-            html! { (units::bytes(one.len)) },
-            html! { span.name { (super::contents(&one.text, one.len)) } },
-        ]);
-    }
-    html! {
-        h3 { "Strings that are there more than once" }
-        (table.markup())
+        @if let Some(strings) = strings.filter(|table| !table.is_empty()) {
+            h3 { (waste::STRINGS) }
+            (strings.markup())
+        }
     }
 }

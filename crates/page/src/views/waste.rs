@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use crate::site::Site;
 use crate::table::{Column, Table};
-use crate::{bar, link, text, units};
+use crate::{link, text, units};
 
 /// How many rows a table has.
 const ROWS: usize = 20;
@@ -20,7 +20,7 @@ fn lines(waste: &Waste) -> Vec<(Amount, String)> {
         0 => String::new(),
         n => format!(" ({} of them deleted and not free yet)", units::count(n)),
     };
-    let lines = crate::report::waste::lines(waste).into_iter();
+    let lines = crate::waste::lines(waste).into_iter();
     lines
         .map(|(amount, what)| match what.starts_with("maps") {
             true => (amount, format!("{what}{deleted}")),
@@ -32,23 +32,8 @@ fn lines(waste: &Waste) -> Vec<(Amount, String)> {
 /// The page.
 pub fn waste(site: &Site<'_>, of: &Waste) -> Markup {
     let all = of.reachable.bytes;
-    let mut table = Table::new(
-        "What is of no use",
-        vec![
-            Column::number("bytes"),
-            Column::number("share"),
-            Column::number("objects").minor(),
-            Column::text("what"),
-        ],
-    );
-    for (amount, what) in lines(of) {
-        table.row(vec![
-            html! { (units::bytes(amount.bytes)) },
-            bar::share(amount.bytes, all),
-            html! { (units::count(amount.objects)) },
-            html! { (what) },
-        ]);
-    }
+    let table = crate::waste::amounts(of, lines(of), Column::number("objects").minor());
+    let [slices, shown_in_part, maps, channels] = crate::waste::parts(of);
     html! {
         h1 { "What is in the heap and of no use" }
         p.about { "Of " (units::bytes(all)) " in " (units::counted(of.reachable.objects, "object")) " that are reachable." }
@@ -60,34 +45,20 @@ pub fn waste(site: &Site<'_>, of: &Waste) -> Markup {
                 "), for something else than slices and strings leads there."
             }
         }
-        (by_class(site, "Slices with room, by type", &of.slice_tails))
-        (by_class(site, "Shown in part, by type", &of.pinned))
+        (by_class(site, slices))
+        (by_class(site, shown_in_part))
         (pinned(site, of))
-        (by_class(site, "Maps with room, by type", &of.map_slots))
+        (by_class(site, maps))
         (duplicates(site, of))
-        (by_class(site, "Channels with room, by type", &of.channels))
+        (by_class(site, channels))
     }
 }
 
-fn by_class(site: &Site<'_>, title: &str, part: &Part) -> Markup {
+fn by_class(site: &Site<'_>, (title, part): (&str, &Part)) -> Markup {
     if part.by_class.is_empty() {
         return html! {};
     }
-    let mut table = Table::new(
-        title,
-        vec![
-            Column::number("bytes"),
-            Column::number("objects"),
-            Column::text("type"),
-        ],
-    );
-    for (name, amount) in part.by_class.iter().take(ROWS) {
-        table.row(vec![
-            html! { (units::bytes(amount.bytes)) },
-            html! { (units::count(amount.objects)) },
-            link::type_named(site, name),
-        ]);
-    }
+    let mut table = crate::waste::types(title, part, ROWS, site);
     let more = part.by_class.len().saturating_sub(ROWS) as u64;
     if more > 0 {
         table.foot(html! { span { "and " (units::counted(more, "more type")) } });
@@ -124,17 +95,7 @@ fn duplicates(site: &Site<'_>, of: &Waste) -> Markup {
     if of.duplicates.largest.is_empty() {
         return html! {};
     }
-    let title = "Strings that are there more than once";
-    let mut table = Table::new(
-        title,
-        vec![
-            Column::number("too much"),
-            Column::number("times"),
-            Column::number("length"),
-            Column::text("contents"),
-        ],
-    );
-    for one in of.duplicates.largest.iter().take(ROWS) {
+    let table = crate::waste::strings(of, ROWS, |one| {
         let shown = one.text.get(..TEXT).unwrap_or(&one.text);
         let more = if (shown.len() as u64) < one.len {
             "…"
@@ -142,12 +103,7 @@ fn duplicates(site: &Site<'_>, of: &Waste) -> Markup {
             ""
         };
         let contents = format!("\"{}{more}\"", text::printable(shown));
-        table.row(vec![
-            html! { (units::bytes(one.bytes)) },
-            html! { (units::count(one.count)) },
-            html! { (units::bytes(one.len)) },
-            link::name(link::Links::object(site, one.address), &contents),
-        ]);
-    }
-    html! { h2 { (title) } (table.markup()) }
+        link::name(link::Links::object(site, one.address), &contents)
+    });
+    html! { h2 { (crate::waste::STRINGS) } (table.markup()) }
 }
