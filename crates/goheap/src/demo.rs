@@ -261,6 +261,12 @@ fn try_next(out: &mut dyn Write, kept: Option<&Path>) -> Result<(), CommandError
     say(
         out,
         format_args!(
+            "  goheap serve my.heapdump.zst --open     a page to look at it: who holds what, as a map to zoom"
+        ),
+    )?;
+    say(
+        out,
+        format_args!(
             "  goheap report my.heapdump.zst -o heap.html     what most likely leaks, on one page for a ticket"
         ),
     )
