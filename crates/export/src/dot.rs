@@ -11,8 +11,9 @@ use std::io::{self, Write};
 
 use goheap_analysis::answers::tree::{Branch, Tree};
 use goheap_analysis::answers::why::{Held, Hop, Why};
+use goheap_page::units::bytes;
 
-use crate::text::{bytes, clean};
+use crate::text::clean;
 
 /// How many characters a line of a box has at most.
 const LINE: usize = 100;

@@ -27,21 +27,6 @@ pub fn clean(text: &str, most: usize) -> String {
     out
 }
 
-/// A number of bytes for people: `512 B`, `1.50 GiB`.
-pub fn bytes(n: u64) -> String {
-    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    if n < 1024 {
-        return format!("{n} B");
-    }
-    let mut value = n as f64 / 1024.0;
-    let mut unit = 0;
-    while value >= 1023.995 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    format!("{value:.2} {}", UNITS.get(unit).unwrap_or(&""))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,8 +39,5 @@ mod tests {
             "a\\n\\u{1b}[31m\\u{202e}b"
         );
         assert_eq!(clean("abcdef", 3), "abc… (3 bytes more)");
-        assert_eq!(bytes(1536), "1.50 KiB");
-        assert_eq!(bytes(1023), "1023 B");
-        assert_eq!(bytes((1 << 20) - 1), "1.00 MiB");
     }
 }
