@@ -53,6 +53,8 @@ mod analysis;
 pub mod answers;
 mod dump;
 pub mod graph;
+#[cfg(test)]
+mod made;
 mod nodes;
 pub mod paths;
 pub mod redact;

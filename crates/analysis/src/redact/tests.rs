@@ -2,9 +2,10 @@ use std::collections::HashMap;
 
 use goheap_format::{Fields, Params};
 use goheap_golang::Kind;
-use goheap_golang::catalogue::{Catalogue, GoType, TypeField, TypeOrigin};
+use goheap_golang::catalogue::{Catalogue, GoType};
 
 use super::*;
+use crate::made::{field, plain};
 use crate::{NoWatch, ObjectId, OpenOptions};
 
 const CANARY: &[u8; 8] = b"CANARY!!";
@@ -84,28 +85,9 @@ const PAGE: u64 = 8192;
 
 fn catalogue() -> Catalogue {
     let mut catalogue = Catalogue::default();
-    let ty = |kind, size, name: &str| GoType {
-        address: 0,
-        origin: TypeOrigin::Descriptor,
-        kind,
-        size,
-        name: name.to_owned(),
-        package: String::new(),
-        elem: None,
-        key: None,
-        slots: None,
-        len: 0,
-        fields: Vec::new(),
-    };
-    let string = catalogue.add(ty(Kind::String, 16, "string"));
-    let any = catalogue.add(ty(Kind::Interface, 16, "interface {}"));
-    let number = catalogue.add(ty(Kind::Int, 8, "int"));
-    let field = |name: &str, offset, ty| TypeField {
-        name: name.to_owned(),
-        offset,
-        ty,
-        embedded: false,
-    };
+    let string = catalogue.add(plain(Kind::String, 16, "string"));
+    let any = catalogue.add(plain(Kind::Interface, 16, "interface {}"));
+    let number = catalogue.add(plain(Kind::Int, 8, "int"));
     let fields = vec![
         field("name", 0, string),
         field("any", 16, any),
@@ -114,12 +96,12 @@ fn catalogue() -> Catalogue {
     ];
     let user = catalogue.add(GoType {
         fields,
-        ..ty(Kind::Struct, 48, "main.User")
+        ..plain(Kind::Struct, 48, "main.User")
     });
     catalogue.add(GoType {
         address: DESCRIPTOR,
         elem: Some(user),
-        ..ty(Kind::Pointer, 8, "*main.User")
+        ..plain(Kind::Pointer, 8, "*main.User")
     });
     catalogue
         .variables

@@ -1,15 +1,15 @@
 //! A snapshot answers what its dump does; what does not fit, or cannot be, is not used, and told.
 
 use goheap_format::annex::{
-    self, AnnexAppender, AnnexReader, AnnexWriter, CapturedLength, Class, Dominated, Note,
-    ObjectClass, put_difference, put_number,
+    self, AnnexAppender, AnnexReader, CapturedLength, Class, Dominated, Note, ObjectClass,
+    put_difference, put_number,
 };
 use goheap_format::{Arch, Fields, Object, Params, Record, Segment, Writer};
 use goheap_golang::Kind;
-use goheap_golang::catalogue::{Catalogue, GoType, TypeField, TypeId, TypeOrigin, Variable};
+use goheap_golang::catalogue::{Catalogue, GoType, TypeId, Variable};
 
 use super::*;
-use crate::dump::put_catalogue;
+use crate::made::{annex_of, field, plain};
 use crate::redact::redact;
 use crate::{Analysis, NoWatch, ObjectId, OpenOptions};
 
@@ -66,31 +66,12 @@ fn records() -> Vec<u8> {
 
 fn catalogue() -> Catalogue {
     let mut catalogue = Catalogue::default();
-    let ty = |kind, size, name: &str| GoType {
-        address: 0,
-        origin: TypeOrigin::Descriptor,
-        kind,
-        size,
-        name: name.to_owned(),
-        package: String::new(),
-        elem: None,
-        key: None,
-        slots: None,
-        len: 0,
-        fields: Vec::new(),
-    };
-    let number = catalogue.add(ty(Kind::Int, 8, "int"));
-    let node = catalogue.add(ty(Kind::Struct, 32, "main.node"));
+    let number = catalogue.add(plain(Kind::Int, 8, "int"));
+    let node = catalogue.add(plain(Kind::Struct, 32, "main.node"));
     let pointer = catalogue.add(GoType {
         elem: Some(node),
-        ..ty(Kind::Pointer, 8, "*main.node")
+        ..plain(Kind::Pointer, 8, "*main.node")
     });
-    let field = |name: &str, offset, ty| TypeField {
-        name: name.to_owned(),
-        offset,
-        ty,
-        embedded: false,
-    };
     let of = catalogue.get_mut(node).unwrap();
     of.package = "main".to_owned();
     of.fields = vec![
@@ -113,9 +94,7 @@ fn catalogue() -> Catalogue {
 /// The dump with an annex.
 fn mended() -> Vec<u8> {
     let mut bytes = records();
-    let mut writer = AnnexWriter::new();
-    put_catalogue(&catalogue(), &mut writer).unwrap();
-    writer.finish(&mut bytes).unwrap();
+    bytes.extend(annex_of(&catalogue()));
     bytes
 }
 

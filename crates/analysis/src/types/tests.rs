@@ -4,26 +4,11 @@ use std::collections::HashMap;
 
 use goheap_format::{Arch, Fields, Object, Params, Record, Writer};
 use goheap_golang::Kind;
-use goheap_golang::catalogue::{Catalogue, GoType, TypeField, TypeId, TypeOrigin, Variable};
+use goheap_golang::catalogue::{Catalogue, GoType, TypeId, Variable};
 
 use super::*;
+use crate::made::{field, plain};
 use crate::{NoWatch, OpenOptions};
-
-fn plain(kind: Kind, size: u64, name: &str) -> GoType {
-    GoType {
-        address: 0,
-        origin: TypeOrigin::Descriptor,
-        kind,
-        size,
-        name: name.to_owned(),
-        package: String::new(),
-        elem: None,
-        key: None,
-        slots: None,
-        len: 0,
-        fields: Vec::new(),
-    }
-}
 
 fn of(kind: Kind, size: u64, name: &str, elem: TypeId) -> GoType {
     GoType {
@@ -33,12 +18,7 @@ fn of(kind: Kind, size: u64, name: &str, elem: TypeId) -> GoType {
 }
 
 fn structure(size: u64, name: &str, fields: &[(u64, TypeId)]) -> GoType {
-    let field = |&(offset, ty): &(u64, TypeId)| TypeField {
-        name: format!("f{offset}"),
-        offset,
-        ty,
-        embedded: false,
-    };
+    let field = |&(offset, ty): &(u64, TypeId)| field(&format!("f{offset}"), offset, ty);
     GoType {
         fields: fields.iter().map(field).collect(),
         package: "main".to_owned(),

@@ -3,28 +3,13 @@
 use std::collections::HashMap;
 
 use super::*;
-
-fn ty(name: &str, kind: Kind, size: u64) -> GoType {
-    GoType {
-        address: 0,
-        origin: TypeOrigin::Descriptor,
-        kind,
-        size,
-        name: name.to_owned(),
-        package: String::new(),
-        elem: None,
-        key: None,
-        slots: None,
-        len: 0,
-        fields: Vec::new(),
-    }
-}
+use crate::made::{annex as annex_with, annex_of, plain};
 
 fn catalogue() -> Catalogue {
     let mut all = Catalogue::default();
     let int = all.add(GoType {
         address: 0x5000,
-        ..ty("int", Kind::Int, 8)
+        ..plain(Kind::Int, 8, "int")
     });
     let pointer = TypeId(2);
     let node = all.add(GoType {
@@ -44,23 +29,23 @@ fn catalogue() -> Catalogue {
                 embedded: true,
             },
         ],
-        ..ty("main.node", Kind::Struct, 16)
+        ..plain(Kind::Struct, 16, "main.node")
     });
     all.add(GoType {
         origin: TypeOrigin::Dwarf,
         elem: Some(node),
-        ..ty("*main.node", Kind::Pointer, 8)
+        ..plain(Kind::Pointer, 8, "*main.node")
     });
     all.add(GoType {
         key: Some(int),
         elem: Some(pointer),
         slots: Some(node),
-        ..ty("map[int]*main.node", Kind::Map, 8)
+        ..plain(Kind::Map, 8, "map[int]*main.node")
     });
     all.add(GoType {
         elem: Some(int),
         len: 4,
-        ..ty("[4]int", Kind::Array, 32)
+        ..plain(Kind::Array, 32, "[4]int")
     });
     for (address, name) in [(0x9000, "main.a"), (0x9008, "main.b")] {
         all.variables.push(Variable {
@@ -125,14 +110,6 @@ fn catalogue() -> Catalogue {
     all
 }
 
-fn written(notes: impl FnOnce(&mut AnnexWriter)) -> Vec<u8> {
-    let mut writer = AnnexWriter::new();
-    notes(&mut writer);
-    let mut bytes = Vec::new();
-    writer.finish(&mut bytes).unwrap();
-    bytes
-}
-
 fn read(bytes: &[u8]) -> FromAnnex {
     let mut reader = AnnexReader::open(bytes, 0).unwrap().unwrap();
     catalogue_of_annex(&mut reader, |_| {})
@@ -141,7 +118,7 @@ fn read(bytes: &[u8]) -> FromAnnex {
 #[test]
 fn what_is_written_is_read() {
     let all = catalogue();
-    let from = read(&written(|writer| put_catalogue(&all, writer).unwrap()));
+    let from = read(&annex_of(&all));
     assert!(from.error.is_none());
     assert_eq!(from.catalogue, all);
     assert_eq!(from.digest.sections[&b"gotype"[..]], 5);
@@ -150,7 +127,7 @@ fn what_is_written_is_read() {
 #[test]
 fn a_damaged_annex_gives_what_stands_before() {
     let all = catalogue();
-    let bytes = written(|writer| put_catalogue(&all, writer).unwrap());
+    let bytes = annex_of(&all);
     for at in (20..bytes.len()).step_by(7) {
         let mut damaged = bytes.clone();
         damaged[at] ^= 0x21;
@@ -169,7 +146,7 @@ fn a_damaged_annex_gives_what_stands_before() {
 
 #[test]
 fn what_refers_to_nothing_is_left_out_and_counted() {
-    let bytes = written(|writer| {
+    let bytes = annex_with(|writer| {
         let note = |ty, elem| {
             Note::GoType(annex::GoType {
                 address: 0,
