@@ -110,10 +110,12 @@ fn write(
         ToArg::Folded => folded::write(analysis, &selection, watch, out)?,
         ToArg::Hprof => {
             let written = hprof::write(analysis, watch, out)?;
-            if written.cut > 0 {
+            if written.in_parts > 0 {
                 note(format_args!(
-                    "{} objects of more than 4 GiB were cut: the format has no longer arrays",
-                    written.cut
+                    "{} arrays of more than {} are told in parts, arrays of the class part[]: readers take no \
+                     longer ones",
+                    units::count(written.in_parts),
+                    units::bytes(hprof::PART * 8)
                 ));
             }
         }

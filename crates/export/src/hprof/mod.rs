@@ -9,6 +9,7 @@
 //!   parts of maps and channels are arrays of references, one for each word, null where a word is no
 //!   pointer: `[]main.Session` is shown as `main.Session[]`, the bytes of strings as `string[]`. So is a value
 //!   that has not the words of the others of its type (a longer one).
+//! - **What is longer than [`PART`] words** is an array of arrays of the class `part[]`, which have its elements.
 //! - **A package** is a class, `package main`, which is a root; its variables are fields of that class. One
 //!   with more than [`FIELDS`] pointers is one field, and an array of the class `variable[]`.
 //! - **A goroutine** is a thread with its stack, of the class `goroutine`: its number, its status. What its
@@ -24,8 +25,9 @@
 //! - **Sizes** are Java's: 16 bytes more for a value, 24 for an array.
 //! - Text: what strings and byte arrays hold is left out. Numbers in values are there.
 //! - How a type is known, pointers into the middle of objects (they lead to the object), groups of
-//!   goroutines, arrays of more than 4 GiB (they are cut, and that is told).
+//!   goroutines.
 
+mod arrays;
 mod layouts;
 mod records;
 
@@ -38,10 +40,15 @@ use goheap_analysis::{Analysis, NodeKind, ObjectId, RootKind, Watch};
 use crate::ExportError;
 use crate::text::{LONGEST, clean};
 use layouts::{Layout, layouts};
-use records::{Field, INT, LONG, MOST_ELEMENTS, NO_FRAME, NO_TRACE, OBJECT, Records};
+use records::{Field, INT, LONG, NO_FRAME, NO_TRACE, OBJECT, Records};
 
 /// Pointers of a variable that are fields of its package.
 pub const FIELDS: usize = 64;
+
+/// Elements of an array at most, or of a part of one: 512 MiB. A segment has room for eight times as many (its
+/// length is 32 bits), but readers take an array of more than 1 GiB for an error, and what stands behind it
+/// is lost (hprof-analyzer 0.3.2, src/reader.rs: `read_bytes_reuse`).
+pub const PART: u64 = 1 << 26;
 
 /// Fields that a class itself may have: two bytes tell how many.
 const MOST_FIELDS: usize = 60_000;
@@ -54,12 +61,12 @@ const FIRST: u32 = 2;
 pub struct Written {
     /// Objects of the dump.
     pub objects: u64,
-    /// Objects beside them: goroutines, and arrays of variables.
+    /// Objects beside them: goroutines, arrays of variables, and parts of arrays.
     pub more: u64,
     /// Classes.
     pub classes: u64,
-    /// Arrays that were cut.
-    pub cut: u64,
+    /// Arrays that are told in parts.
+    pub in_parts: u64,
 }
 
 /// A class of the file.
@@ -78,6 +85,19 @@ pub fn write(
     watch: &dyn Watch,
     out: &mut dyn Write,
 ) -> Result<Written, ExportError> {
+    write_in_parts(analysis, PART, watch, out)
+}
+
+/// The same with arrays, or parts of arrays, of so many elements at most; `part` is at most [`PART`].
+///
+/// # Errors
+/// As [`write`].
+pub fn write_in_parts(
+    analysis: &Analysis,
+    part: u64,
+    watch: &dyn Watch,
+    out: &mut dyn Write,
+) -> Result<Written, ExportError> {
     let dump = &analysis.dump;
     let last = ObjectId(dump.object_count().saturating_sub(1));
     let address = dump.address(last);
@@ -93,6 +113,8 @@ pub fn write(
         object: Class::default(),
         goroutine: Class::default(),
         variable: Class::default(),
+        part_class: Class::default(),
+        part: part.min(PART),
         written: Written::default(),
     };
     file.object = file.new_class("java/lang/Object")?;
@@ -101,6 +123,7 @@ pub fn write(
     let thread = file.new_class("java/lang/Thread")?;
     file.goroutine = file.new_class("goroutine")?;
     file.variable = file.new_class(&array_name("variable"))?;
+    file.part_class = file.new_class(&array_name("part"))?;
     let classes = file.load(&layouts)?;
     let packages = file.load_packages()?;
     let id = file.records.string("id")?;
@@ -108,7 +131,7 @@ pub fn write(
     let goroutines = file.threads()?;
 
     file.records.class(file.object.id, 0, &[], &[])?;
-    for class in [class_of_classes, thread, file.variable] {
+    for class in [class_of_classes, thread, file.variable, file.part_class] {
         file.records.class(class.id, file.object.id, &[], &[])?;
     }
     let field = |name, ty| Field { name, ty, value: 0 };
@@ -141,6 +164,7 @@ pub fn write(
             thread,
             file.goroutine,
             file.variable,
+            file.part_class,
         ]
         .map(|c| c.id),
     );
@@ -172,6 +196,9 @@ struct File<'a, 'o> {
     object: Class,
     goroutine: Class,
     variable: Class,
+    part_class: Class,
+    /// Elements of an array, or of a part of one.
+    part: u64,
     written: Written,
 }
 
@@ -332,9 +359,9 @@ impl File<'_, '_> {
             for (id, targets) in package.arrays {
                 let len = targets.len() as u64;
                 self.written.more += 1;
-                self.written.cut += u64::from(len > MOST_ELEMENTS);
-                self.records
-                    .array(id, self.variable.id, len, (0..).zip(targets))?;
+                self.array(id, self.variable.id, len, |visit| {
+                    (0..).zip(targets).for_each(|(place, to)| visit(place, to));
+                })?;
             }
         }
         Ok(ids)
@@ -439,7 +466,8 @@ impl File<'_, '_> {
         classes: &std::collections::BTreeMap<ClassId, Classes>,
         watch: &dyn Watch,
     ) -> Result<(), ExportError> {
-        let (dump, nodes) = (&self.analysis.dump, &self.analysis.nodes);
+        let analysis = self.analysis;
+        let (dump, nodes) = (&analysis.dump, &analysis.nodes);
         let model = dump.params().model;
         let word = u64::from(model.word).max(1);
         // By class, for objects are many.
@@ -466,7 +494,7 @@ impl File<'_, '_> {
                     dump.object_count().into(),
                 )?;
             }
-            let class = self.analysis.types.class_of(object);
+            let class = analysis.types.class_of(object);
             let known = by_class.get(class.0 as usize).copied().flatten();
             let Some((layout, classes)) = known.or_else(|| of(class)) else {
                 continue;
@@ -476,7 +504,7 @@ impl File<'_, '_> {
             self.written.objects += 1;
             let fitting = layout.instance.as_ref().zip(classes.instance.as_ref());
             if let Some((layout, (class, _))) = fitting
-                && layout.fit(self.analysis, object)
+                && layout.fit(analysis, object)
             {
                 words.clear();
                 elements.clear();
@@ -514,14 +542,11 @@ impl File<'_, '_> {
             let Some(class) = classes.array else {
                 continue;
             };
-            elements.clear();
-            nodes.each_edge(dump, object, |slot, to, _| {
-                elements.push((slot / word, id_of(dump.address(to))));
-            });
-            let len = size.div_ceil(word);
-            self.written.cut += u64::from(len > MOST_ELEMENTS);
-            self.records
-                .array(id, class.id, len, elements.iter().copied())?;
+            self.array(id, class.id, size.div_ceil(word), |visit| {
+                nodes.each_edge(dump, object, |slot, to, _| {
+                    visit(slot / word, id_of(dump.address(to)));
+                });
+            })?;
         }
         Ok(())
     }

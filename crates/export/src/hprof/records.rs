@@ -22,9 +22,6 @@ pub(super) const NO_FRAME: u32 = u32::MAX;
 /// The stack trace of what has none.
 pub(super) const NO_TRACE: u32 = 1;
 
-/// How many elements an array has at most: more do not fit into a segment, whose length is 32 bits.
-pub(super) const MOST_ELEMENTS: u64 = (u32::MAX as u64 - 64) / 8;
-
 /// A field of a class, or one that the class itself has.
 pub(super) struct Field {
     /// Its name, by the number of the string.
@@ -32,6 +29,14 @@ pub(super) struct Field {
     pub(super) ty: u8,
     /// Of one that the class itself has: what it leads to.
     pub(super) value: u64,
+}
+
+/// An array of references that is being written.
+pub(super) struct Array {
+    len: u64,
+    /// How many elements are there already.
+    done: u64,
+    is_long: bool,
 }
 
 /// Writes records; those of the heap are gathered to segments.
@@ -219,56 +224,60 @@ impl<'o> Records<'o> {
         self.segment.extend_from_slice(bytes);
     }
 
-    /// An array of references: `at` gives those that are not nil, by place, ascending. What is beyond
-    /// [`MOST_ELEMENTS`] is left out.
-    pub(super) fn array(
-        &mut self,
-        object: u64,
-        class: u64,
-        len: u64,
-        at: impl Iterator<Item = (u64, u64)>,
-    ) -> io::Result<()> {
-        /// So many zeros are written at once.
-        const ZEROS: [u8; 4096] = [0; 4096];
-        let len = len.min(MOST_ELEMENTS);
+    /// Begins an array of references: [`Self::element`] follows for those that are not nil, by place,
+    /// ascending, and [`Self::end_array`].
+    pub(super) fn begin_array(&mut self, object: u64, class: u64, len: u64) -> io::Result<Array> {
+        let count = u32::try_from(len).map_err(io::Error::other)?;
         // Head and elements: what is long is a segment of its own, and is never held whole.
-        let is_long = len as usize >= SEGMENT / 8;
+        let is_long = count as usize >= SEGMENT / 8;
         if is_long {
             self.flush()?;
         }
         self.sub(0x22)?;
         self.id(object);
         self.u4(NO_TRACE);
-        self.u4(len as u32);
+        self.u4(count);
         self.id(class);
         if is_long {
-            self.head(0x1c, self.segment.len() + len as usize * 8)?;
+            self.head(0x1c, self.segment.len() + count as usize * 8)?;
             self.out.write_all(&self.segment)?;
             self.segment.clear();
         }
-        let mut done = 0u64;
-        let mut elements = at.filter(|(place, _)| *place < len);
-        loop {
-            let next = elements.next();
-            let until = next.map_or(len, |(place, _)| place);
-            while done < until {
-                let step = (until - done).min(ZEROS.len() as u64 / 8);
-                let zeros = ZEROS.get(..step as usize * 8).unwrap_or(&ZEROS);
-                self.element(is_long, zeros)?;
-                done += step;
-            }
-            let Some((place, value)) = next else {
-                return Ok(());
-            };
-            // Two of one place: the first counts.
-            if place == done {
-                self.element(is_long, &value.to_be_bytes())?;
-                done += 1;
-            }
-        }
+        Ok(Array {
+            len,
+            done: 0,
+            is_long,
+        })
     }
 
-    fn element(&mut self, is_long: bool, bytes: &[u8]) -> io::Result<()> {
+    /// An element. Of two at one place the first counts; what lies beyond the end is left out.
+    pub(super) fn element(&mut self, array: &mut Array, place: u64, value: u64) -> io::Result<()> {
+        if place < array.done || place >= array.len {
+            return Ok(());
+        }
+        self.nil_until(array, place)?;
+        self.words(array.is_long, &value.to_be_bytes())?;
+        array.done += 1;
+        Ok(())
+    }
+
+    pub(super) fn end_array(&mut self, array: &mut Array) -> io::Result<()> {
+        self.nil_until(array, array.len)
+    }
+
+    fn nil_until(&mut self, array: &mut Array, place: u64) -> io::Result<()> {
+        /// So many zeros are written at once.
+        const ZEROS: [u8; 4096] = [0; 4096];
+        while array.done < place {
+            let step = (place - array.done).min(ZEROS.len() as u64 / 8);
+            let zeros = ZEROS.get(..step as usize * 8).unwrap_or(&ZEROS);
+            self.words(array.is_long, zeros)?;
+            array.done += step;
+        }
+        Ok(())
+    }
+
+    fn words(&mut self, is_long: bool, bytes: &[u8]) -> io::Result<()> {
         match is_long {
             true => self.out.write_all(bytes),
             false => {

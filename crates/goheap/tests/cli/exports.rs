@@ -1,5 +1,5 @@
 //! `goheap export`: what is written where, and what is refused. That readers of others make of it what
-//! goheap says is tested in `crates/export/tests`.
+//! goheap says is tested in `tests/exports` and `tests/parquet`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -6,10 +6,14 @@ use std::process::Command;
 
 use goheap_analysis::{Analysis, NoWatch, NodeId, ObjectId};
 use goheap_export::heapsnapshot::{self, MERGED, Written};
+use goheap_export::text::clean;
 use goheap_testkit::tools;
 use serde_json::Value;
 
-use crate::support::{class, hostile, reachable, shop};
+use crate::heaps::{class, hostile, reachable, shop};
+
+/// Characters of a name in a snapshot.
+const LONGEST: usize = 500;
 
 /// Prints each node as a line of JSON: id, type, name, size, retained size, names of its edges.
 const SCRIPT: &str = r#"
@@ -35,11 +39,15 @@ struct Node {
     edges: Vec<Value>,
 }
 
-fn read(analysis: &Analysis, limit: u32) -> (Vec<Node>, Written) {
+fn exported(analysis: &Analysis, limit: u32) -> (Vec<u8>, Written) {
     let mut file = Vec::new();
     let written = heapsnapshot::write(analysis, limit, &NoWatch, &mut file).expect("an export");
+    (file, written)
+}
+
+fn read(file: &[u8]) -> Vec<Node> {
     // It is JSON, as others read it.
-    let json: Value = serde_json::from_slice(&file).expect("JSON");
+    let json: Value = serde_json::from_slice(file).expect("JSON");
     let count = |name: &str| json[name].as_array().expect("rows").len() as u64;
     assert_eq!(json["snapshot"]["node_count"], count("nodes") / 7);
     assert_eq!(json["snapshot"]["edge_count"], count("edges") / 3);
@@ -47,7 +55,7 @@ fn read(analysis: &Analysis, limit: u32) -> (Vec<Node>, Written) {
     let folder = tempfile::tempdir().expect("a folder");
     let [path, script, out] =
         ["shop.heapsnapshot", "read.js", "read.jsonl"].map(|name| folder.path().join(name));
-    std::fs::write(&path, &file).expect("a file");
+    std::fs::write(&path, file).expect("a file");
     std::fs::write(&script, SCRIPT).expect("a file");
     let memlab = tools::npm("@memlab/core", "2.0.5").expect("memlab");
     let output = Command::new("node")
@@ -77,7 +85,7 @@ fn read(analysis: &Analysis, limit: u32) -> (Vec<Node>, Written) {
             edges: row[5].as_array().expect("edges").clone(),
         }
     });
-    (nodes.collect(), written)
+    nodes.collect()
 }
 
 /// Objects by their ids: places in the heap, in words of 8 bytes.
@@ -88,12 +96,20 @@ fn by_id(analysis: &Analysis) -> HashMap<u64, ObjectId> {
     dump.objects().map(|object| (id(object), object)).collect()
 }
 
-fn judge(analysis: &Analysis, limit: u32) -> (Vec<Node>, Written) {
-    let (nodes, written) = read(analysis, limit);
+/// A snapshot that may have so many nodes.
+fn limited(analysis: &Analysis, limit: u32) -> (Vec<Node>, Written) {
+    let (file, written) = exported(analysis, limit);
+    let nodes = judge(analysis, &file);
     assert_eq!(nodes.len() as u64, written.nodes);
     assert!(nodes.len() <= limit as usize);
     // Where there is no room for all, half of it at least is used.
     assert!(written.merged == 0 || nodes.len() >= limit as usize / 2 - 1);
+    (nodes, written)
+}
+
+/// Sizes and retained sizes are ours.
+fn judge(analysis: &Analysis, file: &[u8]) -> Vec<Node> {
+    let nodes = read(file);
     let (_, bytes) = reachable(analysis);
     assert_eq!(nodes.iter().map(|node| node.size).sum::<u64>(), bytes);
     assert_eq!(nodes[0].retained, bytes);
@@ -107,26 +123,38 @@ fn judge(analysis: &Analysis, limit: u32) -> (Vec<Node>, Written) {
         compared += 1;
     }
     assert!(compared > 0);
-    (nodes, written)
+    nodes
 }
 
-#[test]
-fn all_of_it_is_ours() {
-    let analysis = shop();
-    let (nodes, written) = judge(&analysis, 10_000_000);
-    assert_eq!((written.merged, written.stand_ins), (0, 0));
+/// Of a snapshot that has all objects, names and edges are ours as well.
+pub(crate) fn judge_whole(analysis: &Analysis, file: &[u8]) {
+    all_of_it(analysis, file);
+}
+
+fn all_of_it(analysis: &Analysis, file: &[u8]) -> Vec<Node> {
+    let nodes = judge(analysis, file);
     let is_object = |node: &&Node| node.ty == "object";
-    let (objects, _) = reachable(&analysis);
+    let (objects, _) = reachable(analysis);
     assert_eq!(nodes.iter().filter(is_object).count() as u64, objects);
-    let ours = by_id(&analysis);
+    let ours = by_id(analysis);
     for node in nodes.iter().filter(is_object) {
-        assert_eq!(node.name, class(&analysis, ours[&node.id]));
+        assert_eq!(node.name, clean(class(analysis, ours[&node.id]), LONGEST));
         let mut edges = 0;
         analysis
             .nodes
             .each(&analysis.dump, ours[&node.id].0, |_| edges += 1);
         assert_eq!(node.edges.len(), edges, "{}", node.name);
     }
+    nodes
+}
+
+#[test]
+fn all_of_it_is_ours() {
+    let analysis = shop();
+    let (file, written) = exported(&analysis, 10_000_000);
+    assert_eq!((written.merged, written.stand_ins), (0, 0));
+    let nodes = all_of_it(&analysis, &file);
+    assert_eq!(nodes.len() as u64, written.nodes);
     // A field has its name.
     let session = nodes
         .iter()
@@ -143,7 +171,7 @@ fn all_of_it_is_ours() {
 #[test]
 fn what_is_small_is_merged_and_sizes_stay() {
     let analysis = shop();
-    let (nodes, written) = judge(&analysis, 600);
+    let (nodes, written) = limited(&analysis, 600);
     assert!(written.merged > 10_000 && written.stand_ins > 10);
     let merged = nodes.iter().filter(|node| node.name == MERGED);
     assert_eq!(merged.count() as u64, written.stand_ins);
@@ -151,7 +179,7 @@ fn what_is_small_is_merged_and_sizes_stay() {
 
 #[test]
 fn names_do_no_harm() {
-    let (nodes, _) = judge(&hostile(), 5000);
+    let (nodes, _) = limited(&hostile(), 5000);
     for node in &nodes {
         assert!(
             !node

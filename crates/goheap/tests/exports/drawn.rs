@@ -10,7 +10,7 @@ use goheap_analysis::{Analysis, NoWatch};
 use goheap_export::select::Selection;
 use goheap_export::{dot, folded};
 
-use crate::support::{hostile, reachable, shop};
+use crate::heaps::{hostile, reachable, shop};
 
 /// The picture that Graphviz makes of a graph.
 fn drawn(graph: &[u8]) -> String {
@@ -52,15 +52,25 @@ fn tree_of(analysis: &Analysis) -> Vec<u8> {
     out
 }
 
+/// The picture that Graphviz makes of a graph: it has the boxes and arrows that the graph tells.
+pub(crate) fn judge(graph: &[u8]) -> String {
+    let text = std::str::from_utf8(graph).expect("UTF-8");
+    let svg = drawn(graph);
+    // Names stand in quotes, behind the statement's head.
+    let head = |line: &str| line.split('"').next().unwrap_or_default().to_owned();
+    let is_arrow = |head: &String| head.contains(" -> ");
+    let arrows = text.lines().map(head).filter(is_arrow).count();
+    let is_box = |head: &String| head.ends_with("[label=") && !is_arrow(head);
+    let told = text.lines().map(head).filter(is_box).count();
+    assert_eq!(boxes(&svg), told);
+    assert_eq!(svg.matches("class=\"edge\"").count(), arrows);
+    assert!(!svg.contains("<script") && !svg.contains('\u{1b}'), "{svg}");
+    svg
+}
+
 #[test]
 fn graphviz_draws_the_tree() {
-    let graph = tree_of(&shop());
-    let text = String::from_utf8(graph.clone()).expect("UTF-8");
-    let svg = drawn(&graph);
-    let told = text
-        .lines()
-        .filter(|line| line.contains("[label=") && !line.contains("->"));
-    assert_eq!(boxes(&svg), told.count());
+    let svg = judge(&tree_of(&shop()));
     assert!(svg.contains("4875 × main.Session"), "{svg}");
 }
 
@@ -72,50 +82,47 @@ fn graphviz_draws_who_holds_a_thing() {
         let answer = why(&analysis, &asked, 8, &NoWatch).expect("paths");
         let mut graph = Vec::new();
         dot::why(&answer, &mut graph).expect("a Vec");
-        let svg = drawn(&graph);
+        let svg = judge(&graph);
         assert!(boxes(&svg) >= 2 && svg.contains(shown), "{svg}");
     }
 }
 
-fn flame(analysis: &Analysis) -> (String, String) {
+fn exported(analysis: &Analysis) -> String {
     let mut lines = Vec::new();
     let all = Selection::of(analysis, None);
     folded::write(analysis, &all, &NoWatch, &mut lines).expect("an export");
-    let lines = String::from_utf8(lines).expect("UTF-8");
+    String::from_utf8(lines).expect("UTF-8")
+}
+
+/// The flame graph that inferno makes of all: it counts the bytes that are reachable, and so do the lines.
+pub(crate) fn judge_flames(analysis: &Analysis, lines: &str) -> String {
+    let bytes = |line: &str| line.rsplit(' ').next().and_then(|n| n.parse::<u64>().ok());
+    let sum: u64 = lines.lines().map(|line| bytes(line).expect("bytes")).sum();
+    assert_eq!(sum, reachable(analysis).1);
     let mut svg = Vec::new();
     let mut options = inferno::flamegraph::Options::default();
     options.count_name = "bytes".to_owned();
     inferno::flamegraph::from_lines(&mut options, lines.lines(), &mut svg).expect("a flame graph");
-    (lines, String::from_utf8(svg).expect("UTF-8"))
+    let svg = String::from_utf8(svg).expect("UTF-8");
+    // It counts what it draws.
+    let all = format!("total_samples=\"{sum}\"");
+    let head = svg.get(..2000).unwrap_or(&svg);
+    assert!(svg.contains(&all), "{all} in {head}");
+    svg
 }
 
 #[test]
 fn inferno_draws_the_flames() {
     let analysis = shop();
-    let (lines, svg) = flame(&analysis);
-    let bytes = |line: &str| line.rsplit(' ').next().and_then(|n| n.parse::<u64>().ok());
-    let sum: u64 = lines.lines().map(|line| bytes(line).expect("bytes")).sum();
-    assert_eq!(sum, reachable(&analysis).1);
-    // It counts what it draws.
-    let all = format!("total_samples=\"{sum}\"");
-    assert!(
-        svg.contains(&all),
-        "{all} in {}",
-        svg.get(..2000).unwrap_or(&svg)
-    );
+    let svg = judge_flames(&analysis, &exported(&analysis));
     assert!(svg.contains("main.Session"));
 }
 
 #[test]
 fn names_do_no_harm() {
     let analysis = hostile();
-    let graph = tree_of(&analysis);
-    let svg = drawn(&graph);
-    assert!(!svg.contains("<script") && !svg.contains('\u{1b}'), "{svg}");
+    let svg = judge(&tree_of(&analysis));
     assert!(svg.starts_with("<?xml") && svg.matches("<svg").count() == 1);
-    let (lines, flames) = flame(&analysis);
+    let flames = judge_flames(&analysis, &exported(&analysis));
     assert!(!flames.contains("<script>alert"));
-    let bytes = |line: &str| line.rsplit(' ').next().and_then(|n| n.parse::<u64>().ok());
-    let sum: u64 = lines.lines().map(|line| bytes(line).expect("bytes")).sum();
-    assert_eq!(sum, reachable(&analysis).1);
 }

@@ -9,7 +9,12 @@ use goheap_export::pprof;
 use goheap_export::select::Selection;
 use goheap_testkit::{program, toolchains};
 
-use crate::support::{by_class, hostile, reachable, shop};
+use goheap_export::text::clean;
+
+use crate::heaps::{by_class, hostile, reachable, shop};
+
+/// Characters of a name in a profile.
+const LONGEST: usize = 240;
 
 fn exported(analysis: &Analysis, selection: &Selection, path: &Path) {
     let mut file = Vec::new();
@@ -60,25 +65,21 @@ fn sums(raw: &str) -> Vec<u64> {
         .collect()
 }
 
-#[test]
-fn sums_and_types_are_ours() {
-    let analysis = shop();
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("shop.pb.gz");
-    exported(&analysis, &Selection::of(&analysis, None), &path);
-    let raw = asked(&["-raw"], &path);
+/// Sums, and those of each type, are ours.
+pub(crate) fn judge(analysis: &Analysis, path: &Path) {
+    let raw = asked(&["-raw"], path);
     assert!(
         raw.contains("inuse_objects/count inuse_space/bytes[dflt] retained_space/bytes"),
         "{raw}"
     );
-    let (objects, bytes) = reachable(&analysis);
+    let (objects, bytes) = reachable(analysis);
     // What is retained counts once, so it is all that is reachable.
     assert_eq!(sums(&raw), [objects, bytes, bytes]);
 
     // Flat is by type: `top` of pprof has what goheap's has.
     let top = asked(
         &["-top", "-nodecount=100000", "-nodefraction=0", "-unit=B"],
-        &path,
+        path,
     );
     let mut flat: BTreeMap<String, u64> = BTreeMap::new();
     for line in top
@@ -91,11 +92,31 @@ fn sums_and_types_are_ours() {
         flat.insert(words[5..].join(" "), bytes);
     }
     flat.retain(|_, bytes| *bytes > 0);
-    let ours: BTreeMap<String, u64> = by_class(&analysis)
-        .into_iter()
-        .map(|(name, (_, bytes))| (name, bytes))
-        .collect();
+    let mut ours: BTreeMap<String, u64> = BTreeMap::new();
+    for (name, (_, bytes)) in by_class(analysis) {
+        let words: Vec<String> = clean(&name, LONGEST)
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect();
+        *ours.entry(words.join(" ")).or_default() += bytes;
+    }
+    ours.retain(|_, bytes| *bytes > 0);
     assert_eq!(flat, ours);
+}
+
+/// What a profile of what something alone holds has of bytes, in use and retained.
+pub(crate) fn held(path: &Path) -> [u64; 2] {
+    let sums = sums(&asked(&["-raw"], path));
+    [sums[1], sums[2]]
+}
+
+#[test]
+fn sums_and_types_are_ours() {
+    let analysis = shop();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("shop.pb.gz");
+    exported(&analysis, &Selection::of(&analysis, None), &path);
+    judge(&analysis, &path);
 
     // Who holds sessions: the field, with what comes behind it.
     let peek = asked(&["-peek", r"^main\.store", "-unit=B"], &path);
@@ -129,7 +150,7 @@ fn a_selection_is_what_it_holds_alone() {
     };
     exported(&analysis, &Selection::of(&analysis, Some(&store)), &path);
     let retained = analysis.retained_by(node);
-    assert_eq!(sums(&asked(&["-raw"], &path))[1..], [retained, retained]);
+    assert_eq!(held(&path), [retained, retained]);
 }
 
 #[test]

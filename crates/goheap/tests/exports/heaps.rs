@@ -20,15 +20,23 @@ pub(crate) const HOSTILE: [&str; 8] = [
 ];
 
 fn dump() -> Dump {
-    let path =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../goheap/tests/readme/shop.heapdump.zst");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/readme/shop.heapdump.zst");
     let file = File::open(path).expect("the recorded dump");
     let mut bytes = Vec::new();
     goheap_format::open_stream(file)
         .expect("a dump")
         .read_to_end(&mut bytes)
         .expect("all of it");
+    opened(bytes)
+}
+
+fn opened(bytes: Vec<u8>) -> Dump {
     Dump::open(Box::new(bytes), &OpenOptions::default(), &NoWatch).expect("a dump")
+}
+
+/// What goheap's library makes of a dump.
+pub(crate) fn analysed(bytes: Vec<u8>) -> Analysis {
+    Analysis::of(opened(bytes), &NoWatch).expect("an analysis")
 }
 
 /// The heap of the program that README.md shows.

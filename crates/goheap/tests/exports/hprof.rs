@@ -2,6 +2,7 @@
 //! dominators and the same retained sizes, but for the headers that Java's objects have.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
 
 use goheap_analysis::{Analysis, NoWatch, NodeId, NodeKind, ObjectId};
 use goheap_export::hprof::{self, Written};
@@ -11,7 +12,7 @@ use hprof_analyzer::{
     AnalyzeOptions, ExplorationResult, analyze_to_report_with_retained, build_exploration,
 };
 
-use crate::support::{class, hostile, shop};
+use crate::heaps::{class, hostile, shop};
 
 /// What Java's objects have more than Go's: a value, and an array.
 const HEADERS: [u64; 2] = [16, 24];
@@ -35,6 +36,13 @@ fn slurp_counts_the_same_objects() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("shop.hprof");
     std::fs::write(&path, &file).expect("a file");
+    let theirs = counts_are_ours(&analysis, &path);
+    // 4,875 that are held, and those that were let go and not collected yet.
+    assert_eq!(theirs.get("main.Session"), Some(&5000));
+}
+
+/// What hprof-slurp counts of each class, which must be what we do.
+pub(crate) fn counts_are_ours(analysis: &Analysis, path: &Path) -> BTreeMap<String, u64> {
     let path = path.display().to_string();
     let (header, read) = hprof_slurp::slurp::slurp_file(&path, false, false).expect("an HPROF");
     assert_eq!(header.format, "JAVA PROFILE 1.0.2");
@@ -43,7 +51,7 @@ fn slurp_counts_the_same_objects() {
     let mut ours: BTreeMap<String, u64> = BTreeMap::new();
     for object in analysis.dump.objects() {
         // What is an array for Java has its name there: []T is T[], and string is string[].
-        let name = shown(class(&analysis, object));
+        let name = shown(class(analysis, object));
         let name = name.strip_prefix("[]").unwrap_or(&name);
         *ours.entry(name.to_owned()).or_default() += 1;
     }
@@ -56,7 +64,7 @@ fn slurp_counts_the_same_objects() {
         let name = name.strip_prefix("[]").unwrap_or(name);
         *theirs.entry(name.to_owned()).or_default() += class.instance_count;
     }
-    theirs.retain(|name, count| *count > 0 && name != "variable");
+    theirs.retain(|name, count| *count > 0 && name != "variable" && name != "part");
     let unlike = |name: &&String| ours.get(*name) != theirs.get(*name);
     let names: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
     let unlike: Vec<_> = names
@@ -65,8 +73,7 @@ fn slurp_counts_the_same_objects() {
         .map(|name| (name, ours.get(name), theirs.get(name)))
         .collect();
     assert!(unlike.is_empty(), "ours and theirs: {unlike:?}");
-    // 4,875 that are held, and those that were let go and not collected yet.
-    assert_eq!(theirs.get("main.Session"), Some(&5000));
+    theirs
 }
 
 /// What hprof-analyzer makes of a file.
@@ -98,20 +105,40 @@ impl Theirs {
             .unwrap_or_else(|| panic!("no object {id:#x}"))
     }
 
+    fn leads(&self, place: usize) -> impl Iterator<Item = usize> {
+        let (start, end) = (self.of.fwd_offsets[place], self.of.fwd_offsets[place + 1]);
+        let targets = &self.of.fwd_targets[start as usize..end as usize];
+        targets.iter().map(|to| *to as usize)
+    }
+
+    /// An object, and the parts that it is told in.
+    fn whole(&self, place: usize) -> Vec<usize> {
+        let is_part = |at: &usize| {
+            let name = &self.of.class_names_by_idx[*at];
+            name == "part[]" || name == "[Lpart;"
+        };
+        let parts = self.leads(place).filter(is_part);
+        [place].into_iter().chain(parts).collect()
+    }
+
     /// Where an object leads, but for the objects that classes are.
     fn edges(&self, place: usize) -> BTreeSet<u64> {
-        let (start, end) = (self.of.fwd_offsets[place], self.of.fwd_offsets[place + 1]);
-        self.of.fwd_targets[start as usize..end as usize]
-            .iter()
-            .map(|to| self.of.addrs[*to as usize])
+        let whole = self.whole(place).into_iter();
+        whole
+            .flat_map(|place| self.leads(place))
+            .map(|to| self.of.addrs[to])
             .filter(|to| to & 15 == 0 && *to != 0)
             .collect()
     }
+
+    /// The size of an object, by Java's measure.
+    fn size(&self, place: usize) -> u64 {
+        let whole = self.whole(place).into_iter();
+        whole.map(|place| u64::from(self.of.shallow[place])).sum()
+    }
 }
 
-fn edges_and_dominators_are_ours(analysis: &Analysis) {
-    let (file, written) = exported(analysis);
-    assert!(written.cut == 0);
+pub(crate) fn edges_and_dominators_are_ours(analysis: &Analysis, file: Vec<u8>) {
     let theirs = Theirs::read(file);
     let dump = &analysis.dump;
     let of_dump = theirs
@@ -125,12 +152,14 @@ fn edges_and_dominators_are_ours(analysis: &Analysis) {
     let (mut headers, mut edges) = (0u64, 0);
     for object in dump.objects() {
         let place = theirs.place(analysis, object);
-        let more = u64::from(theirs.of.shallow[place]) - dump.size(object);
-        assert!(
-            HEADERS.contains(&more),
-            "{} of {more}",
-            class(analysis, object)
-        );
+        let more = theirs.size(place) - dump.size(object);
+        let parts = theirs.whole(place).len() as u64 - 1;
+        // A part has a header, and a place in the whole.
+        let expected = match parts {
+            0 => HEADERS.contains(&more),
+            parts => more == HEADERS[1] + parts * (HEADERS[1] + 8),
+        };
+        assert!(expected, "{} of {more}", class(analysis, object));
         let mut ours = BTreeSet::new();
         analysis.nodes.each(dump, object.0, |to| {
             ours.insert(dump.address(ObjectId(to)) << 4);
@@ -158,9 +187,7 @@ fn edges_and_dominators_are_ours(analysis: &Analysis) {
     let mut sums: HashMap<u32, u64> = HashMap::new();
     for node in tree.preorder().iter().rev() {
         let own = match analysis.nodes.kind(NodeId(*node)) {
-            NodeKind::Object(object) => {
-                u64::from(theirs.of.shallow[theirs.place(analysis, object)])
-            }
+            NodeKind::Object(object) => theirs.size(theirs.place(analysis, object)),
             _ => 0,
         };
         let sum = sums.get(node).copied().unwrap_or(0) + own;
@@ -218,14 +245,34 @@ fn edges_and_dominators_are_ours(analysis: &Analysis) {
     }
 }
 
+fn whole(analysis: &Analysis) {
+    let (file, written) = exported(analysis);
+    assert_eq!(written.in_parts, 0);
+    edges_and_dominators_are_ours(analysis, file);
+}
+
 #[test]
 fn analyzer_finds_the_same_edges_and_dominators() {
-    edges_and_dominators_are_ours(&shop());
+    whole(&shop());
+}
+
+/// What readers take no more as one array.
+#[test]
+fn long_arrays_are_told_in_parts() {
+    let analysis = shop();
+    let mut file = Vec::new();
+    let written = hprof::write_in_parts(&analysis, 100, &NoWatch, &mut file).expect("an export");
+    assert!(written.in_parts > 5, "{written:?}");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("shop.hprof");
+    std::fs::write(&path, &file).expect("a file");
+    counts_are_ours(&analysis, &path);
+    edges_and_dominators_are_ours(&analysis, file);
 }
 
 #[test]
 fn names_do_no_harm() {
-    edges_and_dominators_are_ours(&hostile());
+    whole(&hostile());
 }
 
 #[test]
