@@ -58,7 +58,12 @@ fn named(site: &Site<'_>, by: By, rows: &[Row], asked: &str, all: u64, no_roots:
         .filter(|row| row.name.to_lowercase().contains(&needle))
         .collect();
     if found.is_empty() {
-        return html! { p.about { "None has this in its name." } };
+        let none = match by {
+            // A variable that shares all it leads to is in no table.
+            By::Root => "None that alone holds something has this in its name.",
+            _ => "None has this in its name.",
+        };
+        return html! { p.about { (none) } };
     }
     let columns = tops::columns(by);
     let last = columns.len().saturating_sub(1);
