@@ -12,7 +12,7 @@ use crate::ledger;
 use crate::link::{self, NoLinks};
 use crate::shell::{Look, Shell};
 use crate::suspects;
-use crate::table::{Column, Table};
+use crate::table::Column;
 use crate::text;
 use crate::tops;
 use crate::units;
