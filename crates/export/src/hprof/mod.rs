@@ -91,7 +91,7 @@ pub fn write(
 /// The same with arrays, or parts of arrays, of so many elements at most; `part` is at most [`PART`].
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_in_parts(
     analysis: &Analysis,
     part: u64,
