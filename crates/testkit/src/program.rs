@@ -103,8 +103,29 @@ pub fn build_for(
         let path = temp.path().join(file);
         fs::write(&path, text).map_err(Error::io("write", &path))?;
     }
-    let mut go = go(&program.goroot);
-    go.current_dir(temp.path()).arg("build").arg("-o").arg(name);
+    let go = |arguments: &[&str]| {
+        let mut go = go(&program.goroot);
+        go.current_dir(temp.path()).args(arguments);
+        configure(&mut go, options, goarch);
+        go.arg(".");
+        go
+    };
+    run(
+        &mut go(&["build", "-o", name]),
+        &format!("go build of {name} by Go {}", version.number),
+    )?;
+    forget_archive(&mut go(&["list", "-export", "-f", "{{.Export}}"]));
+    let place = folder.join(&key);
+    if place.exists() {
+        fs::remove_dir_all(&place).map_err(Error::io("remove", &place))?;
+    }
+    let built = temp.keep();
+    fs::rename(&built, &place).map_err(Error::io("rename", &built))?;
+    Ok(program)
+}
+
+/// Flags and environment of a build.
+fn configure(go: &mut Command, options: &BuildOptions, goarch: Option<&str>) {
     if !options.tags.is_empty() {
         go.arg("-tags").arg(options.tags.join(","));
     }
@@ -140,18 +161,22 @@ pub fn build_for(
             "0"
         },
     );
-    go.arg(".");
-    run(
-        &mut go,
-        &format!("go build of {name} by Go {}", version.number),
-    )?;
-    let place = folder.join(&key);
-    if place.exists() {
-        fs::remove_dir_all(&place).map_err(Error::io("remove", &place))?;
+}
+
+/// Removes the archive of the main package from Go's build cache: `go list -export` tells where it lies.
+/// That is up to 240 MB a build, and never asked for again: the key in Go's cache has the folder of the
+/// package in it (cmd/go/internal/work/exec.go, `buildActionID`), which here is another one each time, and
+/// the program is kept beside. Nothing is lost if it fails, for what is missing there Go makes anew.
+fn forget_archive(list: &mut Command) {
+    let Ok(output) = list.output() else {
+        return;
+    };
+    let path = String::from_utf8_lossy(&output.stdout);
+    let path = Path::new(path.trim());
+    let is_ours = toolchains::cache().is_ok_and(|cache| path.starts_with(cache.join("gocache")));
+    if output.status.success() && is_ours {
+        let _ = fs::remove_file(path);
     }
-    let built = temp.keep();
-    fs::rename(&built, &place).map_err(Error::io("rename", &built))?;
-    Ok(program)
 }
 
 /// The `go` command of a toolchain, in an environment that lets it be no other one.
@@ -185,4 +210,34 @@ fn read_sources(folder: &Path, sources: &mut BTreeMap<String, Vec<u8>>) -> Resul
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_archive_of_a_program_is_not_kept() {
+        let goroot = toolchains::goroot("1.24.3").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(
+            folder.path().join("main.go"),
+            "package main\n\nfunc main() { println() }\n",
+        )
+        .unwrap();
+        let go = |arguments: &[&str]| {
+            let mut go = go(&goroot);
+            go.current_dir(folder.path()).args(arguments).arg(".");
+            go
+        };
+        run(&mut go(&["build", "-o", "program"]), "go build").unwrap();
+        let list = || go(&["list", "-export", "-f", "{{.Export}}"]);
+        let listed = run(&mut list(), "go list").unwrap();
+        let archive = PathBuf::from(String::from_utf8(listed).unwrap().trim());
+        assert!(archive.is_file(), "{}", archive.display());
+        forget_archive(&mut list());
+        assert!(!archive.exists(), "{}", archive.display());
+        // Go does without.
+        run(&mut go(&["build", "-o", "again"]), "go build").unwrap();
+    }
 }
