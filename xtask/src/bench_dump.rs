@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use goheap_testkit::obedient::Obedient;
-use goheap_testkit::{BuildOptions, build};
 
+use crate::linked;
 use crate::measure::{self, Cost};
 use crate::repository::build_goheap;
 
@@ -47,10 +47,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         Some(path) => path.clone(),
         None => build_goheap()?,
     };
-    let program = build(&args.go, "linked", &BuildOptions::default())?;
-    let objects = args.objects.to_string();
-    eprintln!("making {objects} objects");
-    let mut target = Obedient::start(&program, &[objects.as_str()])?;
+    let (_, mut target) = linked::start(&args.go, args.objects)?;
     let mut rows = Vec::new();
     for (name, folder) in [("tmpfs", &args.tmpfs), ("disk", &args.disk)] {
         let folder = tempfile::Builder::new()

@@ -5,10 +5,10 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
-use goheap_testkit::obedient::Obedient;
-use goheap_testkit::{BuildOptions, build, tools};
+use anyhow::{Context, Result};
+use goheap_testkit::tools;
 
+use crate::linked;
 use crate::measure::{self, Cost};
 use crate::repository::build_goheap;
 
@@ -51,7 +51,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         .tempdir_in(&args.folder)?;
     let dump = match &args.dump {
         Some(dump) => dump.clone(),
-        None => made(args, &goheap, folder.path().join("linked.heapdump"))?,
+        None => linked::dump(&args.go, args.objects, &goheap, folder.path())?,
     };
     let hprof = folder.path().join("linked.hprof");
     eprintln!("exporting");
@@ -114,20 +114,6 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         100.0 * ours.1 / theirs.1
     );
     Ok(ours.0 * 2.0 <= theirs.0 && ours.1 * 4.0 <= theirs.1 * 3.0)
-}
-
-/// A dump of the program `linked`.
-fn made(args: &Args, goheap: &PathBuf, path: PathBuf) -> Result<PathBuf> {
-    let program = build(&args.go, "linked", &BuildOptions::default())?;
-    let objects = args.objects.to_string();
-    eprintln!("making {objects} objects");
-    let target = Obedient::start(&program, &[objects.as_str()])?;
-    let mut dump = Command::new(goheap);
-    dump.args(["dump", &target.pid().to_string(), "-o"])
-        .arg(&path);
-    measure::of(&dump)?;
-    ensure!(path.is_file(), "there is no dump");
-    Ok(path)
 }
 
 fn median(costs: &[Cost], of: impl Fn(&Cost) -> f64) -> Result<f64> {

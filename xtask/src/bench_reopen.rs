@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use goheap_testkit::obedient::Obedient;
-use goheap_testkit::{BuildOptions, build};
 
+use crate::linked;
 use crate::measure::{self, Cost};
 use crate::repository::build_goheap;
 
@@ -55,7 +54,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         .tempdir_in(&args.folder)?;
     let dump = match &args.dump {
         Some(dump) => dump.clone(),
-        None => made(args, &goheap, folder.path())?,
+        None => linked::dump(&args.go, args.objects, &goheap, folder.path())?,
     };
     let snapshot = folder.path().join("snapshot.heapdump");
     let text = |path: &Path| path.display().to_string();
@@ -129,18 +128,6 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         println!("\n{}: {part:.2} of the time", pair[1].name);
     }
     Ok(true)
-}
-
-/// A dump of a program that has nothing but so many objects.
-fn made(args: &Args, goheap: &Path, folder: &Path) -> Result<PathBuf> {
-    let program = build(&args.go, "linked", &BuildOptions::default())?;
-    eprintln!("making {} objects", args.objects);
-    let target = Obedient::start(&program, &[args.objects.to_string().as_str()])?;
-    let dump = folder.join("goheap.heapdump");
-    let mut command = Command::new(goheap);
-    command.args(["dump", &target.pid().to_string(), "-o"]);
-    measure::of(command.arg(&dump))?;
-    Ok(dump)
 }
 
 /// Reads a file, so that its pages are in memory.

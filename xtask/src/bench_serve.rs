@@ -8,9 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use goheap_testkit::obedient::Obedient;
-use goheap_testkit::{BuildOptions, build};
 
+use crate::linked;
 use crate::measure;
 use crate::repository::build_goheap;
 
@@ -52,7 +51,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         .tempdir_in(&args.folder)?;
     let dump = match &args.dump {
         Some(dump) => dump.clone(),
-        None => make(args, &goheap, folder.path())?,
+        None => linked::dump(&args.go, args.objects, &goheap, folder.path())?,
     };
     std::io::copy(&mut std::fs::File::open(&dump)?, &mut std::io::sink())?;
     let (mut tops, mut firsts) = (Vec::new(), Vec::new());
@@ -116,17 +115,6 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         );
     }
     Ok(is_quick)
-}
-
-fn make(args: &Args, goheap: &Path, folder: &Path) -> Result<PathBuf> {
-    let program = build(&args.go, "linked", &BuildOptions::default())?;
-    eprintln!("making {} objects", args.objects);
-    let target = Obedient::start(&program, &[args.objects.to_string().as_str()])?;
-    let dump = folder.join("goheap.heapdump");
-    let mut command = Command::new(goheap);
-    command.args(["dump", &target.pid().to_string(), "-o"]);
-    measure::of(command.arg(&dump))?;
-    Ok(dump)
 }
 
 /// Clicks on each kind of page, with how long each took in milliseconds.

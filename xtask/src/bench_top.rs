@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
-use goheap_testkit::obedient::Obedient;
-use goheap_testkit::{BuildOptions, build, core};
+use goheap_testkit::core;
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 
 use crate::cgroup::Cgroup;
+use crate::linked;
 use crate::measure::{self, Cost};
 use crate::repository::build_goheap;
 
@@ -151,10 +151,7 @@ fn rows(args: &Args, goheap: &Path) -> Result<Vec<Row>> {
 
 /// Makes the heap and, of one process that stands still, those of the files that are needed.
 fn make(args: &Args, goheap: &Path, rows: &[Row], folder: &Path) -> Result<Files> {
-    let program = build(&args.go, "linked", &BuildOptions::default())?;
-    let objects = args.objects.to_string();
-    eprintln!("making {objects} objects");
-    let mut target = Obedient::start(&program, &[objects.as_str()])?;
+    let (program, mut target) = linked::start(&args.go, args.objects)?;
     let said = target.said();
     let head = said.lines().find_map(|line| line.strip_prefix("head "));
     let mut files = Files {
@@ -176,9 +173,7 @@ fn make(args: &Args, goheap: &Path, rows: &[Row], folder: &Path) -> Result<Files
     }
     if asked("{dump}") {
         eprintln!("goheap writes its dump");
-        let mut dump = Command::new(goheap);
-        dump.args(["dump", &target.pid().to_string(), "-o"]);
-        measure::of(dump.arg(&files.dump))?;
+        linked::write(goheap, &target, &files.dump)?;
     }
     if asked("{runtime}") {
         eprintln!("the runtime writes its dump");

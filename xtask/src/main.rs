@@ -8,6 +8,7 @@ mod bench_hprof;
 mod bench_pause;
 #[cfg(target_os = "linux")]
 mod bench_reopen;
+#[cfg(target_os = "linux")]
 mod bench_serve;
 #[cfg(target_os = "linux")]
 mod bench_top;
@@ -17,6 +18,8 @@ mod globals;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod kills;
 mod layouts;
+#[cfg(target_os = "linux")]
+mod linked;
 mod matrix;
 #[cfg(target_os = "linux")]
 mod measure;
@@ -188,6 +191,7 @@ fn run(task: Task) -> Result<bool> {
         Task::BenchPause(args) => bench_pause::run(&args),
         #[cfg(target_os = "linux")]
         Task::BenchReopen(args) => bench_reopen::run(&args),
+        #[cfg(target_os = "linux")]
         Task::BenchServe(args) => bench_serve::run(&args),
         #[cfg(target_os = "linux")]
         Task::BenchTop(args) => bench_top::run(&args),
