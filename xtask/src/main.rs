@@ -44,12 +44,13 @@ mod twin;
 #[cfg(target_os = "linux")]
 mod types_share;
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use goheap_testkit::toolchains;
+use goheap_testkit::{toolchains, tools};
 
 /// What people who work on goheap need
 #[derive(Debug, Parser)]
@@ -66,6 +67,9 @@ enum Task {
         /// Which; all that goheap claims if none is given
         versions: Vec<String>,
     },
+    /// Install the tools of others that tests read goheap's output with into the cache, once, and print
+    /// where they are
+    Tools,
     /// Run every twin test on every version, and print a table
     Matrix {
         /// Only these versions
@@ -172,6 +176,15 @@ fn run(task: Task) -> Result<bool> {
             };
             for version in if versions.is_empty() { all() } else { versions } {
                 println!("{version}\t{}", toolchains::goroot(&version)?.display());
+            }
+            Ok(true)
+        }
+        Task::Tools => {
+            for tool in tools::FOR_TESTS {
+                // What takes minutes when it is not there yet is named first.
+                print!("{tool}\t");
+                io::stdout().flush()?;
+                println!("{}", tool.place()?.display());
             }
             Ok(true)
         }

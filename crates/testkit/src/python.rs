@@ -2,12 +2,11 @@
 //! and with a version: `tools/duckdb-2.0.1`.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::error::run;
-use crate::{Error, Result, toolchains};
+use crate::{Result, tools};
 
 /// DuckDB, an engine for SQL over files.
 pub const DUCKDB: Package = Package {
@@ -48,38 +47,12 @@ pub fn python(packages: &[Package]) -> Result<Command> {
     Ok(python)
 }
 
-fn installed(package: &Package) -> Result<PathBuf> {
+/// The folder that has a package.
+pub(crate) fn installed(package: &Package) -> Result<PathBuf> {
     let Package { name, version } = package;
-    let tools = toolchains::cache()?.join("tools");
-    let place = tools.join(format!("{name}-{version}"));
-    if place.join(name).is_dir() {
-        return Ok(place);
-    }
-    fs::create_dir_all(&tools).map_err(Error::io("create", &tools))?;
-    // One installs, others wait for it. The lock falls with the file.
-    let lock_path = tools.join(format!(".{name}-{version}.lock"));
-    let lock = File::create(&lock_path).map_err(Error::io("create", &lock_path))?;
-    lock.lock().map_err(Error::io("lock", &lock_path))?;
-    if place.join(name).is_dir() {
-        return Ok(place);
-    }
-    let half = tempfile::Builder::new()
-        .prefix(".install-")
-        .tempdir_in(&tools)
-        .map_err(Error::io("create a folder in", &tools))?;
-    let folder = half.path().join("installed");
-    pip(&folder, &format!("{name}=={version}"))?;
-    if !folder.join(name).is_dir() {
-        return Err(Error::Incomplete {
-            what: format!("{name} {version}"),
-            missing: PathBuf::from(name),
-        });
-    }
-    if place.exists() {
-        fs::remove_dir_all(&place).map_err(Error::io("remove", &place))?;
-    }
-    fs::rename(&folder, &place).map_err(Error::io("rename", &folder))?;
-    Ok(place)
+    tools::installed(&format!("{name}-{version}"), name, |half| {
+        pip(half, &format!("{name}=={version}"))
+    })
 }
 
 /// `--target` needs neither a virtual environment nor leave of the system's own packages.

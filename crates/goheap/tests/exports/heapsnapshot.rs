@@ -57,7 +57,7 @@ fn read(file: &[u8]) -> Vec<Node> {
         ["shop.heapsnapshot", "read.js", "read.jsonl"].map(|name| folder.path().join(name));
     std::fs::write(&path, file).expect("a file");
     std::fs::write(&script, SCRIPT).expect("a file");
-    let memlab = tools::npm("@memlab/core", "2.0.5").expect("memlab");
+    let memlab = tools::npm(tools::MEMLAB.0, tools::MEMLAB.1).expect("memlab");
     let output = Command::new("node")
         .arg(&script)
         .args([&path, &out])
