@@ -1,4 +1,4 @@
-//! `matrix`: every twin test, and those of the runtime's crashes, on every version of Go that goheap
+//! `matrix`: every twin test, those of the runtime's crashes, and exports read back, on every version of Go that goheap
 //! claims, in one table.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +10,7 @@ use goheap_testkit::toolchains;
 
 use crate::repository::cargo;
 
-const TEST_BINARIES: [&str; 7] = [
+const TEST_BINARIES: [&str; 8] = [
     "twins",
     "core_twins",
     "entry_twins",
@@ -18,6 +18,7 @@ const TEST_BINARIES: [&str; 7] = [
     "holders",
     "oracle",
     "mends",
+    "exports",
 ];
 
 /// Runs them; whether none failed.

@@ -112,10 +112,10 @@ fn write(
             let written = hprof::write(analysis, watch, out)?;
             if written.in_parts > 0 {
                 note(format_args!(
-                    "{} arrays of more than {} are told in parts, arrays of the class part[]: readers take no \
-                     longer ones",
-                    units::count(written.in_parts),
-                    units::bytes(hprof::PART * 8)
+                    "arrays of more than {} ({} of them) are told in parts, arrays of the class part[]: readers \
+                     take no longer ones",
+                    units::bytes(hprof::PART * 8),
+                    units::count(written.in_parts)
                 ));
             }
         }

@@ -60,8 +60,10 @@ pub(crate) fn counts_are_ours(analysis: &Analysis, path: &Path) -> BTreeMap<Stri
     let mut theirs: BTreeMap<String, u64> = BTreeMap::new();
     for class in &read.memory_usage {
         let name = class.class_name.as_str();
-        let name = name.strip_suffix("[]").unwrap_or(name);
-        let name = name.strip_prefix("[]").unwrap_or(name);
+        let name = match name.strip_suffix("[]") {
+            Some(element) => element,
+            None => name.strip_prefix("[]").unwrap_or(name),
+        };
         *theirs.entry(name.to_owned()).or_default() += class.instance_count;
     }
     theirs.retain(|name, count| *count > 0 && name != "variable" && name != "part");

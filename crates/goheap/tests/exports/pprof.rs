@@ -101,7 +101,20 @@ pub(crate) fn judge(analysis: &Analysis, path: &Path) {
         *ours.entry(words.join(" ")).or_default() += bytes;
     }
     ours.retain(|_, bytes| *bytes > 0);
-    assert_eq!(flat, ours);
+    // Of more than 50,000 samples the smallest are told as one, whatever their types are.
+    let is_rest = |name: &str| name.ends_with(" smaller samples, told as one)");
+    let told = flat.iter().filter(|(name, _)| is_rest(name));
+    let rest: Vec<u64> = told.map(|(_, bytes)| *bytes).collect();
+    flat.retain(|name, _| !is_rest(name));
+    if rest.is_empty() {
+        assert_eq!(flat, ours);
+        return;
+    }
+    for (name, bytes) in &flat {
+        assert!(ours.get(name) >= Some(bytes), "{name}: {bytes}");
+    }
+    let left = ours.values().sum::<u64>() - flat.values().sum::<u64>();
+    assert_eq!(rest, [left]);
 }
 
 /// What a profile of what something alone holds has of bytes, in use and retained.
