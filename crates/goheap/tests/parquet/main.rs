@@ -1,6 +1,9 @@
 //! `goheap export --to parquet`, read back by those who are to read it: DuckDB and Spark.
 #![cfg(target_os = "linux")]
 
+#[path = "../support/mod.rs"]
+mod support;
+
 mod fleet;
 mod folder;
 mod judged;
