@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use goheap_testkit::obedient::Obedient;
 
-use crate::linked;
+use crate::linked::{self, Links};
 use crate::measure::{self, Cost};
 use crate::repository::build_goheap;
 
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         Some(path) => path.clone(),
         None => build_goheap()?,
     };
-    let (_, mut target) = linked::start(&args.go, args.objects)?;
+    let (_, mut target) = linked::start(&args.go, args.objects, Links::InOrder)?;
     let mut rows = Vec::new();
     for (name, folder) in [("tmpfs", &args.tmpfs), ("disk", &args.disk)] {
         let folder = tempfile::Builder::new()

@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use goheap_testkit::tools;
 
-use crate::linked;
+use crate::linked::{self, Links};
 use crate::measure::{self, Cost};
 use crate::repository::build_goheap;
 
@@ -23,6 +23,9 @@ pub(crate) struct Args {
     /// How many objects, 36 bytes each on average
     #[arg(long, default_value_t = 4_000_000)]
     objects: u64,
+    /// Let each object lead to others anywhere in the heap
+    #[arg(long)]
+    scattered: bool,
     /// How many rounds; the medians are told
     #[arg(long, default_value_t = 5)]
     rounds: usize,
@@ -51,7 +54,13 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         .tempdir_in(&args.folder)?;
     let dump = match &args.dump {
         Some(dump) => dump.clone(),
-        None => linked::dump(&args.go, args.objects, &goheap, folder.path())?,
+        None => {
+            let links = match args.scattered {
+                true => Links::Scattered,
+                false => Links::InOrder,
+            };
+            linked::dump(&args.go, (args.objects, links), &goheap, folder.path())?
+        }
     };
     let hprof = folder.path().join("linked.hprof");
     eprintln!("exporting");

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::linked;
+use crate::linked::{self, Links};
 use crate::measure::{self, Cost};
 use crate::repository::build_goheap;
 
@@ -54,7 +54,12 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         .tempdir_in(&args.folder)?;
     let dump = match &args.dump {
         Some(dump) => dump.clone(),
-        None => linked::dump(&args.go, args.objects, &goheap, folder.path())?,
+        None => linked::dump(
+            &args.go,
+            (args.objects, Links::InOrder),
+            &goheap,
+            folder.path(),
+        )?,
     };
     let snapshot = folder.path().join("snapshot.heapdump");
     let text = |path: &Path| path.display().to_string();

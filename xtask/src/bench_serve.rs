@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::linked;
+use crate::linked::{self, Links};
 use crate::measure;
 use crate::repository::build_goheap;
 
@@ -51,7 +51,12 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         .tempdir_in(&args.folder)?;
     let dump = match &args.dump {
         Some(dump) => dump.clone(),
-        None => linked::dump(&args.go, args.objects, &goheap, folder.path())?,
+        None => linked::dump(
+            &args.go,
+            (args.objects, Links::InOrder),
+            &goheap,
+            folder.path(),
+        )?,
     };
     std::io::copy(&mut std::fs::File::open(&dump)?, &mut std::io::sink())?;
     let (mut tops, mut firsts) = (Vec::new(), Vec::new());

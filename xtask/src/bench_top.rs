@@ -14,7 +14,7 @@ use goheap_testkit::core;
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 
 use crate::cgroup::Cgroup;
-use crate::linked;
+use crate::linked::{self, Links};
 use crate::measure::{self, Cost};
 use crate::repository::build_goheap;
 
@@ -151,7 +151,7 @@ fn rows(args: &Args, goheap: &Path) -> Result<Vec<Row>> {
 
 /// Makes the heap and, of one process that stands still, those of the files that are needed.
 fn make(args: &Args, goheap: &Path, rows: &[Row], folder: &Path) -> Result<Files> {
-    let (program, mut target) = linked::start(&args.go, args.objects)?;
+    let (program, mut target) = linked::start(&args.go, args.objects, Links::InOrder)?;
     let said = target.said();
     let head = said.lines().find_map(|line| line.strip_prefix("head "));
     let mut files = Files {
