@@ -9,7 +9,8 @@
 //! that another one holds alone counts there, at the outermost: the sample of `main.cache` has all that
 //! would be gone without it.
 //!
-//! Tags of what goroutines hold: `goroutine` (its number) and `wait_reason`.
+//! Tags of what goroutines hold: `goroutine` (its number), `wait_reason`, and the labels that the program
+//! has set by `runtime/pprof`, by their own names.
 //!
 //! # What it cannot say
 //! Which objects these are, and that an object is held in more than one way.
@@ -19,6 +20,7 @@ use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use goheap_analysis::answers::labels::Labels;
 use goheap_analysis::{Analysis, Watch};
 use prost::Message;
 
@@ -171,8 +173,9 @@ pub fn write(
             ..Profile::default()
         },
     )?;
+    let labels = Labels::of(analysis);
     for sample in &stacks.samples {
-        let sample = proto_sample(analysis, sample, &mut strings);
+        let sample = proto_sample(analysis, sample, &labels, &mut strings);
         piece(
             &mut out,
             &Profile {
@@ -213,7 +216,12 @@ fn piece(out: &mut impl Write, piece: &Profile) -> Result<(), ExportError> {
     Ok(())
 }
 
-fn proto_sample(analysis: &Analysis, sample: &Sample, strings: &mut Strings) -> ProtoSample {
+fn proto_sample(
+    analysis: &Analysis,
+    sample: &Sample,
+    set: &Labels<'_>,
+    strings: &mut Strings,
+) -> ProtoSample {
     let value = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     let goroutine = sample.goroutine.and_then(|goroutine| {
         let goroutines = analysis.dump.goroutines();
@@ -230,6 +238,14 @@ fn proto_sample(analysis: &Analysis, sample: &Sample, strings: &mut Strings) -> 
             labels.push(Label {
                 key: strings.of("wait_reason"),
                 text: strings.of(&clean(&goroutine.wait_reason, LONGEST)),
+                number: 0,
+            });
+        }
+        let text = |bytes: &[u8]| clean(&String::from_utf8_lossy(bytes), LONGEST);
+        for (key, value) in set.of_goroutine(goroutine) {
+            labels.push(Label {
+                key: strings.of(&text(&key)),
+                text: strings.of(&text(&value)),
                 number: 0,
             });
         }

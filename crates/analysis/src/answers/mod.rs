@@ -6,6 +6,7 @@ pub mod check;
 pub mod diff;
 pub mod goroutines;
 pub mod held;
+pub mod labels;
 pub mod leaked;
 pub mod ledger;
 pub mod listing;

@@ -14,5 +14,6 @@ mod drawn;
 mod heaps;
 mod heapsnapshot;
 mod hprof;
+mod labels;
 mod pprof;
 mod releases;

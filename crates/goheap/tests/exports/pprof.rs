@@ -23,7 +23,7 @@ fn exported(analysis: &Analysis, selection: &Selection, path: &Path) {
 }
 
 /// What `go tool pprof` says.
-fn asked(arguments: &[&str], path: &Path) -> String {
+pub(crate) fn asked(arguments: &[&str], path: &Path) -> String {
     let newest = toolchains::CLAIMED.last().expect("a version").number;
     let goroot = toolchains::goroot(newest).expect("a toolchain");
     let output = program::go(&goroot)
