@@ -28,6 +28,9 @@ impl Churner {
         let mut child = Command::new(env::current_exe().expect("this binary"))
             .args(["--exact", "churn::play", "--nocapture", "--test-threads=1"])
             .env(ROLE, "churner")
+            // Else the kernel itself writes into a thread's page when that comes to another processor
+            // (rseq(2): `cpu_id`), as the one does that hosts the call of a fork.
+            .env("GLIBC_TUNABLES", "glibc.pthread.rseq=0")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
