@@ -1,5 +1,5 @@
-//! `matrix`: every twin test, those of the runtime's crashes, and exports read back, on every version of Go that goheap
-//! claims, in one table.
+//! `matrix`: every twin test, those of the runtime's crashes, and exports read back, on every version of Go
+//! that goheap claims, in one table.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
@@ -10,7 +10,7 @@ use goheap_testkit::toolchains;
 
 use crate::repository::cargo;
 
-const TEST_BINARIES: [&str; 8] = [
+const TEST_BINARIES: [&str; 9] = [
     "twins",
     "core_twins",
     "entry_twins",
@@ -19,6 +19,7 @@ const TEST_BINARIES: [&str; 8] = [
     "oracle",
     "mends",
     "exports",
+    "parquet",
 ];
 
 /// Runs them; whether none failed.
@@ -77,11 +78,14 @@ fn module(version: &str) -> String {
     format!("go{}", version.replace('.', "_"))
 }
 
-/// `test go1_24_3::plain ... ok`
+/// `test go1_24_3::plain ... ok`, or `test releases::go1_24_3::is_read_back ... ok`: the module of the
+/// version, the rest of the name, the result. `None` for what is of no version.
 fn parse(line: &str) -> Option<(String, String, String)> {
     let (test, result) = line.strip_prefix("test ")?.split_once(" ... ")?;
-    let (module, test) = test.split_once("::")?;
-    Some((module.to_owned(), test.to_owned(), result.to_owned()))
+    let mut rest: Vec<&str> = test.split("::").collect();
+    let place = rest.iter().position(|part| part.starts_with("go1_"))?;
+    let version = rest.remove(place);
+    Some((version.to_owned(), rest.join("::"), result.to_owned()))
 }
 
 fn table(versions: &[&str], results: &BTreeMap<(String, String), String>) -> String {
@@ -100,4 +104,28 @@ fn table(versions: &[&str], results: &BTreeMap<(String, String), String>) -> Str
         text.push_str(&format!("\n| {test} | {} |", cells.join(" | ")));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_found_wherever_it_stands_in_a_name() {
+        let parsed = |line| parse(line).map(|(version, test, result)| [version, test, result]);
+        let is = |parts: [&str; 3]| Some(parts.map(str::to_owned));
+        assert_eq!(
+            parsed("test go1_24_3::plain ... ok"),
+            is(["go1_24_3", "plain", "ok"])
+        );
+        assert_eq!(
+            parsed("test releases::go1_24_3::is_read_back ... FAILED"),
+            is(["go1_24_3", "releases::is_read_back", "FAILED"])
+        );
+        assert_eq!(
+            parsed("test releases::every_claimed_version_is_here ... ok"),
+            None
+        );
+        assert_eq!(parsed("running 4 tests"), None);
+    }
 }

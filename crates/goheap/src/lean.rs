@@ -1,9 +1,9 @@
 //! Keeps little of a mapped dump in memory.
 //!
 //! The kernel counts each page of a mapped file that was touched as this process's, and takes it back only
-//! when memory is short: a limit of a container would have to have room for the whole dump. So what was
-//! read is given back now and then. That costs little where the analysis reads in the order of addresses,
-//! which it mostly does; where it does not, more is kept.
+//! when memory is short. Until then goheap would seem to need as much as the dump is large, to whoever looks
+//! at its RSS, and other programs' pages might have to go first. So what was read is given back now and then.
+//! That costs little where the analysis reads in the order of addresses; where it does not, more is kept.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
