@@ -361,6 +361,11 @@ fn sums_stop_at_the_most_there_is() {
         let kept = Retained::of(&tree, |_| size);
         assert_eq!([kept.get(2), kept.get(0)], [size, root]);
     }
+    // By what two children have together.
+    let fork = Lists(vec![vec![1, 2], vec![], vec![]]);
+    let two = Dominators::of(&fork, 0, &NoWatch).unwrap();
+    let kept = Retained::of(&two, |node| if node == 0 { 8 } else { 1 << 34 });
+    assert_eq!([kept.get(1), kept.get(0)], [1 << 34, (1 << 35) + 8]);
     let by_class = retained_by_class(&tree, |_| Some(0), 1, |_| u64::MAX);
     assert_eq!(by_class, [u64::MAX]);
 }
