@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use goheap_analysis::Dump;
-use goheap_golang::catalogue::{self, Catalogue, Debug, Sources, Variable};
+use goheap_golang::catalogue::{self, Catalogue, Debug, FromCode, Sources, Variable};
 use goheap_golang::globals::{self, Code};
 use goheap_golang::{ElfProgram, Features, GoVersion, Program, ProgramImage, Structs};
 use goheap_image::{Executable, FileAddr};
@@ -17,7 +17,8 @@ use crate::which::open_exe;
 
 /// Makes a catalogue of `executable`, which `program` describes where it runs, of the names in its
 /// `plugins` (with their biases), and of the process, if there is one, for what is not in the file. With `functions`, DWARF is read as well, and the local
-/// variables of these functions are kept, told by their entries.
+/// variables of these functions are kept, told by their entries; without, or where there is none, what the
+/// program's code says of types is.
 pub(crate) fn learn_catalogue(
     executable: &Executable<Mapped>,
     program: &ElfProgram<'_, Mapped>,
@@ -63,6 +64,10 @@ pub(crate) fn learn_catalogue(
             let info = program.dwarf()?.debug_info(&wanted);
             Some(Debug { info, bias })
         }),
+        code: match functions.is_some() && program.dwarf().is_some() {
+            true => None,
+            false => from_code(executable, bias),
+        },
     });
     let mut catalogue = built.unwrap_or_else(|error| {
         let mut without = Catalogue::default();
@@ -71,6 +76,13 @@ pub(crate) fn learn_catalogue(
     });
     catalogue.constants = constants(executable, bias);
     catalogue
+}
+
+/// What the code of a program without DWARF says of types.
+fn from_code(executable: &Executable<Mapped>, bias: u64) -> Option<FromCode> {
+    let says = Code::new(executable).ok()?.typed();
+    let exact = executable.has_symbols();
+    Some(FromCode { says, bias, exact })
 }
 
 /// The variables that the symbol table names.

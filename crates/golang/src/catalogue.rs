@@ -20,9 +20,11 @@ mod describe;
 mod layouts;
 mod modules;
 mod names;
+mod said;
 
 pub use build::{Debug, Sources, build};
 pub(crate) use layouts::PLACES;
+pub use said::FromCode;
 
 /// A type of a [`Catalogue`], by its place in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,7 +35,7 @@ pub struct TypeId(pub u32);
 pub enum TypeOrigin {
     /// The program's own type descriptor (`internal/abi.Type`).
     Descriptor,
-    /// DWARF alone: no descriptor was linked in for it.
+    /// What DWARF or code says of something: no descriptor was linked in for it.
     Dwarf,
 }
 
@@ -87,7 +89,7 @@ pub struct Variable {
     pub size: u64,
     /// Its name: `main.cache`.
     pub name: String,
-    /// Its type, where DWARF tells.
+    /// Its type, where DWARF tells, or else the program's code.
     pub ty: Option<TypeId>,
 }
 
@@ -98,8 +100,8 @@ pub struct Function {
     pub entry: u64,
     /// Its name, as pclntab has it: `main.(*Server).serve.func1`.
     pub name: String,
-    /// The struct that a closure of it is, its code pointer included, where DWARF or a descriptor
-    /// tells.
+    /// The struct that a closure of it is, its code pointer included, where DWARF, a descriptor or
+    /// code tells.
     pub closure: Option<TypeId>,
 }
 

@@ -21,6 +21,7 @@ mod code;
 mod needed;
 mod recognised;
 mod streams;
+mod typed;
 mod users;
 
 use std::collections::{BTreeMap, HashMap};
@@ -32,6 +33,7 @@ pub use align::{Alignment, align};
 pub use code::{Code, Named, Refers, Step};
 pub use needed::VARIABLES;
 pub use streams::{Learnt, LearntStep, LearntTarget, Streams, StreamsError};
+pub use typed::{Said, Type, TypedCode};
 pub use users::UsedVariable;
 
 use crate::{Features, GoVersion, VersionError};

@@ -9,7 +9,8 @@ use std::collections::HashSet;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use goheap_golang::catalogue::{Catalogue, Debug, Sources, Variable, build};
+use goheap_golang::catalogue::{Catalogue, Debug, FromCode, Sources, Variable, build};
+use goheap_golang::globals::Code;
 use goheap_golang::{ElfProgram, Features, GoVersion, ProgramImage};
 use goheap_image::{Executable, FileAddr};
 use goheap_memory::DataModel;
@@ -89,6 +90,13 @@ fn catalogue(bytes: &[u8], version: &str) -> Option<Catalogue> {
         variables,
         met: Vec::new(),
         debug,
+        code: Some(FromCode {
+            says: Code::new(&executable)
+                .map(|code| code.typed())
+                .unwrap_or_default(),
+            bias: 0,
+            exact: false,
+        }),
     })
     .ok()
 }

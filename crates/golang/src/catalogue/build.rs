@@ -9,7 +9,7 @@ use super::describe::{Described, Gatherer};
 use super::modules::Reader;
 use super::names::{Names, unescape};
 use super::{
-    Catalogue, Damage, Function, GoType, TypeField, TypeId, TypeOrigin, Variable, layouts,
+    Catalogue, Damage, FromCode, Function, GoType, TypeField, TypeId, TypeOrigin, Variable, layouts,
 };
 use crate::{Features, LayoutError, Program, Structs, Types};
 
@@ -35,6 +35,8 @@ pub struct Sources<'a, M: ?Sized> {
     pub met: Vec<Addr>,
     /// What its DWARF tells, if that is wanted.
     pub debug: Option<Debug>,
+    /// What its code says of types, if nothing better does.
+    pub code: Option<FromCode>,
 }
 
 /// What a program's DWARF tells, and where its file lies.
@@ -157,6 +159,9 @@ pub fn build<M: Memory + ?Sized>(sources: Sources<'_, M>) -> Result<Catalogue, L
         catalogue.add_debug_info(&debug.info, debug.bias, types);
     }
     catalogue.add_method_values();
+    if let Some(code) = &sources.code {
+        catalogue.add_from_code(code);
+    }
     Ok(catalogue)
 }
 

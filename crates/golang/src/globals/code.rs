@@ -105,8 +105,7 @@ impl<'e, D: Deref<Target = [u8]>> Code<'e, D> {
         let mut room = self.executable.data().len().saturating_mul(2);
         for func in self.module.functions.funcs() {
             let entry = self.module.text.offset(func.entry().get());
-            let recognised = self.recognised.names.get(&entry);
-            let name = recognised.map_or(func.name(), |name| name.as_bytes());
+            let name = self.called(&func);
             if self.recognised.wrappers.contains(&entry) {
                 continue;
             }
@@ -182,6 +181,13 @@ impl<'e, D: Deref<Target = [u8]>> Code<'e, D> {
         let offset = TextOffset::new(entry.since(self.module.text)?);
         let func = self.module.functions.find(offset)?;
         (func.entry() == offset).then(|| self.place(&func))
+    }
+
+    /// What a function is called: as it was recognised, or else as the function table has it.
+    pub(super) fn called<'n>(&'n self, func: &Func<'n>) -> &'n [u8] {
+        let entry = self.module.text.offset(func.entry().get());
+        let recognised = self.recognised.names.get(&entry);
+        recognised.map_or(func.name(), |name| name.as_bytes())
     }
 
     fn references(&self, code: &[u8], at: FileAddr) -> Option<Vec<Found>> {

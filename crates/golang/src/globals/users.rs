@@ -155,7 +155,7 @@ impl<D: Deref<Target = [u8]>> Code<'_, D> {
     }
 
     /// Where variables are.
-    fn writable(&self) -> Vec<Range<u64>> {
+    pub(super) fn writable(&self) -> Vec<Range<u64>> {
         let segments = self.executable().segments().into_iter();
         let writable = segments.filter(|segment| segment.write && !segment.execute);
         writable
