@@ -1,6 +1,7 @@
 //! What an executable says of its program's types, variables and functions.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Range;
 use std::path::Path;
 
 use goheap_analysis::Dump;
@@ -17,8 +18,7 @@ use crate::which::open_exe;
 
 /// Makes a catalogue of `executable`, which `program` describes where it runs, of the names in its
 /// `plugins` (with their biases), and of the process, if there is one, for what is not in the file. With `functions`, DWARF is read as well, and the local
-/// variables of these functions are kept, told by their entries; without, or where there is none, what the
-/// program's code says of types is.
+/// variables of these functions are kept, told by their entries.
 pub(crate) fn learn_catalogue(
     executable: &Executable<Mapped>,
     program: &ElfProgram<'_, Mapped>,
@@ -64,21 +64,21 @@ pub(crate) fn learn_catalogue(
             let info = program.dwarf()?.debug_info(&wanted);
             Some(Debug { info, bias })
         }),
-        code: match functions.is_some() && program.dwarf().is_some() {
-            true => None,
-            false => from_code(executable, bias),
-        },
+        code: from_code(executable, bias),
     });
     let mut catalogue = built.unwrap_or_else(|error| {
         let mut without = Catalogue::default();
         without.damage.add(Addr::NIL, &error);
         without
     });
-    catalogue.constants = constants(executable, bias);
+    let texts = texts(executable, program, &image, &catalogue, model);
+    if let Some(range) = texts.or_else(|| named_texts(executable)) {
+        catalogue.constants = constants(executable, bias, range);
+    }
     catalogue
 }
 
-/// What the code of a program without DWARF says of types.
+/// What the program's code says of types.
 fn from_code(executable: &Executable<Mapped>, bias: u64) -> Option<FromCode> {
     let says = Code::new(executable).ok()?.typed();
     let exact = executable.has_symbols();
@@ -170,13 +170,11 @@ fn used_variables(
 /// Most bytes of constants that are kept. The largest programs have some megabytes.
 const CONSTANTS: u64 = 64 << 20;
 
-/// The texts of the program's source: what lies from the symbol that the linker makes for all of them
+/// The same by symbols, where the layout is not known: from the symbol that the linker makes for all of them
 /// (cmd/link/internal/ld/symtab.go, go1.19 to go1.27: `symtab`) to the next of its kind.
-fn constants(executable: &Executable<Mapped>, bias: u64) -> Vec<(u64, Vec<u8>)> {
+fn named_texts(executable: &Executable<Mapped>) -> Option<Range<FileAddr>> {
     let at = |name: &str| executable.symbol(name).map(|symbol| symbol.addr);
-    let Some(start) = at("go:string.*").or_else(|| at("go.string.*")) else {
-        return Vec::new();
-    };
+    let start = at("go:string.*").or_else(|| at("go.string.*"))?;
     let behind = [
         "go:func.*",
         "go.func.*",
@@ -186,14 +184,53 @@ fn constants(executable: &Executable<Mapped>, bias: u64) -> Vec<(u64, Vec<u8>)> 
         "runtime.gcdata",
         "runtime.erodata",
     ];
-    let end = behind
-        .iter()
-        .filter_map(|name| at(name))
-        .filter(|end| *end > start)
-        .min();
-    let size = end.and_then(|end| end.since(start)).unwrap_or(0);
-    match executable.bytes_at(start, size.min(CONSTANTS)) {
-        Ok(bytes) if !bytes.is_empty() => vec![(start.get().wrapping_add(bias), bytes.to_vec())],
+    let ends = behind.iter().filter_map(|name| at(name));
+    Some(start..ends.filter(|end| *end > start).min()?)
+}
+
+/// Where the texts of the program's source are: in front of what functions say of themselves
+/// (`moduledata.gofunc`), and behind the descriptors of types, if these are in the same segment
+/// (cmd/link/internal/ld/data.go, go1.19 to go1.27: the order of `SymKind`s).
+fn texts<M: Memory + ?Sized>(
+    executable: &Executable<Mapped>,
+    program: &ElfProgram<'_, Mapped>,
+    image: &M,
+    catalogue: &Catalogue,
+    model: DataModel,
+) -> Option<Range<FileAddr>> {
+    let bias = program.bias();
+    let first = program.address("runtime.firstmoduledata")?;
+    let structs = Structs::new(program);
+    let field = structs.offset("runtime.moduledata", "gofunc").ok()?;
+    let mut word = [0; 8];
+    let word = word.get_mut(..usize::from(executable.word_size()))?;
+    image.read(first.offset(field), word).ok()?;
+    let end = FileAddr::new(model.uint(word).wrapping_sub(bias));
+    let segments = executable.segments().into_iter();
+    let mut segments = segments.filter(|segment| !segment.write && !segment.execute);
+    let segment = segments.find(|segment| {
+        let inside = end.since(segment.addr);
+        inside.is_some_and(|inside| inside < segment.mem_size)
+    })?;
+    let described = catalogue.types().map(|(_, ty)| ty.address);
+    let described = described
+        .filter(|at| *at != 0)
+        .map(|at| FileAddr::new(at.wrapping_sub(bias)))
+        .filter(|at| *at < end);
+    Some(described.fold(segment.addr, FileAddr::max)..end)
+}
+
+/// The texts in a range of an executable.
+fn constants(
+    executable: &Executable<Mapped>,
+    bias: u64,
+    range: Range<FileAddr>,
+) -> Vec<(u64, Vec<u8>)> {
+    let size = range.end.since(range.start).unwrap_or(0);
+    match executable.bytes_at(range.start, size.min(CONSTANTS)) {
+        Ok(bytes) if !bytes.is_empty() => {
+            vec![(range.start.get().wrapping_add(bias), bytes.to_vec())]
+        }
         _ => Vec::new(),
     }
 }

@@ -67,6 +67,16 @@ pub struct GoType {
     pub fields: Vec<TypeField>,
 }
 
+impl GoType {
+    /// Whether it is a struct that a closure is: the entry of a function, and what was captured
+    /// (cmd/compile/internal/typecheck/func.go, go1.21: `ClosureType`; closure.go in go1.19: fields F, X0
+    /// and so on, or the names of variables).
+    pub fn is_closure(&self) -> bool {
+        let first = self.fields.first();
+        self.package.is_empty() && first.is_some_and(|f| matches!(f.name.as_str(), "F" | ".F"))
+    }
+}
+
 /// A field of a struct type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TypeField {

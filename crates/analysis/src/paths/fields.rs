@@ -39,8 +39,10 @@ pub(super) fn walk(
                     let size = catalogue.get(field.ty).map_or(0, |ty| ty.size);
                     at.rest - field.offset < size
                 })?;
-                if !is_hidden(ty, &field.name) {
-                    pieces.push(Piece::Field(field.name.clone()));
+                match captured_name(ty, &field.name) {
+                    None => pieces.push(Piece::Word(field.offset)),
+                    Some(name) if is_hidden(ty, name) => {}
+                    Some(name) => pieces.push(Piece::Field(name.to_owned())),
                 }
                 at = Leaf {
                     ty: field.ty,
@@ -61,6 +63,19 @@ pub(super) fn walk(
         }
     }
     None
+}
+
+/// What a field is called in the program's source; `None` for what a closure has captured, where its
+/// struct has numbers in place of names (cmd/compile/internal/typecheck/func.go, go1.21: `ClosureType`; go1.19
+/// has the names behind a dot).
+fn captured_name<'n>(ty: &GoType, field: &'n str) -> Option<&'n str> {
+    if !ty.is_closure() {
+        return Some(field);
+    }
+    match field.strip_prefix('X') {
+        Some(number) if number.parse::<u32>().is_ok() => None,
+        _ => Some(field.strip_prefix('.').unwrap_or(field)),
+    }
 }
 
 /// Whether a field is no name that its users know: an atomic pointer's value, and what sync.Map is

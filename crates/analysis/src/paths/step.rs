@@ -416,11 +416,16 @@ impl<'a> Steps<'a> {
             return Via::Object;
         };
         let mut by_address = false;
-        if let Some(Piece::Field(name)) = pieces.get_mut(before)
-            && let Some(own) = name.strip_prefix('&')
-        {
-            *name = own.to_owned();
-            by_address = true;
+        match pieces.get_mut(before) {
+            Some(Piece::Field(name)) => {
+                if let Some(own) = name.strip_prefix('&') {
+                    *name = own.to_owned();
+                    by_address = true;
+                }
+            }
+            // What has no name may be a variable's address.
+            Some(Piece::Word(_)) => by_address = true,
+            _ => {}
         }
         match self.leaf(leaf, self.dump.address(object) + slot, pieces) {
             Via::Pointer(ty) if by_address => Via::Value(ty),

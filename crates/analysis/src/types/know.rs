@@ -176,7 +176,7 @@ impl<'a> Know<'a> {
         let swiss = form.is_some_and(|form| form.maps != Maps::Buckets);
         let mut know = Know {
             structs: structs(catalogue, &sizes, |_| true),
-            closures: structs(catalogue, &sizes, |ty| is_closure(ty) && ty.address != 0),
+            closures: structs(catalogue, &sizes, |ty| ty.is_closure() && ty.address != 0),
             swiss,
             table: table_form(catalogue).filter(|_| swiss),
             swiss_maps: Vec::new(),
@@ -529,14 +529,6 @@ fn structs(
 fn has_entries_of_a_map(ty: &GoType) -> bool {
     let name = ty.name.strip_prefix("noalg.").unwrap_or(&ty.name);
     name.starts_with("map.bucket[") || name.starts_with("map.group[")
-}
-
-/// Whether a struct is what a closure is: code pointer, and what was captured
-/// (cmd/compile/internal/typecheck/func.go, go1.21: `ClosureType`; closure.go in go1.19: fields F, X0
-/// and so on, or the names of variables).
-pub(super) fn is_closure(ty: &GoType) -> bool {
-    let first = ty.fields.first();
-    ty.package.is_empty() && first.is_some_and(|f| matches!(f.name.as_str(), "F" | ".F"))
 }
 
 /// Whether a type is that of channels that are seen from one side only: `<-chan T`, `chan<- T`.

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use goheap_golang::Kind;
-use goheap_golang::catalogue::{FrameVariable, TypeId};
+use goheap_golang::catalogue::{FrameVariable, GoType, TypeId};
 
 use super::How;
 use super::body::{Body, body};
 use super::codes::Of;
-use super::know::is_closure;
 use super::sizes::{HEADER, LARGEST_CLASS, largest_without_header};
 use super::walk::{Claim, Walk, level};
 use crate::dump::{Frame, ObjectId, word_at};
@@ -54,7 +53,7 @@ impl<'d> Walk<'d, '_> {
         };
         let first = word_at(know.model, contents, HEADER).unwrap_or(0);
         // A closure's type is a struct that begins with the entry.
-        let closure = know.catalogue.get(ty).is_some_and(is_closure);
+        let closure = know.catalogue.get(ty).is_some_and(GoType::is_closure);
         if closure
             && know.function_at(first).is_some()
             && self.closure_of(object.0, extent, How::Header)

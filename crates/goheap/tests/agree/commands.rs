@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use goheap_golang::Kind;
+use goheap_golang::catalogue::Catalogue;
 use serde_json::Value;
 
 use crate::captured::{Captured, assert_none, by_use, is_known_name};
@@ -94,6 +96,34 @@ fn types(captured: &Captured, wrong: &mut Vec<String>) {
     assert!(unknown > 0 && unknown >= number(full, "unknown_bytes"));
 }
 
+/// The types of what lies at an address of the twin's variables, the variable's own first.
+fn types_at(catalogue: &Catalogue, address: u64) -> Vec<String> {
+    let Some(variable) = catalogue.variable_at(address) else {
+        return Vec::new();
+    };
+    let (mut next, mut offset) = (variable.ty, address - variable.address);
+    let mut names = Vec::new();
+    while let Some(ty) = next.and_then(|id| catalogue.get(id)) {
+        if offset == 0 {
+            names.push(ty.name.clone());
+        }
+        let field = ty.fields.iter().find(|field| {
+            let size = catalogue.get(field.ty).map_or(0, |ty| ty.size);
+            field.offset <= offset && offset - field.offset < size
+        });
+        let elem = ty.elem.filter(|_| ty.kind == Kind::Array);
+        let size = elem
+            .and_then(|elem| catalogue.get(elem))
+            .map_or(0, |ty| ty.size);
+        (next, offset) = match (field, elem) {
+            (Some(field), _) => (Some(field.ty), offset - field.offset),
+            (None, Some(elem)) if size > 0 => (Some(elem), offset % size),
+            _ => (None, 0),
+        };
+    }
+    names
+}
+
 /// A root that is not called by a function is the twin's, with what it holds; and all roots hold all.
 fn roots_and_packages(captured: &Captured, wrong: &mut Vec<String>) {
     let [said, full] = top(captured, "root");
@@ -107,7 +137,7 @@ fn roots_and_packages(captured: &Captured, wrong: &mut Vec<String>) {
         let all = full_rows.entry(told(row)).or_default();
         all.push(number(row, "retained_bytes"));
     }
-    let mut sum = 0;
+    let (mut sum, mut typed) = (0, 0);
     for row in rows(&said) {
         let (name, about) = told(row);
         let retained = number(row, "retained_bytes");
@@ -115,9 +145,19 @@ fn roots_and_packages(captured: &Captured, wrong: &mut Vec<String>) {
         if name.starts_with("several ") {
             continue;
         }
-        if by_use(&name).is_some() || name.starts_with("runtime.") {
-            // No type is told of a variable.
-            assert_eq!(about, "", "{name}");
+        // The type that code tells of a variable is what DWARF does, or what that begins with; of what
+        // leads to anything DWARF does not say where to.
+        if let Some((_, address)) = by_use(&name)
+            && !about.is_empty()
+        {
+            typed += 1;
+            let real = types_at(captured.twin.analysis.dump.catalogue(), address);
+            if !real
+                .iter()
+                .any(|real| *real == about || real == "unsafe.Pointer")
+            {
+                wrong.push(format!("{name} is {about}, but one of {real:?}"));
+            }
         }
         // Words that belong to no variable that is known are told by their segment.
         let by_segment = name.starts_with("data segment ") || name.starts_with("bss segment ");
@@ -132,6 +172,7 @@ fn roots_and_packages(captured: &Captured, wrong: &mut Vec<String>) {
         }
     }
     assert_eq!(sum, number(&said["heap"], "reachable_bytes"));
+    assert!(typed > 20, "{typed} variables have a type");
 
     let [said, full] = top(captured, "package");
     for row in rows(&said) {

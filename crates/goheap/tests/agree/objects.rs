@@ -71,9 +71,8 @@ fn objects(captured: &Captured, name: &str) {
 fn least(name: &str) -> u64 {
     let minor = name.strip_prefix("Go 1.").and_then(|rest| rest.get(..2));
     match minor.map(str::parse) {
-        Some(Ok(..=21_u32)) => 6,
-        Some(Ok(..=23)) => 32,
-        _ => 60,
+        Some(Ok(..=21_u32)) => 90,
+        _ => 94,
     }
 }
 

@@ -35,7 +35,7 @@ pub struct Sources<'a, M: ?Sized> {
     pub met: Vec<Addr>,
     /// What its DWARF tells, if that is wanted.
     pub debug: Option<Debug>,
-    /// What its code says of types, if nothing better does.
+    /// What its code says of types. DWARF is believed before it.
     pub code: Option<FromCode>,
 }
 
@@ -160,7 +160,14 @@ pub fn build<M: Memory + ?Sized>(sources: Sources<'_, M>) -> Result<Catalogue, L
     }
     catalogue.add_method_values();
     if let Some(code) = &sources.code {
-        catalogue.add_from_code(code);
+        // As the linker has set it.
+        let word = |at: u64| {
+            let mut bytes = [0; 8];
+            let word = bytes.get_mut(..sources.model.word_size() as usize)?;
+            sources.memory.read(Addr::new(at), word).ok()?;
+            Some(sources.model.uint(word))
+        };
+        catalogue.add_from_code(code, &word);
     }
     Ok(catalogue)
 }

@@ -1,10 +1,10 @@
-//! What the program's code says of variables and closures ([`crate::globals::TypedCode`]), for a catalogue
-//! without DWARF.
+//! What the program's code says of variables and closures ([`crate::globals::TypedCode`]), where a
+//! catalogue does not know it from DWARF.
 
 use goheap_image::FileAddr;
 
 use super::names::unescape;
-use super::{Catalogue, GoType, TypeId, TypeOrigin};
+use super::{Catalogue, GoType, TypeId, TypeOrigin, Variable};
 use crate::Kind;
 use crate::globals::{Said, Type, TypedCode};
 
@@ -34,36 +34,48 @@ enum Statement {
 }
 
 impl Catalogue {
-    /// Gives variables and closures that nothing else gives a type the one that code says.
-    pub(super) fn add_from_code(&mut self, code: &FromCode) {
+    /// Gives variables and closures that nothing else gives a type the one that code says. `word` is what
+    /// a word of the program's memory is to begin with.
+    pub(super) fn add_from_code(&mut self, code: &FromCode, word: &dyn Fn(u64) -> Option<u64>) {
         let live = |addr: FileAddr| addr.get().wrapping_add(code.bias);
         let mut found: Vec<(u64, Statement)> = Vec::new();
         for (at, said) in &code.says.variables {
             let at = live(*at);
             let first = self.variables.partition_point(|v| v.address < at);
             let known = self.variables.get(first);
-            if known.is_none_or(|variable| variable.address != at || variable.ty.is_some()) {
+            let untyped = |variable: &&Variable| {
+                // What leads to anything is told by what it is made to lead to.
+                let kind = variable.ty.and_then(|ty| self.get(ty)).map(|ty| ty.kind);
+                variable.address == at && matches!(kind, None | Some(Kind::UnsafePointer))
+            };
+            if known.filter(untyped).is_none() {
                 continue;
             }
             let said = said
                 .iter()
-                .filter_map(|said| self.statement(said, code.bias));
+                .filter_map(|said| self.statement(said, code.bias))
+                .map(|one| self.as_slice(one, at, code));
             let said: Vec<Statement> = said.collect();
             if let Some(one) = self.agreed(&said) {
                 found.push((at, one));
             }
         }
-        // What an interface holds may be of another type each time. It begins with a type or an itab.
+        // What an interface holds may be of another type each time. It begins with a type or an itab, which
+        // code puts there, or the linker.
+        let begins_one = |value: u64| self.at(value).is_some() || self.itabs.contains_key(&value);
+        let size = self.word();
         let mut of_interfaces: Vec<u64> = Vec::new();
         for (at, value) in &code.says.constants {
-            let value = live(*value);
-            if self.at(value).is_some() || self.itabs.contains_key(&value) {
+            if begins_one(live(*value)) {
                 let at = live(*at);
-                of_interfaces.extend([at, at.wrapping_add(self.word())]);
+                of_interfaces.extend([at, at.wrapping_add(size)]);
             }
         }
         of_interfaces.sort_unstable();
-        found.retain(|(at, _)| of_interfaces.binary_search(at).is_err());
+        found.retain(|(at, _)| {
+            let before = word(at.wrapping_sub(size));
+            of_interfaces.binary_search(at).is_err() && !before.is_some_and(begins_one)
+        });
 
         let mut parts: Vec<(u64, u64)> = Vec::new();
         for (at, statement) in found {
@@ -99,7 +111,9 @@ impl Catalogue {
             let (Some(one), None) = (structs.next(), structs.next()) else {
                 continue;
             };
-            let Some(ty) = self.at(live(*one)).filter(|ty| self.is_closure(*ty)) else {
+            let ty = self.at(live(*one));
+            let is_closure = |ty: &TypeId| self.get(*ty).is_some_and(GoType::is_closure);
+            let Some(ty) = ty.filter(is_closure) else {
                 continue;
             };
             let place = self.functions.binary_search_by_key(&entry, |f| f.entry);
@@ -118,9 +132,34 @@ impl Catalogue {
         };
         Some(match said {
             Said::Is(ty) => Statement::Is(find(ty)?),
-            Said::PointsTo(ty) => Statement::Pointer(find(ty)?),
+            Said::PointsTo(ty) => {
+                let ty = find(ty)?;
+                // It is of a func type, which nothing tells; what it holds is a closure by its own word.
+                if self.get(ty).is_some_and(GoType::is_closure) {
+                    return None;
+                }
+                Statement::Pointer(ty)
+            }
             Said::HoldsMany(ty) => Statement::Slice(find(ty)?),
         })
+    }
+
+    /// A pointer to a new array is a slice of all of it, if its length and capacity are set behind it.
+    fn as_slice(&self, one: Statement, at: u64, code: &FromCode) -> Statement {
+        let Statement::Pointer(ty) = one else {
+            return one;
+        };
+        let Some(array) = self.get(ty).filter(|ty| ty.kind == Kind::Array) else {
+            return one;
+        };
+        let is_set = |place: u64| {
+            let at = at.wrapping_add(place * self.word()).wrapping_sub(code.bias);
+            code.says.numbers.contains(&(FileAddr::new(at), array.len))
+        };
+        match array.elem {
+            Some(elem) if is_set(1) && is_set(2) => Statement::Slice(elem),
+            _ => one,
+        }
     }
 
     /// The one statement that all others are a part of; `None` if there is none.
@@ -180,19 +219,6 @@ impl Catalogue {
             now = next;
         }
         all
-    }
-
-    /// Whether a struct is what a closure is: the entry of a function, and what was captured
-    /// (cmd/compile/internal/typecheck/func.go: `ClosureType`).
-    fn is_closure(&self, ty: TypeId) -> bool {
-        let Some(ty) = self.get(ty).filter(|ty| ty.kind == Kind::Struct) else {
-            return false;
-        };
-        let first = ty.fields.first();
-        let code = first.and_then(|field| Some((field, self.get(field.ty)?)));
-        code.is_some_and(|(field, ty)| {
-            field.name == "F" && field.offset == 0 && ty.kind == Kind::Uintptr
-        })
     }
 
     /// The type of slices of `ty`, which is added if there is none.

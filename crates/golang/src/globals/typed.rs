@@ -1,4 +1,4 @@
-//! What the program's code says of types, for executables whose DWARF is gone.
+//! What the program's code says of types, for executables whose DWARF is gone, or does not tell.
 //!
 //! A program hands the types of its values to its runtime, whoever strips it: `newobject` takes the
 //! descriptor of what it makes, `makemap`, `makeslice` and `growslice` do, every access to a map does,
@@ -14,6 +14,7 @@ mod flow;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::{Deref, Range};
+use std::thread;
 
 use goheap_image::FileAddr;
 
@@ -26,6 +27,8 @@ pub struct TypedCode {
     pub variables: BTreeMap<FileAddr, BTreeSet<Said>>,
     /// The structs that closures of a function are, by its entry.
     pub closures: BTreeMap<FileAddr, BTreeSet<FileAddr>>,
+    /// Words that are set to a number other than 0, and that number: what slices have for their lengths.
+    pub numbers: BTreeSet<(FileAddr, u64)>,
     /// Words that are set to a constant address, or compared with one, and that address: an interface
     /// begins with such a word.
     pub constants: BTreeSet<(FileAddr, FileAddr)>,
@@ -58,6 +61,9 @@ const MOST: usize = 1 << 20;
 /// hundred thousand.
 const MOST_CODE: u64 = 1 << 20;
 
+/// Threads that read code at once: it is a second's work for the largest programs.
+const MOST_THREADS: usize = 8;
+
 /// How the registers of Go's calling convention are numbered, in the order in which arguments and results
 /// are handed over (cmd/compile/abi-internal.md, go1.19 to go1.27: RAX, RBX, RCX, RDI, RSI).
 const ARGUMENTS: [usize; 5] = [0, 3, 1, 7, 6];
@@ -73,7 +79,9 @@ enum Callee {
     Returns(usize),
     /// It is given a type and a value of it: a map.
     Uses,
-    /// It is given a type, and one or two addresses of values of it.
+    /// It is given a type and the address of a value of it.
+    Reads,
+    /// It is given a type and the addresses of two values of it.
     Moves,
     /// It is given a type and, at these places, pointers to the first of several.
     Copies([usize; 2]),
@@ -102,9 +110,8 @@ fn callee(name: &str, grows: Callee) -> Option<Callee> {
         "makeslice" | "makeslice64" | "makeslicecopy" => Callee::MakesMany(0),
         "growslice" | "growsliceNoAlias" | "growsliceBuf" | "growsliceBufNoAlias" => grows,
         "makemap" | "makemap64" | "makechan" | "makechan64" => Callee::Returns(0),
-        "typedmemmove" | "typedmemclr" | "wbMove" | "wbZero" | "convT" | "convTnoptr" => {
-            Callee::Moves
-        }
+        "typedmemclr" | "wbZero" | "convT" | "convTnoptr" => Callee::Reads,
+        "typedmemmove" | "wbMove" => Callee::Moves,
         "typedslicecopy" => Callee::Copies([1, 3]),
         "duffzero" | "duffcopy" => Callee::Keeps,
         _ if name.starts_with("gcWriteBarrier") => Callee::Keeps,
@@ -131,7 +138,7 @@ fn receiver(name: &str) -> Option<String> {
     plain.then(|| format!("{package}.{ty}"))
 }
 
-impl<D: Deref<Target = [u8]>> Code<'_, D> {
+impl<D: Deref<Target = [u8]> + Sync> Code<'_, D> {
     /// What the program's code says of types. Nothing on processors other than amd64.
     pub fn typed(&self) -> TypedCode {
         let mut told = TypedCode::default();
@@ -168,7 +175,7 @@ impl<D: Deref<Target = [u8]>> Code<'_, D> {
         let is_variable = |at: u64| writable.iter().any(|range| range.contains(&at));
         // In a hostile file all functions may have the same code.
         let mut room = self.executable().data().len();
-        let mut flow = flow::Flow::new();
+        let mut codes: Vec<(&[u8], u64)> = Vec::new();
         for func in &functions {
             let place = self.place(func);
             let size = place.end.since(place.start).unwrap_or(0);
@@ -179,13 +186,33 @@ impl<D: Deref<Target = [u8]>> Code<'_, D> {
                 break;
             };
             room = left;
-            if size > MOST_CODE || told.len() > MOST {
-                continue;
+            if size <= MOST_CODE {
+                codes.push((code, place.start.get()));
             }
-            flow.of(code, place.start.get(), &find, &mut |event| {
-                self.take(&mut told, event, &is_variable);
-            });
         }
+        let threads = thread::available_parallelism().map_or(1, |n| n.get().min(MOST_THREADS));
+        let share = codes.len().div_ceil(threads).max(1);
+        let read = |codes: &[(&[u8], u64)]| {
+            let mut told = TypedCode::default();
+            let mut flow = flow::Flow::new();
+            for (code, at) in codes {
+                if told.len() > MOST / threads {
+                    break;
+                }
+                flow.of(code, *at, &find, &mut |event| {
+                    self.take(&mut told, event, &is_variable);
+                });
+            }
+            told
+        };
+        thread::scope(|scope| {
+            let parts = codes.chunks(share);
+            let parts: Vec<_> = parts.map(|part| scope.spawn(|| read(part))).collect();
+            for part in parts {
+                // One that panics has told nothing, and says so by itself.
+                told.merge(part.join().unwrap_or_default());
+            }
+        });
         told
     }
 
@@ -220,6 +247,9 @@ impl<D: Deref<Target = [u8]>> Code<'_, D> {
                 told.constants
                     .insert((FileAddr::new(at), FileAddr::new(value)));
             }
+            flow::Event::Number { at, value } if is_variable(at) && value != 0 => {
+                told.numbers.insert((FileAddr::new(at), value));
+            }
             flow::Event::Closure { of, ty } => {
                 let of = FileAddr::new(of);
                 if self.function_at(of).is_some() {
@@ -240,9 +270,21 @@ impl<D: Deref<Target = [u8]>> Code<'_, D> {
 }
 
 impl TypedCode {
+    /// Takes what else was said.
+    fn merge(&mut self, other: TypedCode) {
+        for (at, mut said) in other.variables {
+            self.variables.entry(at).or_default().append(&mut said);
+        }
+        for (of, mut structs) in other.closures {
+            self.closures.entry(of).or_default().append(&mut structs);
+        }
+        self.numbers.extend(other.numbers);
+        self.constants.extend(other.constants);
+    }
+
     /// How much was said.
     fn len(&self) -> usize {
-        self.variables.len() + self.closures.len() + self.constants.len()
+        self.variables.len() + self.closures.len() + self.numbers.len() + self.constants.len()
     }
 }
 

@@ -48,6 +48,8 @@ pub(super) enum Event {
     Receiver { at: u64, loaded: bool, method: u64 },
     /// A word is set to an address, or compared with one.
     Constant { at: u64, value: u64 },
+    /// A word is set to a number.
+    Number { at: u64, value: u64 },
     /// The address of code is stored into the first word of a new value.
     Closure { of: u64, ty: u64 },
 }
@@ -259,6 +261,12 @@ impl Flow {
                 self.store(state, instruction, value, show);
                 return;
             }
+            (Mnemonic::Mov, OpKind::Memory, OpKind::Immediate32to64) if rip => {
+                let at = instruction.ip_rel_memory_address();
+                let value = instruction.immediate(1);
+                show(Event::Number { at, value });
+                return;
+            }
             (Mnemonic::Cmp, _, _) if rip => {
                 let other = match instruction.op0_kind() {
                     OpKind::Register => instruction.op0_register(),
@@ -405,6 +413,11 @@ fn call(state: &mut State, to: u64, callee: Option<Callee>, show: &mut dyn FnMut
         Some(Callee::Uses) => {
             if let Some(ty) = address(0) {
                 said(state.argument(1), What::Is(ty));
+            }
+        }
+        Some(Callee::Reads) => {
+            if let Some(ty) = address(0) {
+                said(state.argument(1), What::PointsTo(ty));
             }
         }
         Some(Callee::Moves) => {
