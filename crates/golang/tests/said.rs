@@ -65,6 +65,15 @@ fn catalogues(version: &str, program: &str) -> (Catalogue, Catalogue) {
     )
 }
 
+/// A name without the numbers by which DWARF tells types of functions of one package apart, `main.local·1`.
+fn without_numbers(name: &str) -> String {
+    let mut parts = name.split('·');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |name, part| {
+        name + part.trim_start_matches(|sign: char| sign.is_ascii_digit())
+    })
+}
+
 /// The types of what begins `offset` bytes into a value of a type.
 fn beginnings(catalogue: &Catalogue, ty: TypeId, offset: u64) -> Vec<&GoType> {
     let Some(of) = catalogue.get(ty) else {
@@ -146,7 +155,7 @@ fn check(version: &str, program: &str) {
             continue;
         };
         for field in &real.fields {
-            let name = |of: &Catalogue, ty| of.get(ty).map(|ty: &GoType| ty.name.clone());
+            let name = |of: &Catalogue, ty| of.get(ty).map(|ty: &GoType| without_numbers(&ty.name));
             let same = said.fields.iter().find(|said| said.offset == field.offset);
             let (ours, theirs) = (
                 same.and_then(|same| name(&by_code, same.ty)),
