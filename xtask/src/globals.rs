@@ -63,9 +63,38 @@ const WAYS: &[Way] = &[
     ),
     ("v3", "amd64", &[], &[("GOAMD64", "v3")]),
     ("unoptimised", "amd64", &["-gcflags=all=-N -l"], &[]),
+    (
+        "unoptimised pie",
+        "amd64",
+        &["-gcflags=all=-N -l", "-buildmode=pie"],
+        &[],
+    ),
+    ("-N alone", "amd64", &["-gcflags=all=-N"], &[]),
+    ("-l alone", "amd64", &["-gcflags=all=-l"], &[]),
+    ("-l=4", "amd64", &["-gcflags=all=-l=4"], &[]),
+    (
+        "race unoptimised",
+        "amd64",
+        &["-race", "-gcflags=all=-N -l"],
+        &[CGO],
+    ),
     ("trimpath", "amd64", &["-trimpath"], &[]),
     ("arm64", "arm64", &[], &[]),
     ("arm64 pie", "arm64", &["-buildmode=pie"], &[]),
+    ("arm64 unoptimised", "arm64", &["-gcflags=all=-N -l"], &[]),
+];
+
+/// Ways in which the runtime's functions are as none that was learnt: with more inlining than usual, or
+/// with what the race detector wants and no inlining.
+const UNLEARNT: [&str; 2] = ["-l=4", "race unoptimised"];
+
+/// Ways in which the runtime's functions are not as usual.
+const UNUSUAL: [&str; 5] = [
+    "race",
+    "unoptimised",
+    "unoptimised pie",
+    "-l alone",
+    "arm64 unoptimised",
 ];
 
 /// Two programs: one with next to nothing, and one with what services have.
@@ -139,9 +168,8 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
             tally.right,
             tally.wrong.len()
         );
-        // Without the optimiser functions are others, and may be refused; with the race detector they
-        // are, where they have other names.
-        let may_be = *way == "unoptimised" || *way == "race" && args.renamed;
+        // Functions that are not as usual are not recognised where they have other names.
+        let may_be = UNLEARNT.contains(way) || args.renamed && UNUSUAL.contains(way);
         whole &= tally.wrong.is_empty() && (tally.refused == 0 || may_be);
     }
     for wrong in all.values().flat_map(|tally| &tally.wrong) {

@@ -2,7 +2,8 @@
 //! writes what was learnt to `crates/golang/streams`, a file for each machine.
 //!
 //! Which functions are kept is worked out: as few and as short ones as tell of each variable three
-//! times, in every version; and those that goheap has another use for.
+//! times, in every version; and those that goheap has another use for. Then, of builds without inlining,
+//! as few and as short ones, in what they have that is not kept already, as tell of each twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,7 +12,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 use goheap_golang::globals::{
-    Code, LearntStep, LearntTarget, Named, Refers, Step, Streams, VARIABLES,
+    Code, Kind, LearntStep, LearntTarget, Named, Refers, Step, Streams, VARIABLES,
 };
 use goheap_image::Executable;
 use goheap_testkit::toolchains;
@@ -29,8 +30,14 @@ pub(crate) struct Args {
 /// The machines that are learnt.
 const MACHINES: [&str; 2] = ["amd64", "arm64"];
 
-/// How many functions are to tell of a variable.
-const WITNESSES: usize = 3;
+/// How many functions are to tell of a variable. Builds without inlining are fewer, and may be refused
+/// more often.
+const fn witnesses_of(kind: Kind) -> usize {
+    match kind {
+        Kind::NotInlined => 2,
+        Kind::Usual => 3,
+    }
+}
 
 /// Steps of a function that is kept: with fewer it could be mistaken, and more take room.
 const LENGTHS: std::ops::RangeInclusive<usize> = 2..=192;
@@ -74,17 +81,29 @@ struct Lesson {
 pub(crate) fn run(args: &Args) -> Result<bool> {
     let mut same = true;
     for machine in MACHINES {
-        let lessons: Vec<Lesson> = toolchains::CLAIMED
-            .iter()
-            .map(|version| lesson(version.number, machine))
-            .collect::<Result<_>>()?;
-        let mut chosen = choose(&lessons);
-        chosen.extend(BY_NAME.map(str::to_owned));
         let mut streams = Streams::default();
-        for function in &chosen {
-            for lesson in &lessons {
-                if let Some(steps) = lesson.functions.get(function) {
-                    streams.add(function, lesson.version, steps.clone());
+        for kind in Kind::ALL {
+            let lessons: Vec<Lesson> = toolchains::CLAIMED
+                .iter()
+                .map(|version| lesson(version.number, machine, kind))
+                .collect::<Result<_>>()?;
+            let mut chosen = choose(&lessons, &streams, witnesses_of(kind));
+            match kind {
+                Kind::Usual => chosen.extend(BY_NAME.map(str::to_owned)),
+                // The usual ones are recognised by their code too, for which more are better.
+                Kind::NotInlined => prune(&mut chosen, &lessons, &streams, witnesses_of(kind)),
+            }
+            for function in &chosen {
+                for lesson in &lessons {
+                    if let Some(steps) = lesson.functions.get(function) {
+                        streams.add(function, kind, lesson.version, steps.clone());
+                    }
+                }
+            }
+            println!("{machine}, {}: {} functions", name_of(kind), chosen.len());
+            for (variable, fewest) in witnesses(&lessons, &chosen) {
+                if fewest < witnesses_of(kind) {
+                    println!("  {variable}: told by {fewest} in some version");
                 }
             }
         }
@@ -92,8 +111,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         let path = path(machine);
         let before = fs::read_to_string(&path).unwrap_or_default();
         println!(
-            "{machine}: {} functions, {} bytes{}",
-            chosen.len(),
+            "{machine}: {} bytes{}",
             text.len(),
             if before == text {
                 ", as they were"
@@ -101,11 +119,6 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
                 ", others than in the repository"
             }
         );
-        for (variable, fewest) in witnesses(&lessons, &chosen) {
-            if fewest < WITNESSES {
-                println!("  {variable}: told by {fewest} in some version");
-            }
-        }
         same &= before == text;
         if !args.check {
             fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
@@ -128,64 +141,88 @@ pub(crate) fn tell(new: &str, old: &str) -> Result<bool> {
     for machine in MACHINES {
         let text = fs::read_to_string(path(machine)).context(machine)?;
         let streams = Streams::parse(machine, &text)?;
-        let (was, is) = (lesson(old, machine)?, lesson(new, machine)?);
-        let (mut same, mut other, mut gone) = (0, Vec::new(), Vec::new());
-        for function in streams.functions() {
-            match (was.functions.get(function), is.functions.get(function)) {
-                (Some(was), Some(is)) if was == is => same += 1,
-                (Some(_), Some(_)) => other.push(function),
-                (Some(_), None) => gone.push(function),
-                (None, _) => {}
-            }
-        }
-        println!(
-            "- {machine}: of the functions that are learnt from, {same} are as in go{old}, {} are not, {} \
-             are gone or tell of nothing",
-            other.len(),
-            gone.len()
-        );
-        for (what, functions) in [("not", other), ("gone", gone)] {
-            if !functions.is_empty() {
-                println!("  {what}: {}", functions.join(", "));
-            }
-        }
-        for (what, variables) in [
-            ("are there no more", was.all.difference(&is.all)),
-            ("are there, and were not", is.all.difference(&was.all)),
-        ] {
-            let variables: Vec<&str> = variables.copied().collect();
-            if !variables.is_empty() {
-                println!("  variables that {what}: {}", variables.join(", "));
-            }
-        }
-        let chosen = streams.functions().map(str::to_owned).collect();
-        let few: Vec<&str> = witnesses(&[is], &chosen)
-            .into_iter()
-            .filter(|(_, times)| *times < WITNESSES)
-            .map(|(variable, _)| variable)
-            .collect();
-        if !few.is_empty() {
-            println!(
-                "  variables that fewer than {WITNESSES} of them tell of: {}",
-                few.join(", ")
-            );
+        for kind in Kind::ALL {
+            let (was, is) = (lesson(old, machine, kind)?, lesson(new, machine, kind)?);
+            tell_kind(machine, kind, &streams, &was, is, old);
         }
     }
     has(new)
 }
 
-/// Whether the streams of all machines have a release.
+/// Tells of the builds of one kind.
+fn tell_kind(machine: &str, kind: Kind, streams: &Streams, was: &Lesson, is: Lesson, old: &str) {
+    let (mut same, mut other, mut gone) = (0, Vec::new(), Vec::new());
+    for function in streams.functions(kind) {
+        match (was.functions.get(function), is.functions.get(function)) {
+            (Some(was), Some(is)) if was == is => same += 1,
+            (Some(_), Some(_)) => other.push(function),
+            (Some(_), None) => gone.push(function),
+            (None, _) => {}
+        }
+    }
+    println!(
+        "- {machine}, {}: of the functions that are learnt from, {same} are as in go{old}, {} are not, \
+         {} are gone or tell of nothing",
+        name_of(kind),
+        other.len(),
+        gone.len()
+    );
+    for (what, functions) in [("not", other), ("gone", gone)] {
+        if !functions.is_empty() {
+            println!("  {what}: {}", functions.join(", "));
+        }
+    }
+    for (what, variables) in [
+        ("are there no more", was.all.difference(&is.all)),
+        ("are there, and were not", is.all.difference(&was.all)),
+    ] {
+        let variables: Vec<&str> = variables.copied().collect();
+        if !variables.is_empty() {
+            println!("  variables that {what}: {}", variables.join(", "));
+        }
+    }
+    let chosen = streams.functions(kind).map(str::to_owned).collect();
+    let wanted = witnesses_of(kind);
+    let few: Vec<&str> = witnesses(&[is], &chosen)
+        .into_iter()
+        .filter(|(_, times)| *times < wanted)
+        .map(|(variable, _)| variable)
+        .collect();
+    if !few.is_empty() {
+        println!(
+            "  variables that fewer than {wanted} of them tell of: {}",
+            few.join(", ")
+        );
+    }
+}
+
+/// Whether the streams of all machines have a release, in builds of all kinds.
 pub(crate) fn has(version: &str) -> Result<bool> {
     let mut has = true;
     for machine in MACHINES {
         let text = fs::read_to_string(path(machine)).context(machine)?;
-        let mut lines = text.lines().filter_map(|line| line.strip_prefix("go "));
-        has &= lines.any(|versions| versions.split(' ').any(|known| known == version));
+        let streams = Streams::parse(machine, &text)?;
+        let version = numbers(version)?;
+        has &= Kind::ALL
+            .into_iter()
+            .all(|kind| streams.versions(kind).contains(&version));
     }
     Ok(has)
 }
 
-fn lesson(version: &str, machine: &str) -> Result<Lesson> {
+/// What a kind of build is called.
+fn name_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::NotInlined => "without inlining",
+        Kind::Usual => "as usual",
+    }
+}
+
+fn lesson(version: &str, machine: &str, kind: Kind) -> Result<Lesson> {
+    let flags: &[&str] = match kind {
+        Kind::NotInlined => &["-gcflags=all=-N -l"],
+        Kind::Usual => &[],
+    };
     let mut lesson = Lesson {
         version: numbers(version)?,
         functions: BTreeMap::new(),
@@ -202,7 +239,7 @@ fn lesson(version: &str, machine: &str) -> Result<Lesson> {
             name,
             source,
             out: name,
-            flags: &[],
+            flags,
             environment: &[],
         })?;
         let data = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
@@ -307,8 +344,8 @@ fn tells(lesson: &Lesson, function: &str) -> BTreeSet<&'static str> {
         .collect()
 }
 
-/// Picks functions, the one that adds most for its length first, until none adds anything.
-fn choose(lessons: &[Lesson]) -> BTreeSet<String> {
+/// How much each function would take.
+fn costs<'l>(lessons: &'l [Lesson], kept: &Streams) -> BTreeMap<&'l str, usize> {
     let mut costs: BTreeMap<&str, usize> = BTreeMap::new();
     for function in lessons.iter().flat_map(|lesson| lesson.functions.keys()) {
         if costs.contains_key(function.as_str()) {
@@ -323,8 +360,38 @@ fn choose(lessons: &[Lesson]) -> BTreeSet<String> {
                 forms.push(form);
             }
         }
-        costs.insert(function, forms.iter().map(|form| form.len() + 2).sum());
+        let cost = |form: &&Vec<LearntStep>| match kept.has(function, form) {
+            true => 1,
+            false => form.len() + 2,
+        };
+        costs.insert(function, forms.iter().map(cost).sum());
     }
+    costs
+}
+
+/// Drops functions again that later ones made needless, those that take most first.
+fn prune(chosen: &mut BTreeSet<String>, lessons: &[Lesson], kept: &Streams, wanted: usize) {
+    let costs = costs(lessons, kept);
+    let mut order: Vec<String> = chosen.iter().cloned().collect();
+    order.sort_by_key(|function| std::cmp::Reverse(costs.get(function.as_str()).copied()));
+    for function in order {
+        let is_needed = lessons.iter().any(|lesson| {
+            tells(lesson, &function).into_iter().any(|variable| {
+                let others = chosen.iter().filter(|other| **other != function);
+                let telling = others.filter(|other| tells(lesson, other).contains(variable));
+                telling.count() < wanted
+            })
+        });
+        if !is_needed {
+            chosen.remove(&function);
+        }
+    }
+}
+
+/// Picks functions, the one that adds most for its length first, until none adds anything. Forms that are
+/// kept already cost a line.
+fn choose(lessons: &[Lesson], kept: &Streams, wanted: usize) -> BTreeSet<String> {
+    let costs = costs(lessons, kept);
     let mut chosen = BTreeSet::new();
     let mut told: BTreeMap<(usize, &'static str), usize> = BTreeMap::new();
     loop {
@@ -337,7 +404,7 @@ fn choose(lessons: &[Lesson]) -> BTreeSet<String> {
             });
             // The first to tell of something is worth most.
             gains
-                .map(|key| WITNESSES.saturating_sub(told.get(&key).copied().unwrap_or(0)))
+                .map(|key| wanted.saturating_sub(told.get(&key).copied().unwrap_or(0)))
                 .sum()
         };
         let best = costs

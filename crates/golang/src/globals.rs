@@ -7,6 +7,10 @@
 //! Such a stream is [aligned](align) with that of the same function of the executable, and the address
 //! at the place of a variable is the variable's.
 //!
+//! The same toolchain compiles the runtime in two ways, with inlining and without ([`Kind`]). Which of them
+//! a program was built in is told by the functions too: by which of the two all of them are more alike to
+//! what was learnt. What the other says is not asked then.
+//!
 //! Every function that tells of a variable has to tell the same. One that stands in two places, or
 //! that no function tells of clearly, is refused by name; an answer is never a guess. Whether what
 //! lies there is what it should be, whoever reads the program's memory checks again
@@ -32,7 +36,7 @@ use goheap_image::{Executable, FileAddr, ModuleError};
 pub use align::{Alignment, align};
 pub use code::{Code, Named, Refers, Step};
 pub use needed::VARIABLES;
-pub use streams::{Learnt, LearntStep, LearntTarget, Streams, StreamsError};
+pub use streams::{Kind, Learnt, LearntStep, LearntTarget, Streams, StreamsError};
 pub use typed::{Said, Type, TypedCode};
 pub use users::UsedVariable;
 
@@ -65,7 +69,7 @@ pub enum GlobalsError {
         "the executable has no symbols, the names of its functions are obfuscated, and where {name} is \
          cannot be told from its code: {why}; of {known} functions of package runtime that tell where \
          its variables are, it has {found} by name and {recognised} that are as known toolchains \
-         compile them; have it built with the names of package runtime as they are, or, if they were \
+         compile them with inlining (-gcflags=-l turns that off); have it built with the names of package runtime as they are, or, if they were \
          changed after linking, give the file from before that with --exe PATH"
     )]
     Obfuscated {
@@ -163,6 +167,96 @@ enum Names {
     },
 }
 
+/// What the functions of a program say, taken for a program of one kind.
+#[derive(Default)]
+struct Reading<'s> {
+    /// Variables that a function of the program is known to use, with one that does: they must be told.
+    used: BTreeMap<&'static str, &'s str>,
+    votes: BTreeMap<&'static str, Vec<Vote>>,
+    /// How alike all functions are to what was learnt of them, in thousandths, and how many there are.
+    alike: usize,
+    functions: usize,
+}
+
+impl<'s> Reading<'s> {
+    fn of<D: Deref<Target = [u8]>>(
+        code: &Code<'_, D>,
+        streams: &'s Streams,
+        kind: Kind,
+        version: &GoVersion,
+        named: &HashMap<String, Named>,
+        are_recognised: bool,
+    ) -> Reading<'s> {
+        let mut reading = Reading {
+            used: BTreeMap::from([(BUILD_VERSION, SETS_UP)]),
+            ..Reading::default()
+        };
+        for function in streams.functions(kind) {
+            let learnt = streams.of(function, kind, version);
+            // A function that was not recognised may be there all the same.
+            if are_recognised {
+                let always = learnt.iter().flat_map(|learnt| learnt.variables());
+                for name in always.filter(|name| !NOT_IN_ALL.contains(name)) {
+                    reading.used.entry(name).or_insert(function);
+                }
+            }
+            let Some(Named::One(place)) = named.get(function) else {
+                continue;
+            };
+            if learnt.is_empty() {
+                continue;
+            }
+            reading.functions += 1;
+            for name in learnt.iter().flat_map(|learnt| learnt.variables()) {
+                reading.used.entry(name).or_insert(function);
+            }
+            let Some(steps) = code.steps(place.clone()) else {
+                continue;
+            };
+            // The nearest version first: of equals, it is believed.
+            let aligned = learnt
+                .iter()
+                .map(|learnt| (*learnt, align(&learnt.steps, &steps)))
+                .reduce(|best, next| match next.1.likeness() > best.1.likeness() {
+                    true => next,
+                    false => best,
+                });
+            let Some((learnt, alignment)) = aligned else {
+                continue;
+            };
+            reading.alike += alignment.likeness();
+            if alignment.is_close() {
+                reading.add(function, learnt, &alignment, &steps);
+            }
+        }
+        reading
+    }
+
+    /// Adds what one function says.
+    fn add(&mut self, function: &str, learnt: &Learnt, alignment: &Alignment, steps: &[Step]) {
+        for &(known, found) in &alignment.pairs {
+            let (Some(known), Some(found)) = (learnt.steps.get(known), steps.get(found)) else {
+                continue;
+            };
+            let (LearntTarget::Variable(name, inside), Refers::Data(to)) =
+                (&known.target, &found.to)
+            else {
+                continue;
+            };
+            self.votes.entry(name).or_default().push(Vote {
+                function: function.to_owned(),
+                at: FileAddr::new(to.get().wrapping_sub(*inside)),
+                exact: alignment.exact,
+            });
+        }
+    }
+
+    /// How alike its functions are to what was learnt, on the average, in thousandths.
+    fn likeness(&self) -> usize {
+        self.alike.checked_div(self.functions).unwrap_or(0)
+    }
+}
+
 /// What one function says of a variable.
 struct Vote {
     function: String,
@@ -189,8 +283,9 @@ impl Globals {
         }
         let mut code = Code::new(executable)?;
         let named = code.functions();
-        let known = streams.functions().count();
-        let found = streams.functions().filter(|name| named.contains_key(*name));
+        let known = streams.functions(Kind::Usual).count();
+        let found = streams.functions(Kind::Usual);
+        let found = found.filter(|name| named.contains_key(*name));
         // A program of any version has most of them: what is there only with some feature, or was
         // renamed from one version to the next, is the smaller part.
         let found = found.count();
@@ -282,55 +377,22 @@ impl Globals {
         names: BTreeMap<FileAddr, String>,
     ) -> Result<Globals, GlobalsError> {
         let named = code.functions();
-        let mut votes: BTreeMap<&'static str, Vec<Vote>> = BTreeMap::new();
-        // Variables that a function of the program is known to use: they must be told.
-        let mut used: BTreeMap<&'static str, &str> = BTreeMap::from([(BUILD_VERSION, SETS_UP)]);
-        for function in streams.functions() {
-            let learnt = streams.of(function, &version);
-            // A function that was not recognised may be there all the same.
-            if !names.is_empty() {
-                let always = learnt.iter().flat_map(|learnt| learnt.variables());
-                for name in always.filter(|name| !NOT_IN_ALL.contains(name)) {
-                    used.entry(name).or_insert(function);
-                }
-            }
-            let Some(Named::One(place)) = named.get(function) else {
-                continue;
-            };
-            for name in learnt.iter().flat_map(|learnt| learnt.variables()) {
-                used.entry(name).or_insert(function);
-            }
-            let Some(steps) = code.steps(place.clone()) else {
-                continue;
-            };
-            // The nearest version first: of equals, it is believed.
-            let aligned = learnt
-                .iter()
-                .map(|learnt| (*learnt, align(&learnt.steps, &steps)))
-                .filter(|(_, alignment)| alignment.is_close())
-                .reduce(|best, next| match next.1.likeness() > best.1.likeness() {
-                    true => next,
-                    false => best,
-                });
-            let Some((learnt, alignment)) = aligned else {
-                continue;
-            };
-            for &(known, found) in &alignment.pairs {
-                let (Some(known), Some(found)) = (learnt.steps.get(known), steps.get(found)) else {
-                    continue;
-                };
-                let (LearntTarget::Variable(name, inside), Refers::Data(to)) =
-                    (&known.target, &found.to)
-                else {
-                    continue;
-                };
-                votes.entry(name).or_default().push(Vote {
-                    function: function.to_owned(),
-                    at: FileAddr::new(to.get().wrapping_sub(*inside)),
-                    exact: alignment.exact,
-                });
-            }
-        }
+        // Those without inlining were learnt in part alone, too few to be recognised by (`recognised.rs`).
+        let kinds = match names.is_empty() {
+            true => Kind::ALL.as_slice(),
+            false => &[Kind::Usual],
+        };
+        let readings = kinds
+            .iter()
+            .map(|&kind| Reading::of(code, streams, kind, &version, &named, !names.is_empty()));
+        // Of equals the first.
+        let reading = readings.reduce(|best, next| match next.likeness() > best.likeness() {
+            true => next,
+            false => best,
+        });
+        let Reading {
+            used, mut votes, ..
+        } = reading.unwrap_or_default();
         let mut variables: HashMap<&'static str, FileAddr> = HashMap::new();
         let mut witnesses = BTreeMap::new();
         let mut places: BTreeMap<FileAddr, &'static str> = BTreeMap::new();

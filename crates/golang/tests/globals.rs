@@ -119,6 +119,18 @@ fn variables_of_stripped_position_independent_programs() {
     }
 }
 
+/// What debuggers want, without optimisations and inlining: the runtime's functions are others, and were
+/// learnt too.
+#[test]
+fn variables_of_stripped_unoptimised_programs() {
+    for version in toolchains::CLAIMED {
+        check(version.number, "stripped_unoptimised");
+        if version.whole {
+            check(version.number, "stripped_unoptimised_pie");
+        }
+    }
+}
+
 /// Neither are section headers needed.
 #[test]
 fn variables_of_programs_without_section_headers() {

@@ -30,6 +30,8 @@ pub const NAMES: &[&str] = &[
     "one_processor",
     "stripped",
     "stripped_pie",
+    "stripped_unoptimised",
+    "stripped_unoptimised_pie",
     "sectionless",
     "sectionless_pie",
     "renamed",
@@ -51,6 +53,10 @@ pub fn named(name: &str) -> Result<Variant> {
         pie,
         ldflags: Some(STRIP),
         ..default()
+    };
+    let unoptimised = |pie| BuildOptions {
+        gcflags: Some("-N -l"),
+        ..stripped(pie)
     };
     let (name, options, environment): (_, _, &[_]) = match name {
         "plain" => ("plain", default(), &[]),
@@ -101,6 +107,8 @@ pub fn named(name: &str) -> Result<Variant> {
         "one_processor" => ("one_processor", default(), &[("GOMAXPROCS", "1")]),
         "stripped" => ("stripped", stripped(false), &[]),
         "stripped_pie" => ("stripped_pie", stripped(true), &[]),
+        "stripped_unoptimised" => ("stripped_unoptimised", unoptimised(false), &[]),
+        "stripped_unoptimised_pie" => ("stripped_unoptimised_pie", unoptimised(true), &[]),
         "sectionless" => ("sectionless", stripped(false), &[]),
         "sectionless_pie" => ("sectionless_pie", stripped(true), &[]),
         // As obfuscators do that leave the runtime alone.

@@ -231,11 +231,8 @@ impl<'e, D: Deref<Target = [u8]>> Code<'e, D> {
         let func = offset.and_then(|offset| self.module.functions.find(offset));
         let func = func.filter(|func| Some(func.entry()) == offset);
         let name = func.map(|func| func.name()).unwrap_or_default();
-        let name = String::from_utf8_lossy(name).into_owned();
-        match name.strip_suffix(".abi0") {
-            Some(name) => name.to_owned(),
-            None => name,
-        }
+        let name = String::from_utf8_lossy(name);
+        without_type_arguments(name.strip_suffix(".abi0").unwrap_or(&name))
     }
 
     /// Whether the program may have a variable at `at`: in a segment that is not code.
@@ -290,6 +287,18 @@ impl<'e, D: Deref<Target = [u8]>> Code<'e, D> {
     }
 }
 
+/// A function's name with `[...]` for its type arguments, as tracebacks have it: whole types stand there,
+/// that are long and change more often than what the function does with them.
+fn without_type_arguments(name: &str) -> String {
+    match (name.find('['), name.rfind(']')) {
+        (Some(from), Some(to)) if from < to => {
+            let (before, after) = (name.get(..from), name.get(to + 1..));
+            format!("{}[...]{}", before.unwrap_or(name), after.unwrap_or(""))
+        }
+        _ => name.to_owned(),
+    }
+}
+
 /// Whether a word is this number.
 fn is_number(word: &[u8], number: u64, little: bool) -> bool {
     let byte = |(index, byte): (usize, &u8)| {
@@ -308,5 +317,25 @@ impl<D> std::fmt::Debug for Code<'_, D> {
         f.debug_struct("Code")
             .field("module", &self.module)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn type_arguments_are_left_out() {
+        for (name, short) in [
+            ("runtime.f", "runtime.f"),
+            (
+                "a.(*P[go.shape.struct { b []c; d [2]e }]).Load",
+                "a.(*P[...]).Load",
+            ),
+            ("slices.Sort[go.shape.int].func1", "slices.Sort[...].func1"),
+            ("a.]b[", "a.]b["),
+        ] {
+            assert_eq!(without_type_arguments(name), short);
+        }
     }
 }

@@ -16,7 +16,7 @@ use goheap_image::FileAddr;
 use goheap_image::pclntab::{Func, FuncId, FuncIds};
 
 use super::code::{Code, Found, MOST_CODE, Where};
-use super::{Learnt, LearntTarget, Streams};
+use super::{Kind, Learnt, LearntTarget, Streams};
 use crate::{Features, GoVersion};
 
 /// Steps from which on a function that is the only one of its form is taken for the learnt one.
@@ -168,8 +168,8 @@ pub(super) fn recognise<D: Deref<Target = [u8]>>(
     };
     let special = Special::of(code, features.func_ids);
     let mut forms: HashMap<String, Vec<(&str, &Learnt)>> = HashMap::new();
-    for name in streams.functions() {
-        for learnt in streams.of(name, version) {
+    for name in streams.functions(Kind::Usual) {
+        for learnt in streams.of(name, Kind::Usual, version) {
             let form = form(learnt.steps.iter().map(|step| step.op.as_str()));
             forms.entry(form).or_default().push((name, learnt));
         }

@@ -6,8 +6,12 @@
 //! ```text
 //! func allgadd
 //! go 1.22.10 1.23.9
+//! -l 1.22.10
 //!   lea allglock; call lock2; load8 allgs+8; ...
 //! ```
+//!
+//! Versions behind `go` have it so as they usually build, those behind `-l` where nothing is inlined
+//! ([`Kind`]).
 //!
 //! Names are those of package runtime; others have their whole name behind a `/`. `_` is data that
 //! goheap has no name for. `+8` is how far inside of the variable it is.
@@ -23,11 +27,35 @@ pub struct Streams {
     functions: BTreeMap<String, Vec<Learnt>>,
 }
 
+/// How a program was compiled, as far as the runtime's functions are others for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// As `go build` does.
+    Usual,
+    /// Without inlining, as debuggers want it: by `-gcflags=all=-l`, or `-N -l`, of which only `-l` is
+    /// heeded in the runtime, for it cannot do without the optimiser (cmd/go/internal/work/gc.go, go1.19
+    /// and go1.21; cmd/compile/internal/base/flag.go, go1.22 to go1.27: `CompilingRuntime`).
+    NotInlined,
+}
+
+impl Kind {
+    /// Both of them.
+    pub const ALL: [Kind; 2] = [Kind::Usual, Kind::NotInlined];
+
+    /// What stands in front of its versions.
+    fn key(self) -> &'static str {
+        match self {
+            Kind::Usual => "go ",
+            Kind::NotInlined => "-l ",
+        }
+    }
+}
+
 /// One form of a function's stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Learnt {
-    /// The versions that have it so: minor and patch.
-    pub versions: Vec<(u32, u32)>,
+    /// The versions that have it so, minor and patch, by the kind of build.
+    pub versions: BTreeMap<Kind, Vec<(u32, u32)>>,
     /// Its steps.
     pub steps: Vec<LearntStep>,
 }
@@ -76,9 +104,10 @@ impl Learnt {
         })
     }
 
-    /// How far its nearest version is from the patch release `patch` of `minor`.
-    fn distance(&self, minor: u32, patch: u32) -> Option<u32> {
-        let same = self.versions.iter().filter(|version| version.0 == minor);
+    /// How far the nearest version that builds it so is from the patch release `patch` of `minor`.
+    fn distance(&self, kind: Kind, minor: u32, patch: u32) -> Option<u32> {
+        let versions = self.versions.get(&kind).into_iter().flatten();
+        let same = versions.filter(|version| version.0 == minor);
         same.map(|version| version.1.abs_diff(patch)).min()
     }
 }
@@ -113,13 +142,22 @@ impl Streams {
             if let Some(name) = text.strip_prefix("func ") {
                 let name = long_name(name);
                 forms = Some(streams.functions.entry(name).or_default());
-            } else if let Some(versions) = text.strip_prefix("go ") {
+            } else if let Some((kind, versions)) = parse_kind(text) {
                 let versions = versions.split(' ').map(parse_version);
                 let versions = versions.collect::<Option<_>>();
                 let versions = versions.ok_or(error("a version"))?;
-                let steps = Vec::new();
                 let forms = forms.as_mut().ok_or(error("no function"))?;
-                forms.push(Learnt { versions, steps });
+                // Steps that both kinds have stand below the versions of both.
+                if forms.last().is_none_or(|form| !form.steps.is_empty()) {
+                    forms.push(Learnt {
+                        versions: BTreeMap::new(),
+                        steps: Vec::new(),
+                    });
+                }
+                let form = forms.last_mut().ok_or(error("no function"))?;
+                if form.versions.insert(kind, versions).is_some() {
+                    return Err(error("no steps"));
+                }
             } else if let Some(steps) = text.strip_prefix("  ") {
                 let last = forms.as_mut().and_then(|forms| forms.last_mut());
                 let last = last.ok_or(error("no version"))?;
@@ -134,12 +172,12 @@ impl Streams {
     }
 
     /// Adds a form of a function's stream, of one version.
-    pub fn add(&mut self, function: &str, version: (u32, u32), steps: Vec<LearntStep>) {
+    pub fn add(&mut self, function: &str, kind: Kind, version: (u32, u32), steps: Vec<LearntStep>) {
         let forms = self.functions.entry(function.to_owned()).or_default();
         match forms.iter_mut().find(|form| form.steps == steps) {
-            Some(form) => form.versions.push(version),
+            Some(form) => form.versions.entry(kind).or_default().push(version),
             None => forms.push(Learnt {
-                versions: vec![version],
+                versions: BTreeMap::from([(kind, vec![version])]),
                 steps,
             }),
         }
@@ -151,12 +189,13 @@ impl Streams {
         for (function, forms) in &self.functions {
             text.push_str(&format!("\nfunc {}\n", short_name(function)));
             for form in forms {
-                let versions: Vec<String> = form
-                    .versions
-                    .iter()
-                    .map(|(minor, patch)| format!("1.{minor}.{patch}"))
-                    .collect();
-                text.push_str(&format!("go {}\n", versions.join(" ")));
+                for (kind, versions) in &form.versions {
+                    let versions = versions.iter();
+                    let versions: Vec<String> = versions
+                        .map(|(minor, patch)| format!("1.{minor}.{patch}"))
+                        .collect();
+                    text.push_str(&format!("{}{}\n", kind.key(), versions.join(" ")));
+                }
                 let mut line = String::from(" ");
                 for step in &form.steps {
                     let step = step_text(step);
@@ -174,23 +213,38 @@ impl Streams {
         text
     }
 
-    /// The functions, by name.
-    pub fn functions(&self) -> impl Iterator<Item = &str> {
-        self.functions.keys().map(String::as_str)
+    /// The functions that were learnt from builds of a kind, by name.
+    pub fn functions(&self, kind: Kind) -> impl Iterator<Item = &str> {
+        let functions = self.functions.iter();
+        functions
+            .filter(move |(_, forms)| forms.iter().any(|form| form.versions.contains_key(&kind)))
+            .map(|(name, _)| name.as_str())
+    }
+
+    /// The versions that were learnt from, minor and patch, by builds of a kind.
+    pub fn versions(&self, kind: Kind) -> BTreeSet<(u32, u32)> {
+        let forms = self.functions.values().flatten();
+        let versions = forms.filter_map(|form| form.versions.get(&kind));
+        versions.flatten().copied().collect()
     }
 
     /// The minor versions that were learnt from.
     pub fn minors(&self) -> BTreeSet<u32> {
-        let forms = self.functions.values().flatten();
-        let versions = forms.flat_map(|form| form.versions.iter());
+        let versions = Kind::ALL.into_iter().flat_map(|kind| self.versions(kind));
         versions.map(|version| version.0).collect()
     }
 
-    /// The forms of a function in the minor version of `version`, the nearest first.
-    pub(super) fn of(&self, function: &str, version: &GoVersion) -> Vec<&Learnt> {
+    /// Whether a function has a form with these steps, in builds of any kind.
+    pub fn has(&self, function: &str, steps: &[LearntStep]) -> bool {
+        let forms = self.functions.get(function);
+        forms.is_some_and(|forms| forms.iter().any(|form| form.steps == steps))
+    }
+
+    /// The forms of a function in builds of a kind by the minor version of `version`, the nearest first.
+    pub(super) fn of(&self, function: &str, kind: Kind, version: &GoVersion) -> Vec<&Learnt> {
         let forms = self.functions.get(function).into_iter().flatten();
         let mut near: Vec<(u32, &Learnt)> = forms
-            .filter_map(|form| Some((form.distance(version.minor, version.patch)?, form)))
+            .filter_map(|form| Some((form.distance(kind, version.minor, version.patch)?, form)))
             .collect();
         near.sort_by_key(|(distance, _)| *distance);
         near.into_iter().map(|(_, form)| form).collect()
@@ -209,6 +263,12 @@ fn long_name(name: &str) -> String {
         Some(long) => long.to_owned(),
         None => format!("{RUNTIME}{name}"),
     }
+}
+
+/// `go 1.24.3 1.24.11`
+fn parse_kind(text: &str) -> Option<(Kind, &str)> {
+    let mut kinds = Kind::ALL.into_iter();
+    kinds.find_map(|kind| Some((kind, text.strip_prefix(kind.key())?)))
 }
 
 /// `1.24.3`
@@ -254,18 +314,35 @@ mod tests {
 
     #[test]
     fn written_and_read_again_it_is_the_same() {
-        let text = "\nfunc (*mheap).alloc\ngo 1.22.10 1.23.9\n  lea mheap_+8; call /sync.f; cmp4= _; \
-                    load8 /internal/runtime/gc.SizeClassToSize;\n";
+        let text = "\nfunc (*mheap).alloc\ngo 1.22.10 1.23.9\n-l 1.22.10\n  lea mheap_+8; call /sync.f; \
+                    cmp4= _; load8 /internal/runtime/gc.SizeClassToSize;\n-l 1.23.9\n  lea mheap_;\n\
+                    \nfunc f\n-l 1.24.3\n  lea mheap_;\n";
         let streams = Streams::parse("amd64", text).unwrap();
         assert_eq!(streams.to_text(), text);
-        assert_eq!(streams.minors(), BTreeSet::from([22, 23]));
+        assert_eq!(streams.minors(), BTreeSet::from([22, 23, 24]));
+        let functions = |kind| streams.functions(kind).collect::<Vec<_>>();
+        assert_eq!(functions(Kind::Usual), ["runtime.(*mheap).alloc"]);
+        assert_eq!(functions(Kind::NotInlined).len(), 2);
+        let version = "go1.23.9".parse().unwrap();
+        let steps = |kind| {
+            let forms = streams.of("runtime.(*mheap).alloc", kind, &version);
+            forms
+                .iter()
+                .map(|form| form.steps.len())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(steps(Kind::Usual), [4]);
+        assert_eq!(steps(Kind::NotInlined), [1]);
     }
 
     #[test]
     fn the_tables_of_this_build_are_whole() {
         for machine in ["amd64", "arm64"] {
             let streams = Streams::of_machine(machine).unwrap().expect("a table");
-            assert!(streams.functions().count() > 20, "{machine}");
+            for kind in Kind::ALL {
+                let count = streams.functions(kind).count();
+                assert!(count > 20, "{machine}: {count} of {kind:?}");
+            }
         }
     }
 
@@ -275,6 +352,7 @@ mod tests {
             ("go 1.2.3", 1),
             ("func f\ngo 1.x", 2),
             ("func f\ngo 1.2.3\n  load8 nothing", 3),
+            ("func f\ngo 1.2.3\n-l 1.2.3\ngo 1.2.4", 4),
             ("what", 1),
         ] {
             assert_eq!(Streams::parse("amd64", text).unwrap_err().line, line);
