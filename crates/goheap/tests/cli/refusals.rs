@@ -88,16 +88,22 @@ fn not_go() {
     dump(&sleep.pid()).refused(&[&sleep.pid(), "sleep", "not a Go program"]);
 }
 
+/// Without inlining the runtime's functions are others, and are known; those of the race detector that
+/// are not inlined either are not.
 #[test]
 fn stripped_go_that_is_not_optimised() {
-    let options = BuildOptions {
-        gcflags: Some("-N -l"),
-        ldflags: Some("-s -w"),
-        ..BuildOptions::default()
+    let start = |race| {
+        let options = BuildOptions {
+            gcflags: Some("-N -l"),
+            ldflags: Some("-s -w"),
+            race,
+            ..BuildOptions::default()
+        };
+        let program = build(GO, "linked", &options).unwrap();
+        Obedient::start(&program, &["1000"]).unwrap()
     };
-    let program = build(GO, "linked", &options).unwrap();
-    let running = Obedient::start(&program, &["1000"]).unwrap();
-    dump(&running.pid().to_string()).refused(&["linked", "cannot be told", "--exe"]);
+    goheap(["info", &start(false).pid().to_string()]).done();
+    dump(&start(true).pid().to_string()).refused(&["linked", "cannot be told", "--exe"]);
 }
 
 /// Where the runtime's variables are is told by functions, and where they have lost their names, these are
