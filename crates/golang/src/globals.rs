@@ -69,8 +69,9 @@ pub enum GlobalsError {
         "the executable has no symbols, the names of its functions are obfuscated, and where {name} is \
          cannot be told from its code: {why}; of {known} functions of package runtime that tell where \
          its variables are, it has {found} by name and {recognised} that are as known toolchains \
-         compile them with inlining (-gcflags=-l turns that off); have it built with the names of package runtime as they are, or, if they were \
-         changed after linking, give the file from before that with --exe PATH"
+         compile them with inlining (-gcflags=-l turns that off); have it built with the names of \
+         package runtime as they are, or, if they were changed after linking, give the file from before \
+         that with --exe PATH"
     )]
     Obfuscated {
         /// A variable that was not found.
