@@ -6,10 +6,14 @@
 //! one word of the file that holds the address of a function table, and is followed by the addresses
 //! of the parts that the table's own header names, is its beginning. An answer is given only if there
 //! is exactly one.
+//!
+//! Function tables are known by their magic number. Where no table with one is found, an obfuscator
+//! may have changed it: then it is any word that points to something which, but for that number, begins
+//! like a function table, and all else must be as it is with one.
 
 use std::ops::Deref;
 
-use crate::pclntab::FuncTable;
+use crate::pclntab::{FuncTable, Header, PclntabError};
 use crate::{Executable, FileAddr};
 
 /// What the first bytes of a function table are, but for the order of the first four: a magic number,
@@ -56,6 +60,16 @@ pub enum ModuleError {
         first: FileAddr,
         /// Another one.
         second: FileAddr,
+    },
+    /// The one thing that is a moduledata points to a function table that cannot be read.
+    #[error("the function table at {at}, of the moduledata at {module}: {source}")]
+    Table {
+        /// The moduledata.
+        module: FileAddr,
+        /// The table.
+        at: FileAddr,
+        /// What is wrong with it.
+        source: PclntabError,
     },
 }
 
@@ -137,10 +151,33 @@ impl<D: Deref<Target = [u8]>> Executable<D> {
     pub fn module_data(&self) -> Result<ModuleData<'_>, ModuleError> {
         let words = FileWords::new(self);
         let tables = self.tables();
+        let known = self.pointers_to(&words, |to| tables.binary_search(&to).is_ok());
+        if let Some(found) = self.only_module(&words, &known)? {
+            return Ok(found);
+        }
+        let any = self.pointers_to(&words, |to| self.has_table_form(to));
+        let found = self.only_module(&words, &any)?;
+        found.ok_or(ModuleError::Missing)
+    }
+
+    /// The `moduledata` among words that point to function tables: where, and to which.
+    fn only_module(
+        &self,
+        words: &FileWords<'_, D>,
+        pointers: &[(FileAddr, FileAddr)],
+    ) -> Result<Option<ModuleData<'_>>, ModuleError> {
         let mut found: Option<ModuleData<'_>> = None;
-        for (at, table) in self.pointers_to(&words, &tables) {
-            let Some(module) = self.module_at(&words, at, table) else {
-                continue;
+        let mut unreadable = None;
+        // A table whose magic number is hidden is read whole. In a hostile file there may be thousands.
+        let mut room = self.data().len();
+        for &(at, table) in pointers {
+            let module = match self.module_at(words, at, table, &mut room) {
+                Ok(Some(module)) => module,
+                Ok(None) => continue,
+                Err(error) => {
+                    unreadable.get_or_insert(error);
+                    continue;
+                }
             };
             match found {
                 Some(first) if first.at != module.at => {
@@ -152,7 +189,10 @@ impl<D: Deref<Target = [u8]>> Executable<D> {
                 _ => found = Some(module),
             }
         }
-        found.ok_or(ModuleError::Missing)
+        match (found, unreadable) {
+            (None, Some(error)) => Err(error),
+            (found, _) => Ok(found),
+        }
     }
 
     /// Where something begins like a function table, ascending: a section that is called so, and what
@@ -175,8 +215,7 @@ impl<D: Deref<Target = [u8]>> Executable<D> {
             let starts = starts.filter(|(_, start)| self.begins_like_a_table(start));
             for (index, _) in starts.take(MOST_TABLES) {
                 let at = segment.addr.offset((index * word) as u64);
-                let second = self.bytes_at(at.offset(4), 4).unwrap_or_default();
-                if matches!(second, [0, 0, 1 | 2 | 4, size] if *size == self.word_size()) {
+                if self.has_table_form(at) {
                     tables.push(at);
                 }
             }
@@ -193,13 +232,18 @@ impl<D: Deref<Target = [u8]>> Executable<D> {
         magic.is_some_and(|magic| MAGICS.contains(&magic))
     }
 
-    /// Words that hold one of the addresses `tables`: where, and which.
+    /// Whether it is a function table by what stands behind the magic number.
+    fn has_table_form(&self, at: FileAddr) -> bool {
+        let second = self.bytes_at(at.offset(4), 4).unwrap_or_default();
+        matches!(second, [0, 0, 1 | 2 | 4, size] if *size == self.word_size())
+    }
+
+    /// Words that hold the address of what may be a table: where, and which.
     fn pointers_to(
         &self,
         words: &FileWords<'_, D>,
-        tables: &[FileAddr],
+        is_table: impl Fn(FileAddr) -> bool,
     ) -> Vec<(FileAddr, FileAddr)> {
-        let is_table = |to: FileAddr| tables.binary_search(&to).is_ok();
         let relocated = words.relocated.iter().filter(|(_, to)| is_table(*to));
         let mut found: Vec<(FileAddr, FileAddr)> = relocated.copied().take(MOST_POINTERS).collect();
         let word = usize::from(self.word_size());
@@ -225,26 +269,62 @@ impl<D: Deref<Target = [u8]>> Executable<D> {
         found
     }
 
-    /// The `moduledata` at `at`, if it is one, and its table is that at `pclntab`.
+    /// The `moduledata` at `at`, if it is one, and its table is that at `pclntab`. Of tables with a
+    /// hidden magic number not more than `room` bytes are read.
     fn module_at(
         &self,
         words: &FileWords<'_, D>,
         at: FileAddr,
         pclntab: FileAddr,
-    ) -> Option<ModuleData<'_>> {
+        room: &mut usize,
+    ) -> Result<Option<ModuleData<'_>>, ModuleError> {
+        let Some((whole, text, text_end, minpc)) = self.module_words(words, at, pclntab) else {
+            return Ok(None);
+        };
+        if let Err(PclntabError::Magic { .. }) = Header::parse(whole) {
+            let Some(left) = room.checked_sub(whole.len()) else {
+                return Ok(None);
+            };
+            *room = left;
+        }
+        let functions = FuncTable::parse(whole).map_err(|source| ModuleError::Table {
+            module: at,
+            at: pclntab,
+            source,
+        })?;
+        // Entries count from the text's start, and the first may lie behind it.
+        let first = functions.func(0).map(|func| func.entry().get());
+        let is_first = first.is_some_and(|first| text.offset(first) == minpc);
+        Ok(is_first.then_some(ModuleData {
+            at,
+            pclntab,
+            functions,
+            text,
+            text_end,
+        }))
+    }
+
+    /// What the words at `at` say, if they are a `moduledata` whose table is that at `pclntab`: the bytes
+    /// of the table, start and end of the text, and the first pc.
+    fn module_words(
+        &self,
+        words: &FileWords<'_, D>,
+        at: FileAddr,
+        pclntab: FileAddr,
+    ) -> Option<(&[u8], FileAddr, FileAddr, FileAddr)> {
         let word = |number: u64| words.get(at.offset(number * u64::from(self.word_size())));
         if word(0)? != pclntab.get() {
             return None;
         }
-        let functions = FuncTable::parse(self.rest_at(pclntab)?).ok()?;
-        let parts = functions.part_offsets();
+        let header = Header::with_any_magic(self.rest_at(pclntab)?).ok()?;
+        let parts = header.part_offsets();
         for (number, offset) in (0..).zip(parts) {
             if word(word::PARTS + 3 * number)? != pclntab.offset(offset).get() {
                 return None;
             }
         }
         let [.., funcs] = parts;
-        let count = functions.func_count() as u64;
+        let count = header.func_count();
         // ftab has an entry for each function, and one for the end (cmd/link/internal/ld/symtab.go).
         let ftab = (word(word::FTAB)?, word(word::FTAB_LEN)?);
         if count == 0 || ftab != (pclntab.offset(funcs).get(), count.checked_add(1)?) {
@@ -253,22 +333,14 @@ impl<D: Deref<Target = [u8]>> Executable<D> {
         // The table ends where the last part does.
         let end = pclntab.offset(funcs).offset(word(word::FUNCS_LEN)?);
         let whole = self.bytes_at(pclntab, end.since(pclntab)?).ok()?;
-        let functions = FuncTable::parse(whole).ok()?;
         let (text, etext) = (word(word::TEXT)?, word(word::ETEXT)?);
         let (minpc, maxpc) = (word(word::MINPC)?, word(word::MAXPC)?);
-        // Entries count from the text's start, and the first may lie behind it.
         let fits = text <= minpc && minpc < maxpc && maxpc <= etext;
-        let first = functions.func(0)?.entry().get();
         let executable = self.segments().into_iter().any(|segment| {
             let inside = FileAddr::new(text).since(segment.addr);
             segment.execute && inside.is_some_and(|inside| inside < segment.mem_size)
         });
-        (fits && executable && text.wrapping_add(first) == minpc).then(|| ModuleData {
-            at,
-            pclntab,
-            functions,
-            text: FileAddr::new(text),
-            text_end: FileAddr::new(etext),
-        })
+        let [text, etext, minpc] = [text, etext, minpc].map(FileAddr::new);
+        (fits && executable).then_some((whole, text, etext, minpc))
     }
 }

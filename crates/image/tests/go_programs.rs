@@ -219,6 +219,8 @@ fn check_func_ids(version: &str, table: &FuncTable<'_>) {
 fn check_entries(table: &FuncTable<'_>) {
     for func in table.funcs() {
         assert!(func.sp_delta(func.entry()).is_ok(), "{func:?}");
+        // Its struct says the same.
+        assert_eq!(func.stored_entry(), func.entry().get(), "{func:?}");
         assert_eq!(
             table.find(func.entry()).map(|found| found.entry()),
             Some(func.entry())

@@ -1,7 +1,7 @@
 //! `firstmoduledata` and the modules chained to it: where code, tables and globals of each are.
 
 use goheap_golang::Place;
-use goheap_image::pclntab::{Func, FuncTable, TextOffset};
+use goheap_image::pclntab::{Func, FuncTable, Header, PclntabError, TextOffset};
 use goheap_memory::Addr;
 
 use crate::chain::Chain;
@@ -42,6 +42,8 @@ pub struct Module {
     pub rodata: Addr,
     sections: Vec<TextSection>,
     pclntab: Vec<u8>,
+    /// Its header, which is dear to read where an obfuscator has hidden what the table is.
+    header: Result<Header, PclntabError>,
 }
 
 /// An entry of `textsectmap` (runtime/symtab.go: `textsect`): text that the linker split.
@@ -96,6 +98,7 @@ impl Module {
             .since(header)
             .unwrap_or(u64::MAX);
         let pclntab = world.bytes(header, pclntab_len, room, "pclntab")?;
+        let header = FuncTable::parse(&pclntab).map(|table| table.header());
 
         let (sections_at, section_count) = slice("textsectmap")?;
         let mut sections = Vec::new();
@@ -150,6 +153,7 @@ impl Module {
             rodata: addr("rodata")?,
             sections,
             pclntab,
+            header,
         };
         module.read_late(world)?;
         Ok(module)
@@ -178,7 +182,9 @@ impl Module {
     /// # Errors
     /// The table's header is not one that is known.
     pub fn functions(&self) -> Result<FuncTable<'_>, WalkError> {
-        FuncTable::parse(&self.pclntab).map_err(|source| WalkError::Pclntab {
+        let header = self.header.clone();
+        let table = header.and_then(|header| FuncTable::with_header(&self.pclntab, header));
+        table.map_err(|source| WalkError::Pclntab {
             module: self.address,
             source,
         })

@@ -35,17 +35,19 @@ enum Field {
 }
 
 impl<'d> Func<'d> {
-    /// The function whose `_func` begins with `raw`; `None` if its fixed part is cut off.
-    pub(super) fn decode(table: FuncTable<'d>, raw: &'d [u8], end: TextOffset) -> Option<Func<'d>> {
+    /// The function whose `_func` begins with `raw`; `None` if its fixed part is cut off. Where it
+    /// begins is what `functab` says, by which the runtime finds it as well: obfuscators encrypt the
+    /// entry of the struct, which says the same.
+    pub(super) fn decode(
+        table: FuncTable<'d>,
+        raw: &'d [u8],
+        entry: TextOffset,
+        end: TextOffset,
+    ) -> Option<Func<'d>> {
         let header = &table.header;
         let words = if header.start_line { 9 } else { 8 };
         let fixed = usize::from(header.ftab_field) + 4 * words + 4;
         raw.get(..fixed)?;
-        let entry = header.order.word(raw, 0, header.ftab_field)?;
-        let entry = TextOffset::new(match header.absolute_pcs {
-            true => entry.wrapping_sub(header.base),
-            false => entry,
-        });
         let mut func = Func {
             table,
             raw,
@@ -70,11 +72,32 @@ impl<'d> Func<'d> {
         self.end
     }
 
+    /// What its struct has in the place of the entry: the same as [`Func::entry`], as an address up to
+    /// go1.17; encrypted by some obfuscators.
+    pub fn stored_entry(&self) -> u64 {
+        let header = &self.table.header;
+        header
+            .order
+            .word(self.raw, 0, header.ftab_field)
+            .unwrap_or(0)
+    }
+
+    /// Where its name begins among the names of functions.
+    pub(super) fn name_offset(&self) -> u32 {
+        self.word(Field::Name)
+    }
+
+    /// How many bytes its struct has, with the lists behind it.
+    pub(super) fn size(&self) -> u64 {
+        let lists = u64::from(self.npcdata) + u64::from(self.nfuncdata);
+        self.fixed as u64 + 4 * lists
+    }
+
     /// Its name as the linker has it, `main.(*T).m` (type arguments shortened to `[...]`). Empty if
     /// the table has none.
     pub fn name(&self) -> &'d [u8] {
         // runtime/symtab.go, go1.21: moduledata.funcName: offset 0 is no name.
-        match self.word(Field::Name) {
+        match self.name_offset() {
             0 => b"",
             offset => c_string(self.table.names, offset as usize).unwrap_or_default(),
         }

@@ -9,9 +9,10 @@ const GO_1_16: u32 = 0xffff_fffa;
 const GO_1_18: u32 = 0xffff_fff0;
 const GO_1_20: u32 = 0xffff_fff1;
 
-/// What the header says; `names` to `funcs` are offsets from the header.
+/// What the header of a function table says.
+// `names` to `funcs` are offsets from the header.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Header {
+pub struct Header {
     pub(super) order: Order,
     /// Size of the smallest instruction; program counters in pc-value tables count in it.
     pub(super) quantum: u8,
@@ -19,6 +20,7 @@ pub(super) struct Header {
     pub(super) absolute_pcs: bool,
     /// go1.20 and later: `_func` has `startLine`.
     pub(super) start_line: bool,
+    pub(super) pointer_size: u8,
     /// Size of each of the two words of a `functab` entry.
     pub(super) ftab_field: u8,
     pub(super) func_count: u64,
@@ -32,15 +34,9 @@ pub(super) struct Header {
 }
 
 impl Header {
-    pub(super) fn parse(bytes: &[u8]) -> Result<Header, PclntabError> {
-        let truncated = |size: u64| PclntabError::Truncated {
-            what: "the header",
-            offset: 0,
-            size,
-            len: bytes.len() as u64,
-        };
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Header, PclntabError> {
         let (little, big) = (Order::fixed(true), Order::fixed(false));
-        let magic = little.u32(bytes, 0).ok_or(truncated(8))?;
+        let magic = little.u32(bytes, 0).ok_or_else(|| cut_off(bytes, 8))?;
         let swapped = magic.swap_bytes();
         let (order, magic) = match (magic, swapped) {
             (GO_1_2 | GO_1_16 | GO_1_18 | GO_1_20, _) => (little, magic),
@@ -53,6 +49,21 @@ impl Header {
                 version: "go1.2 to go1.15",
             });
         }
+        Header::of_form(bytes, order, magic)
+    }
+
+    /// What the header says if its magic number is one that obfuscators have put there: they do so since
+    /// go1.20, and what they make is served on little-endian machines alone.
+    pub(crate) fn with_any_magic(bytes: &[u8]) -> Result<Header, PclntabError> {
+        match Header::parse(bytes) {
+            Err(PclntabError::Magic { .. }) => Header::of_form(bytes, Order::fixed(true), GO_1_20),
+            header => header,
+        }
+    }
+
+    /// Reads what stands behind the magic number, in the form that `magic` stands for.
+    fn of_form(bytes: &[u8], order: Order, magic: u32) -> Result<Header, PclntabError> {
+        let truncated = |size| cut_off(bytes, size);
         let field = |what, at: usize, allowed: &[u8]| match bytes.get(at) {
             Some(found) if allowed.contains(found) => Ok(*found),
             Some(&found) => Err(PclntabError::Header {
@@ -83,6 +94,7 @@ impl Header {
             quantum,
             absolute_pcs,
             start_line: magic == GO_1_20,
+            pointer_size,
             ftab_field: if absolute_pcs { pointer_size } else { 4 },
             func_count: word(0)?,
             base: if absolute_pcs { 0 } else { word(2)? },
@@ -102,6 +114,17 @@ impl Header {
         Ok(header)
     }
 
+    /// Where the parts of the table begin: names of functions, compilation units, files, pc-value
+    /// tables, functions.
+    pub(crate) fn part_offsets(&self) -> [u64; 5] {
+        [self.names, self.cutab, self.files, self.pctab, self.funcs]
+    }
+
+    /// How many functions there are.
+    pub(crate) fn func_count(&self) -> u64 {
+        self.func_count
+    }
+
     /// Bytes of the `functab` array: two fields for each function, and the end of the text.
     pub(super) fn ftab_size(&self) -> u64 {
         self.func_count
@@ -118,8 +141,8 @@ impl Header {
         what: &'static str,
     ) -> Result<&'d [u8], PclntabError> {
         let len = bytes.len() as u64;
-        let starts = [self.names, self.cutab, self.files, self.pctab, self.funcs];
-        let end = starts
+        let end = self
+            .part_offsets()
             .into_iter()
             .filter(|&other| other > start)
             .min()
@@ -134,5 +157,15 @@ impl Header {
                 size: 1,
                 len,
             })
+    }
+}
+
+/// The header needs `size` bytes, and `bytes` end before that.
+fn cut_off(bytes: &[u8], size: u64) -> PclntabError {
+    PclntabError::Truncated {
+        what: "the header",
+        offset: 0,
+        size,
+        len: bytes.len() as u64,
     }
 }

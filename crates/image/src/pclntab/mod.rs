@@ -14,6 +14,7 @@
 mod func;
 mod func_id;
 mod header;
+mod hidden;
 mod pcvalue;
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,7 @@ use std::fmt;
 
 pub use func::Func;
 pub use func_id::{FuncId, FuncIds};
-use header::Header;
+pub use header::Header;
 
 use crate::bytes::Order;
 
@@ -89,6 +90,21 @@ pub enum PclntabError {
         /// The first four bytes, as a little-endian number.
         found: u32,
     },
+    /// Neither is the magic number one of Go's, nor are the entries encrypted as obfuscators do that
+    /// change it.
+    #[error(
+        "pclntab begins with {magic:#010x}, which is no magic number of Go's, and function {index} at \
+         {entry} does not have its entry encrypted as the others have it: an obfuscator that goheap \
+         does not know (it knows garble's way, by name offset and one key)"
+    )]
+    Encryption {
+        /// The first four bytes, as a little-endian number.
+        magic: u32,
+        /// The number of the first function that differs.
+        index: usize,
+        /// Where it begins.
+        entry: TextOffset,
+    },
     /// The table of go1.2 to go1.15.
     #[error("pclntab of {version} (magic {magic:#010x}) is not supported: go1.16 is the oldest")]
     TooOld {
@@ -152,11 +168,26 @@ impl<'d> FuncTable<'d> {
     /// Reads the header of the table that begins with `bytes`; what follows the table's end is not
     /// looked at, as far as the table itself tells where it ends.
     ///
+    /// Where an obfuscator has changed the magic number and encrypted the functions' entries, all
+    /// functions are looked at, whether they agree on that; who asks often keeps the
+    /// [`header`](FuncTable::header).
+    ///
     /// # Errors
     /// When the magic number is unknown or too old, or the parts of the table do not lie within
     /// `bytes`.
     pub fn parse(bytes: &'d [u8]) -> Result<Self, PclntabError> {
-        let header = Header::parse(bytes)?;
+        match Header::parse(bytes) {
+            Err(PclntabError::Magic { found }) => hidden::parse(bytes, found),
+            header => FuncTable::with_header(bytes, header?),
+        }
+    }
+
+    /// The table that begins with `bytes`, and whose header was read before: by
+    /// [`parse`](FuncTable::parse), from the same bytes.
+    ///
+    /// # Errors
+    /// When the parts of the table do not lie within `bytes`.
+    pub fn with_header(bytes: &'d [u8], header: Header) -> Result<Self, PclntabError> {
         let part = |start: u64, what: &'static str| header.part(bytes, start, what);
         let funcs = part(header.funcs, "the function table")?;
         let size = header.ftab_size();
@@ -184,6 +215,11 @@ impl<'d> FuncTable<'d> {
             table.header.base = table.raw_pc(0).unwrap_or(0);
         }
         Ok(table)
+    }
+
+    /// Its header.
+    pub fn header(&self) -> Header {
+        self.header
     }
 
     /// How many functions there are.
@@ -216,11 +252,9 @@ impl<'d> FuncTable<'d> {
         if index >= self.func_count() {
             return None;
         }
-        let size = usize::from(self.header.ftab_field);
-        let at = index.checked_mul(2 * size)?.checked_add(size)?;
-        let offset = self.order().word(self.ftab, at, self.header.ftab_field)?;
-        let raw = self.funcs.get(usize::try_from(offset).ok()?..)?;
-        Func::decode(*self, raw, self.pc(index.checked_add(1)?)?)
+        let raw = self.funcs.get(self.func_offset(index)?..)?;
+        let end = self.pc(index.checked_add(1)?)?;
+        Func::decode(*self, raw, self.pc(index)?, end)
     }
 
     /// All functions, by entry. One that lies outside of the table (in a hostile file) is left out.
@@ -240,19 +274,6 @@ impl<'d> FuncTable<'d> {
         (self.header.base != 0).then_some(self.header.base)
     }
 
-    /// Where the parts of the table begin, in bytes from its header: names of functions, compilation
-    /// units, files, pc-value tables, functions.
-    pub(crate) fn part_offsets(&self) -> [u64; 5] {
-        let header = &self.header;
-        [
-            header.names,
-            header.cutab,
-            header.files,
-            header.pctab,
-            header.funcs,
-        ]
-    }
-
     /// The file called `offset` in the table of files.
     fn file_name(&self, offset: u32) -> Option<&'d [u8]> {
         c_string(self.files, offset as usize)
@@ -260,6 +281,16 @@ impl<'d> FuncTable<'d> {
 
     fn order(&self) -> Order {
         self.header.order
+    }
+
+    /// Where the `_func` of function `index` begins in `funcs`.
+    fn func_offset(&self, index: usize) -> Option<usize> {
+        let size = self.header.ftab_field;
+        let at = index.checked_mul(2)?.checked_add(1)?;
+        let offset = self
+            .order()
+            .word(self.ftab, at.checked_mul(usize::from(size))?, size)?;
+        usize::try_from(offset).ok()
     }
 
     fn raw_pc(&self, index: usize) -> Option<u64> {

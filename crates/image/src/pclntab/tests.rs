@@ -92,7 +92,8 @@ impl Builder {
         let mut bodies = Vec::new();
         let mut at = Vec::new();
         for (entry, name, func_id) in [(0u64, 1u32, 0u8), (0x40, 8, 7), (0x60, 0, 21)] {
-            while !(ftab + bodies.len()).is_multiple_of(field) {
+            // cmd/link/internal/ld/pcln.go: `calculateFunctabSize`.
+            while !(ftab + bodies.len()).is_multiple_of(self.pointer_size.into()) {
                 bodies.push(0);
             }
             at.push((entry, (ftab + bodies.len()) as u64));
@@ -200,6 +201,75 @@ fn every_form_says_the_same() {
     }
 }
 
+/// What garble makes of a table: entries with `name * key`, and any magic number.
+fn garbled(key: impl Fn(usize) -> u32) -> Vec<u8> {
+    let mut bytes = Builder::new(GO_1_20, true, 8).build();
+    let table = FuncTable::parse(&bytes).expect("a table");
+    let start = table.header.funcs as usize;
+    let places: Vec<usize> = (0..3)
+        .map(|index| start + table.func_offset(index).expect("a function"))
+        .collect();
+    for (index, at) in places.into_iter().enumerate() {
+        let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("4 bytes"));
+        let entry = word(at) ^ word(at + 4).wrapping_mul(key(index));
+        bytes[at..at + 4].copy_from_slice(&entry.to_le_bytes());
+    }
+    bytes[..4].copy_from_slice(&0x1234_5679_u32.to_le_bytes());
+    bytes
+}
+
+#[test]
+fn encrypted_entries_are_known_without_the_key() {
+    for key in [1, 2, 0x8000_0001, 0x9e37_79b1, u32::MAX] {
+        let bytes = garbled(|_| key);
+        let table = FuncTable::parse(&bytes).expect("a table");
+        let again = FuncTable::with_header(&bytes, table.header()).expect("the same");
+        for table in [table, again] {
+            let entries: Vec<u64> = table.funcs().map(|func| func.entry().get()).collect();
+            assert_eq!(entries, [0, 0x40, 0x60]);
+            let func = table.find(at(0x41)).expect("main.b");
+            assert_eq!(
+                (func.name(), func.start_line()),
+                (&b"main.b"[..], Some(299))
+            );
+            assert_eq!(func.sp_delta(at(0x48)), Ok(32));
+        }
+    }
+}
+
+/// An unknown number alone may be that of a later Go, whose table is another one.
+#[test]
+fn another_number_without_encryption_is_refused() {
+    let bytes = garbled(|_| 0);
+    let error = FuncTable::parse(&bytes).expect_err("plain entries");
+    assert_eq!(error, PclntabError::Magic { found: 0x1234_5679 });
+}
+
+#[test]
+fn functions_that_disagree_on_the_key_are_refused() {
+    // `main.a`, whose name's offset is odd, tells the key; `main.b` has 8, and three bits more do not
+    // matter to it; the unnamed one is not encrypted.
+    for (index, other) in [(0, 0x9e37_79b0), (1, 0x9e37_79b0)] {
+        let bytes = garbled(|function| match function == index {
+            true => other,
+            false => 0x9e37_79b1,
+        });
+        let error = FuncTable::parse(&bytes).expect_err("two keys");
+        assert!(
+            matches!(error, PclntabError::Encryption { index: 1, .. }),
+            "{error}"
+        );
+    }
+    // A struct that is not where the one before it ends.
+    let mut bytes = garbled(|_| 0x9e37_79b1);
+    let table = FuncTable::parse(&bytes).expect("a table");
+    let (start, offset) = (table.header.funcs as usize, table.func_offset(0).unwrap());
+    let lists = start + offset + 4 * 7;
+    bytes[lists] = 0;
+    let error = FuncTable::parse(&bytes).expect_err("a shorter struct");
+    assert!(matches!(error, PclntabError::Encryption { .. }), "{error}");
+}
+
 #[test]
 fn instruction_size_scales_program_counters() {
     let builder = Builder {
@@ -302,6 +372,17 @@ fn any_single_byte_may_change() {
         for length in 0..bytes.len() {
             exercise(&bytes[..length]);
         }
+    }
+    let bytes = garbled(|_| 0x9e37_79b1);
+    for position in 0..bytes.len() {
+        for value in [0, 1, 0x7f, 0x80, 0xff] {
+            let mut changed = bytes.clone();
+            changed[position] = value;
+            exercise(&changed);
+        }
+    }
+    for length in 0..bytes.len() {
+        exercise(&bytes[..length]);
     }
 }
 
