@@ -24,6 +24,7 @@ mod arm64;
 mod code;
 mod needed;
 mod recognised;
+mod release;
 mod streams;
 mod typed;
 mod users;
@@ -36,12 +37,14 @@ use goheap_image::{Executable, FileAddr, ModuleError};
 pub use align::{Alignment, align};
 pub use code::{Code, Named, Refers, Step};
 pub use needed::VARIABLES;
+pub use release::Unclear;
 pub use streams::{Kind, Learnt, LearntStep, LearntTarget, Streams, StreamsError};
 pub use typed::{Said, Type, TypedCode};
 pub use users::UsedVariable;
 
 use crate::{Features, GoVersion, VersionError};
 use recognised::recognise;
+use release::{by_code, is_as_learnt};
 
 /// Why variables of the runtime were not found in an executable without symbols.
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +94,17 @@ pub enum GlobalsError {
          {GIVE_UNSTRIPPED}"
     )]
     NoVersion,
+    /// Its version was replaced by something that is none, and its code does not tell it either.
+    #[error(
+        "the executable has no symbols, and says that {said:?} built it, as garble has it; which version \
+         of Go it was its code does not tell: {why}; {BUILD_OTHERWISE}"
+    )]
+    HiddenVersion {
+        /// What stands in the place of the version.
+        said: String,
+        /// Why not.
+        why: Unclear,
+    },
     /// A variable was not found.
     #[error(
         "the executable has no symbols, and where {name} is cannot be told from its code: {why}; \
@@ -110,6 +124,10 @@ pub enum GlobalsError {
 /// What to do about all of these.
 const GIVE_UNSTRIPPED: &str =
     "give the file from before strip with --exe PATH, or build without -ldflags=\"-s -w\"";
+
+/// What to do where there is no such file.
+const BUILD_OTHERWISE: &str = "build by an unchanged release of go1.21 to go1.26, without a profile, experiments, \
+    or garble's -tiny";
 
 /// What is in the way of an answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -136,6 +154,8 @@ pub enum Doubt {
 #[derive(Debug, Clone)]
 pub struct Globals {
     version: GoVersion,
+    /// Whether nothing but its code tells the version.
+    hidden: bool,
     variables: HashMap<&'static str, FileAddr>,
     functions: HashMap<String, FileAddr>,
     /// What the runtime calls functions that the executable calls otherwise, by where they begin.
@@ -187,6 +207,7 @@ impl<'s> Reading<'s> {
         version: &GoVersion,
         named: &HashMap<String, Named>,
         are_recognised: bool,
+        told: Told,
     ) -> Reading<'s> {
         let mut reading = Reading {
             used: BTreeMap::from([(BUILD_VERSION, SETS_UP)]),
@@ -227,14 +248,21 @@ impl<'s> Reading<'s> {
             };
             reading.alike += alignment.likeness();
             if alignment.is_close() {
-                reading.add(function, learnt, &alignment, &steps);
+                reading.add(function, learnt, &alignment, &steps, told);
             }
         }
         reading
     }
 
     /// Adds what one function says.
-    fn add(&mut self, function: &str, learnt: &Learnt, alignment: &Alignment, steps: &[Step]) {
+    fn add(
+        &mut self,
+        function: &str,
+        learnt: &Learnt,
+        alignment: &Alignment,
+        steps: &[Step],
+        told: Told,
+    ) {
         for &(known, found) in &alignment.pairs {
             let (Some(known), Some(found)) = (learnt.steps.get(known), steps.get(found)) else {
                 continue;
@@ -247,7 +275,9 @@ impl<'s> Reading<'s> {
             self.votes.entry(name).or_default().push(Vote {
                 function: function.to_owned(),
                 at: FileAddr::new(to.get().wrapping_sub(*inside)),
-                exact: alignment.exact,
+                // Where the version was told by that, it holds of each function.
+                exact: alignment.exact
+                    || told == Told::ByCode && is_as_learnt(&learnt.steps, steps),
             });
         }
     }
@@ -256,6 +286,17 @@ impl<'s> Reading<'s> {
     fn likeness(&self) -> usize {
         self.alike.checked_div(self.functions).unwrap_or(0)
     }
+}
+
+/// How a version is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// The file says so.
+    ByFile,
+    /// All functions are as it compiles them.
+    ByCode,
+    /// It is a guess.
+    Not,
 }
 
 /// What one function says of a variable.
@@ -295,12 +336,20 @@ impl Globals {
             false => Names::TheRuntimes,
         };
         let Some(version) = told else {
-            return Globals::of_unknown_version(&mut code, &streams, names);
+            return match Globals::of_unknown_version(&mut code, &streams, names) {
+                Err(GlobalsError::NoVersion) => match executable.build_info() {
+                    Some(info) => {
+                        Globals::of_hidden_version(&code, &streams, names, info.go_version)
+                    }
+                    None => Err(GlobalsError::NoVersion),
+                },
+                found => found,
+            };
         };
         if !streams.minors().contains(&version.minor) {
             return Err(GlobalsError::Version(version.to_string()));
         }
-        Globals::by(&mut code, &streams, names, version, true)
+        Globals::by(&mut code, &streams, names, version, Told::ByFile)
     }
 
     /// Those of a program that does not tell its version: by each that is known, and what its
@@ -315,7 +364,7 @@ impl Globals {
             let Ok(guess) = format!("go1.{minor}").parse::<GoVersion>() else {
                 continue;
             };
-            let Ok(mut globals) = Globals::by(code, streams, names, guess, false) else {
+            let Ok(mut globals) = Globals::by(code, streams, names, guess, Told::Not) else {
                 continue;
             };
             let text = globals
@@ -334,13 +383,44 @@ impl Globals {
         found.ok_or(GlobalsError::NoVersion)
     }
 
+    /// Those of a program that has `said` in the place of its version.
+    fn of_hidden_version<D: Deref<Target = [u8]>>(
+        code: &Code<'_, D>,
+        streams: &Streams,
+        names: Names,
+        said: String,
+    ) -> Result<Globals, GlobalsError> {
+        let version = match names {
+            Names::TheRuntimes => by_code(code, streams),
+            // The names that `code` has by now are those of the version that was tried last.
+            Names::Others { .. } => Err(Unclear::Nameless),
+        };
+        let version = match version {
+            Ok(version) => version,
+            Err(why) => return Err(GlobalsError::HiddenVersion { said, why }),
+        };
+        let mut globals = Globals::by_name(code, streams, version, Told::ByCode, BTreeMap::new())?;
+        // What the functions tell is asked the only thing that is known of it.
+        let at = globals.address(BUILD_VERSION);
+        match at.and_then(|at| code.string(at, 256)) {
+            Some(text) if text == said.as_bytes() => {}
+            _ => {
+                let name = BUILD_VERSION;
+                let why = Doubt::Unlike(SETS_UP.to_owned());
+                return Err(GlobalsError::Unclear { name, why });
+            }
+        }
+        globals.hidden = true;
+        Ok(globals)
+    }
+
     /// By the names that functions have, or by those that their code deserves.
     fn by<D: Deref<Target = [u8]>>(
         code: &mut Code<'_, D>,
         streams: &Streams,
         names: Names,
         version: GoVersion,
-        told: bool,
+        told: Told,
     ) -> Result<Globals, GlobalsError> {
         let Names::Others { known, found } = names else {
             return Globals::by_name(code, streams, version, told, BTreeMap::new());
@@ -369,12 +449,12 @@ impl Globals {
         }
     }
 
-    /// Those of a program of this version, which is a guess unless it has `told` so.
+    /// Those of a program of this version.
     fn by_name<D: Deref<Target = [u8]>>(
         code: &Code<'_, D>,
         streams: &Streams,
         version: GoVersion,
-        told: bool,
+        told: Told,
         names: BTreeMap<FileAddr, String>,
     ) -> Result<Globals, GlobalsError> {
         let named = code.functions();
@@ -383,9 +463,10 @@ impl Globals {
             true => Kind::ALL.as_slice(),
             false => &[Kind::Usual],
         };
-        let readings = kinds
-            .iter()
-            .map(|&kind| Reading::of(code, streams, kind, &version, &named, !names.is_empty()));
+        let readings = kinds.iter().map(|&kind| {
+            let are_recognised = !names.is_empty();
+            Reading::of(code, streams, kind, &version, &named, are_recognised, told)
+        });
         // Of equals the first.
         let reading = readings.reduce(|best, next| match next.likeness() > best.likeness() {
             true => next,
@@ -401,7 +482,7 @@ impl Globals {
             let votes = votes.remove(name).unwrap_or_default();
             let unclear = |why| GlobalsError::Unclear { name, why };
             let mut judged = judge(&votes, user);
-            if name == BUILD_VERSION && told {
+            if name == BUILD_VERSION && told == Told::ByFile {
                 judged = by_contents(judged, &code.strings(version.to_string().as_bytes()));
             }
             let (at, count) = judged.map_err(unclear)?;
@@ -436,6 +517,7 @@ impl Globals {
         });
         Ok(Globals {
             version,
+            hidden: false,
             variables,
             functions: functions.collect(),
             names,
@@ -469,6 +551,11 @@ impl Globals {
     /// The version of Go that built the program.
     pub fn version(&self) -> &GoVersion {
         &self.version
+    }
+
+    /// The same, if nothing but its code tells it: the program has something else in its place.
+    pub fn hidden_version(&self) -> Option<&GoVersion> {
+        self.hidden.then_some(&self.version)
     }
 
     /// How many functions told of each variable.

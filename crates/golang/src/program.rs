@@ -34,6 +34,12 @@ pub trait Program: Layouts {
         None
     }
 
+    /// The version that built the program, if its code tells it and `runtime.buildVersion`, which names
+    /// one in all others, does not.
+    fn hidden_version(&self) -> Option<&GoVersion> {
+        None
+    }
+
     /// What the runtime calls the function that begins at `entry`, if the executable calls it
     /// otherwise and it was recognised all the same.
     fn own_name(&self, _entry: Addr) -> Option<&str> {
@@ -143,7 +149,10 @@ impl<'e, D: Deref<Target = [u8]>> ElfProgram<'e, D> {
         };
         Ok(ElfProgram {
             executable,
-            layouts: LayoutSource::of(executable)?,
+            layouts: LayoutSource::of(
+                executable,
+                inferred.as_ref().and_then(Globals::hidden_version),
+            )?,
             inferred,
             bias,
         })
@@ -177,6 +186,7 @@ impl<'e> LayoutSource<'e> {
     /// not.
     fn of<D: Deref<Target = [u8]>>(
         executable: &'e Executable<D>,
+        hidden_version: Option<&GoVersion>,
     ) -> Result<LayoutSource<'e>, ProgramError> {
         if let Some(dwarf) = executable.dwarf()?
             && dwarf.type_layout("runtime.g")?.is_some()
@@ -187,9 +197,12 @@ impl<'e> LayoutSource<'e> {
                 damage: RefCell::default(),
             }));
         }
-        let version: GoVersion = build_version(executable)
-            .ok_or(ProgramError::NoVersion)?
-            .parse()?;
+        let version = match hidden_version {
+            Some(version) => version.clone(),
+            None => build_version(executable)
+                .ok_or(ProgramError::NoVersion)?
+                .parse()?,
+        };
         Ok(LayoutSource::Table {
             candidates: LayoutTable::candidates(&version, executable.goarch())?,
             chosen: Cell::new(0),
@@ -254,6 +267,10 @@ impl<D: Deref<Target = [u8]>> Program for ElfProgram<'_, D> {
 
     fn inferred(&self) -> Option<&GoVersion> {
         self.inferred.as_ref().map(Globals::version)
+    }
+
+    fn hidden_version(&self) -> Option<&GoVersion> {
+        self.inferred.as_ref()?.hidden_version()
     }
 
     fn own_name(&self, entry: Addr) -> Option<&str> {

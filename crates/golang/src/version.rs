@@ -38,6 +38,17 @@ pub enum VersionError {
 }
 
 impl GoVersion {
+    /// A version that was told by code: its releases are not told apart, and `patch` is the one that was
+    /// learnt and is nearest.
+    pub(crate) fn by_code(minor: u32, patch: u32) -> GoVersion {
+        GoVersion {
+            minor,
+            patch,
+            experiments: Vec::new(),
+            text: format!("go1.{minor}"),
+        }
+    }
+
     /// Whether the experiment `name` is listed (`greenteagc`, or `nogreenteagc` for one turned off).
     pub fn experiment(&self, name: &str) -> bool {
         self.experiments.iter().any(|x| x == name)

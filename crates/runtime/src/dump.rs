@@ -64,7 +64,7 @@ pub fn dump(
     let spans = SpanTable::new(world, &arenas)?;
     let specials = Specials::new(world)?;
 
-    write_params(world, &arenas, sink)?;
+    write_params(world, &arenas, fidelity, sink)?;
     let itabs = world.global("runtime.itabTable")?;
     let written = write_itabs(world, sink, &mut summary);
     summary.gaps.unless("itabs", itabs, written)?;

@@ -20,6 +20,7 @@ use crate::{Fidelity, Sink, Summary, WalkError, World, limit};
 pub(crate) fn write_params(
     world: &World<'_>,
     arenas: &Arenas,
+    fidelity: Fidelity,
     sink: &mut dyn Sink,
 ) -> Result<(), WalkError> {
     let ncpu = world.global(world.features.ncpu)?;
@@ -29,13 +30,19 @@ pub(crate) fn write_params(
         .read_uint(&world.memory, ncpu, 4)
         .doing("ncpu")?;
     let (heap_start, heap_end) = arenas.range();
+    // Readers go by the version: where the program hides it, the runtime's own dump does too.
+    let version = world.version.to_string();
+    let version = match &world.said_instead {
+        Some(said) if fidelity == Fidelity::Exact => said,
+        _ => version.as_bytes(),
+    };
     sink.record(&Record::Params(Params {
         big_endian: world.model.byte_order == ByteOrder::Big,
         pointer_size: world.model.word_size(),
         heap_start,
         heap_end,
         arch: Arch::Name(world.target.machine().goarch().as_bytes()),
-        go_version: world.version.to_string().as_bytes(),
+        go_version: version,
         ncpu,
     }))?;
     Ok(())

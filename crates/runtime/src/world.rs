@@ -54,8 +54,11 @@ pub struct World<'t> {
     pub program: &'t dyn Program,
     /// Its struct layouts.
     pub structs: Structs<'t>,
-    /// What `runtime.buildVersion` says.
+    /// The version of Go that built it: what `runtime.buildVersion` says, or where that names none, what
+    /// the code tells.
     pub version: GoVersion,
+    /// What `runtime.buildVersion` says, where that is no version.
+    pub said_instead: Option<Vec<u8>>,
     /// What that means.
     pub features: Features,
     /// `firstmoduledata` and what is chained to it.
@@ -107,7 +110,11 @@ impl<'t> World<'t> {
             .address("runtime.buildVersion")
             .ok_or(WalkError::NoSymbol("runtime.buildVersion"))?;
         let text = read_string(&memory, model, build_version, "runtime.buildVersion")?;
-        let version: GoVersion = String::from_utf8_lossy(&text).parse()?;
+        let said = String::from_utf8_lossy(&text).parse::<GoVersion>();
+        let (version, said_instead) = match (said, program.hidden_version()) {
+            (Err(_), Some(hidden)) => (hidden.clone(), Some(text)),
+            (said, _) => (said?, None),
+        };
         let features = Features::of(&version)?;
         let mut world = World {
             target,
@@ -117,6 +124,7 @@ impl<'t> World<'t> {
             program,
             structs: Structs::new(program),
             version,
+            said_instead,
             features,
             modules: Vec::new(),
         };
@@ -146,6 +154,7 @@ impl<'t> World<'t> {
             program: self.program,
             structs: self.structs,
             version: self.version,
+            said_instead: self.said_instead,
             features: self.features,
             modules: self.modules,
         };

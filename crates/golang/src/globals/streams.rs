@@ -104,6 +104,11 @@ impl Learnt {
         })
     }
 
+    /// The versions that usually build it so.
+    pub(super) fn usual(&self) -> impl Iterator<Item = &(u32, u32)> {
+        self.versions.get(&Kind::Usual).into_iter().flatten()
+    }
+
     /// How far the nearest version that builds it so is from the patch release `patch` of `minor`.
     fn distance(&self, kind: Kind, minor: u32, patch: u32) -> Option<u32> {
         let versions = self.versions.get(&kind).into_iter().flatten();
@@ -232,6 +237,11 @@ impl Streams {
     pub fn minors(&self) -> BTreeSet<u32> {
         let versions = Kind::ALL.into_iter().flat_map(|kind| self.versions(kind));
         versions.map(|version| version.0).collect()
+    }
+
+    /// All forms of a function, of whatever version.
+    pub(super) fn forms(&self, function: &str) -> &[Learnt] {
+        self.functions.get(function).map_or(&[], Vec::as_slice)
     }
 
     /// Whether a function has a form with these steps, in builds of any kind.

@@ -154,6 +154,7 @@ fn check(version: &str, functions: &[(u64, u64)]) -> MomentCheck {
         arch: Arch::of(Machine::Amd64),
         program: &ByHand,
         structs: Structs::new(&ByHand),
+        said_instead: None,
         features: Features::of(&version).unwrap(),
         version,
         modules: Vec::new(),
