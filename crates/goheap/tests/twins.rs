@@ -20,5 +20,6 @@ for_every_version!(
     crate::twin,
     every: [plain],
     whole: [pie, unoptimised, race, cgo, arenas, profile, one_processor, stripped, stripped_pie,
-        stripped_unoptimised, stripped_unoptimised_pie, sectionless, sectionless_pie, renamed, obfuscated]
+        stripped_unoptimised, stripped_unoptimised_pie, sectionless, sectionless_pie, renamed, obfuscated,
+        encrypted, garbled]
 );

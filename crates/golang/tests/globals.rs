@@ -50,7 +50,14 @@ fn check(version: &str, variant_name: &str) {
         let found = globals.address(name).map(FileAddr::get);
         assert_eq!(found, real, "go{version} {variant_name}: {name}");
     }
-    assert_eq!(globals.version().to_string(), format!("go{version}"));
+    // Releases of one version are not told apart by their code.
+    let hidden = variant_name == "garbled";
+    let known = match version.rsplit_once('.') {
+        Some((minor, _)) if hidden => minor,
+        _ => version,
+    };
+    assert_eq!(globals.version().to_string(), format!("go{known}"));
+    assert_eq!(globals.hidden_version().is_some(), hidden);
 }
 
 /// Variables by the functions that use them, against the symbols, which are not looked at to find them:
@@ -172,6 +179,64 @@ fn obfuscated_names() {
         }
         assert!(names > 150, "go{version}: only {names} functions");
     }
+}
+
+/// An encrypted function table is read, with names or without, and the version told by the runtime's code
+/// where garble has put another text in its place.
+#[test]
+fn garbled() {
+    for version in ["1.21.13", "1.24.11", "1.26.6"] {
+        check(version, "garbled");
+    }
+    check("1.27.3", "encrypted");
+}
+
+/// If one function of thousands is encrypted otherwise, nothing of the table is believed.
+#[test]
+fn garbled_by_two_keys() {
+    let variant = variant::named("garbled").expect("a variant");
+    let program = build("1.24.11", "everything", &variant.options).expect("a program");
+    let altered = Alteration::EncryptedOtherwise.copy_of(&program.executable);
+    let data = std::fs::read(altered.expect("a copy")).expect("a file");
+    let executable = Executable::parse(data).expect("an executable");
+    let error = Globals::of(&executable).expect_err("two keys").to_string();
+    let said = ["does not have its entry encrypted as the others", "--exe"];
+    assert!(said.iter().all(|part| error.contains(part)), "{error}");
+}
+
+/// A version that nothing tells is not guessed: where names are gone too, where an experiment would not show
+/// or has a function of its own, and where the code is that of none.
+#[test]
+fn garbled_beyond_telling() {
+    let garbled = variant::named("garbled").expect("a variant");
+    let refused = |version, name, altered: Alteration, goexperiment, said: &str| {
+        let options = goheap_testkit::BuildOptions {
+            goexperiment,
+            ..garbled.options.clone()
+        };
+        let program = build(version, name, &options).expect("a program");
+        let altered = altered.copy_of(&program.executable).expect("a copy");
+        let data = std::fs::read(altered).expect("a file");
+        let executable = Executable::parse(data).expect("an executable");
+        let error = Globals::of(&executable).expect_err("no version");
+        let text = error.to_string();
+        assert!(
+            matches!(error, GlobalsError::HiddenVersion { .. }),
+            "{text}"
+        );
+        assert!(text.contains(said) && text.contains("build by"), "{text}");
+    };
+    let (all, others) = (Alteration::Encrypted, Alteration::Garbled);
+    let (no_names, unseen) = (
+        "names of its functions are gone",
+        "GOEXPERIMENT=mapsplitgroup",
+    );
+    refused("1.24.11", "everything", all, None, no_names);
+    refused("1.27.3", "linked", others, None, unseen);
+    let maps = "runtime.makeBucketArray is there by an experiment";
+    refused("1.24.11", "everything", others, Some("noswissmap"), maps);
+    let locks = "is not as the version compiles it";
+    refused("1.24.11", "linked", others, Some("nospinbitmutex"), locks);
 }
 
 /// The version of a program is told by its code as well, if by nothing else.

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::symbols::number;
-use crate::{Error, Result};
+use crate::{Error, Result, garbled};
 
 /// What is done to an executable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,14 @@ pub enum Alteration {
     OthersRenamed,
     /// The names of all functions are such letters.
     AllRenamed,
+    /// As [`AllRenamed`](Alteration::AllRenamed), and the function table is as garble leaves it: for
+    /// programs whose runtime was built for that ([`BuildOptions::garbled`](crate::BuildOptions::garbled)).
+    Encrypted,
+    /// The same, but that one function is encrypted by another key: it does not run for long.
+    EncryptedOtherwise,
+    /// As [`OthersRenamed`](Alteration::OthersRenamed) and [`Encrypted`](Alteration::Encrypted): names and
+    /// function table as garble leaves them.
+    Garbled,
     /// The symbol table has the names `runtime.m0` and `runtime.g0` each for the other's variable.
     SymbolsSwapped,
 }
@@ -38,6 +46,12 @@ impl Alteration {
             Alteration::NoSections => without_sections(&mut file),
             Alteration::OthersRenamed => rename(&mut file, |name| !is_the_runtimes(name)),
             Alteration::AllRenamed => rename(&mut file, |_| true),
+            Alteration::Encrypted => {
+                rename(&mut file, |_| true).and_then(|()| garbled::encrypt(&mut file))
+            }
+            Alteration::EncryptedOtherwise => garbled::encrypt_one_otherwise(&mut file),
+            Alteration::Garbled => rename(&mut file, |name| !is_the_runtimes(name))
+                .and_then(|()| garbled::encrypt(&mut file)),
             Alteration::SymbolsSwapped => {
                 swap_names(&mut file, b"\0runtime.m0\0", b"\0runtime.g0\0")
             }
@@ -127,9 +141,8 @@ fn without_sections(file: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-/// Puts other letters in the place of the functions' names (runtime/symtab.go: `pcHeader`,
-/// `funcnametab`).
-fn rename(file: &mut [u8], is_renamed: impl Fn(&[u8]) -> bool) -> Option<()> {
+/// Where the function table begins (runtime/symtab.go: `pcHeader`).
+pub(crate) fn function_table(file: &[u8]) -> Option<usize> {
     let is_table = |at: &usize| {
         // Magic numbers of go1.18 and go1.20; then the sizes of an instruction and of a pointer.
         let known = matches!(
@@ -138,7 +151,13 @@ fn rename(file: &mut [u8], is_renamed: impl Fn(&[u8]) -> bool) -> Option<()> {
         );
         known && number(file, at + 8, 8).is_some_and(|count| 0 < count && count < 1 << 20)
     };
-    let table = (0..file.len()).step_by(8).find(is_table)?;
+    (0..file.len()).step_by(8).find(is_table)
+}
+
+/// Puts other letters in the place of the functions' names (runtime/symtab.go: `pcHeader`,
+/// `funcnametab`).
+fn rename(file: &mut [u8], is_renamed: impl Fn(&[u8]) -> bool) -> Option<()> {
+    let table = function_table(file)?;
     // Where names begin, and what is behind them: files by compilation unit.
     let place = |at| usize::try_from(number(file, table + at, 8)?).ok();
     let (from, to) = (place(32)?, place(40)?);

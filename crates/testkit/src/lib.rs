@@ -61,6 +61,7 @@ pub mod core;
 #[cfg(target_os = "linux")]
 pub mod entry;
 mod error;
+mod garbled;
 pub mod holders;
 #[cfg(target_os = "linux")]
 pub mod host;

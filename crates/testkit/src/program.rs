@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::error::run;
-use crate::{Error, Result, toolchains};
+use crate::{Error, Result, garbled, toolchains};
 
 /// How a program is built. The default is what `go build` does without flags, cgo off.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -30,6 +30,9 @@ pub struct BuildOptions {
     pub cgo: bool,
     /// `-ldflags`.
     pub ldflags: Option<&'static str>,
+    /// The runtime expects a function table as garble leaves it: only a copy with
+    /// [`Alteration::Garbled`](crate::altered::Alteration::Garbled) can be run.
+    pub garbled: bool,
 }
 
 /// A program that has been built.
@@ -103,9 +106,16 @@ pub fn build_for(
         let path = temp.path().join(file);
         fs::write(&path, text).map_err(Error::io("write", &path))?;
     }
+    let overlay = match options.garbled {
+        true => Some(overlay(&garbled::runtime(&program.goroot)?, temp.path())?),
+        false => None,
+    };
     let go = |arguments: &[&str]| {
         let mut go = go(&program.goroot);
         go.current_dir(temp.path()).args(arguments);
+        if let Some(overlay) = &overlay {
+            go.arg("-overlay").arg(overlay);
+        }
         configure(&mut go, options, goarch);
         go.arg(".");
         go
@@ -122,6 +132,24 @@ pub fn build_for(
     let built = temp.keep();
     fs::rename(&built, &place).map_err(Error::io("rename", &built))?;
     Ok(program)
+}
+
+/// Writes files that a build takes instead of those of the toolchain, and the list of them that it is
+/// given (`go help build`: `-overlay`), into a folder of their own in `temp`.
+fn overlay(files: &[(PathBuf, String)], temp: &Path) -> Result<PathBuf> {
+    let folder = temp.join("overlay");
+    fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+    let mut replaced = Vec::new();
+    for (number, (file, text)) in files.iter().enumerate() {
+        let path = folder.join(format!("{number}.go"));
+        fs::write(&path, text).map_err(Error::io("write", &path))?;
+        // Rust's quotes are JSON's, but for characters that no such path has.
+        replaced.push(format!("{:?}: {:?}", file.display().to_string(), path));
+    }
+    let list = folder.join("overlay.json");
+    let text = format!("{{\"Replace\": {{{}}}}}", replaced.join(", "));
+    fs::write(&list, text).map_err(Error::io("write", &list))?;
+    Ok(list)
 }
 
 /// Flags and environment of a build.

@@ -36,12 +36,18 @@ pub const NAMES: &[&str] = &[
     "sectionless_pie",
     "renamed",
     "obfuscated",
+    "encrypted",
+    "garbled",
 ];
 
 /// What removes symbols and DWARF, and what removes neither and is as long: it is kept in the program
 /// (cmd/go/internal/load/pkg.go, go1.18: `setBuildInfo`), where a longer one would move what is behind.
 const STRIP: &str = "-s -w";
 const NO_STRIP: &str = " -s=0";
+
+/// The same, and what garble puts in the place of the version.
+const STRIP_GARBLED: &str = "-s -w -X=runtime.buildVersion=unknown";
+const NO_STRIP_GARBLED: &str = " -s=0 -X=runtime.buildVersion=unknown";
 
 /// The variant of this name.
 ///
@@ -115,6 +121,25 @@ pub fn named(name: &str) -> Result<Variant> {
         "renamed" => ("renamed", stripped(false), &[]),
         // And of those that do not.
         "obfuscated" => ("obfuscated", stripped(false), &[]),
+        // Names and function table as the worst of obfuscators leave them.
+        "encrypted" => (
+            "encrypted",
+            BuildOptions {
+                garbled: true,
+                ..stripped(false)
+            },
+            &[],
+        ),
+        // As garble does it: names of others, the function table, the version.
+        "garbled" => (
+            "garbled",
+            BuildOptions {
+                ldflags: Some(STRIP_GARBLED),
+                garbled: true,
+                ..default()
+            },
+            &[],
+        ),
         other => {
             return Err(Error::UnknownVariant {
                 name: other.to_owned(),
@@ -125,6 +150,8 @@ pub fn named(name: &str) -> Result<Variant> {
         "sectionless" | "sectionless_pie" => Some(Alteration::NoSections),
         "renamed" => Some(Alteration::OthersRenamed),
         "obfuscated" => Some(Alteration::AllRenamed),
+        "encrypted" => Some(Alteration::Encrypted),
+        "garbled" => Some(Alteration::Garbled),
         _ => None,
     };
     Ok(Variant {
@@ -136,9 +163,15 @@ pub fn named(name: &str) -> Result<Variant> {
 }
 
 impl Variant {
-    /// Whether a version of Go has what it needs: user arenas came with go1.20.
+    /// Whether a version of Go has what it needs: user arenas came with go1.20, since which garble encrypts
+    /// the function table; and whether goheap can tell a version that is not told, which it does not of
+    /// go1.27.
     pub fn exists_in(&self, version: &str) -> bool {
-        self.name != "arenas" || version != "1.19.8"
+        match self.name {
+            "arenas" | "encrypted" => version != "1.19.8",
+            "garbled" => version != "1.19.8" && version != "1.27.3",
+            _ => true,
+        }
     }
 
     /// A program of the test kit's, of this variant.
@@ -159,11 +192,13 @@ impl Variant {
     /// # Errors
     /// The twin cannot be built or told of its symbols, or has something elsewhere.
     pub fn symbols(&self, program: &Program) -> Result<Symbols> {
-        if self.options.ldflags != Some(STRIP) {
-            return Symbols::of(program);
-        }
+        let ldflags = match self.options.ldflags {
+            Some(STRIP) => NO_STRIP,
+            Some(STRIP_GARBLED) => NO_STRIP_GARBLED,
+            _ => return Symbols::of(program),
+        };
         let options = BuildOptions {
-            ldflags: Some(NO_STRIP),
+            ldflags: Some(ldflags),
             ..self.options.clone()
         };
         let twin = build(program.version, &program.name, &options)?;

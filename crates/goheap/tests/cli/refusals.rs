@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 
 use goheap_testkit::altered::Alteration;
 use goheap_testkit::obedient::Obedient;
-use goheap_testkit::{BuildOptions, Program, build};
+use goheap_testkit::{BuildOptions, Program, build, variant};
 
 use crate::doctor::go_program_for;
 use crate::live::{GO, wait_until};
@@ -135,6 +135,27 @@ fn stripped_go_with_obfuscated_names() {
         "names of its functions are obfuscated",
         "--exe",
     ]);
+}
+
+/// garble encrypts the function table, and hides the version, which readers of a dump go by: it is told by
+/// code, and a mended dump has it.
+#[test]
+fn garbled_go() {
+    let garbled = variant::named("garbled").unwrap();
+    let program = garbled.program(GO, "linked").unwrap();
+    let running = Obedient::start(&program, &["1000"]).unwrap();
+    let pid = running.pid().to_string();
+    let info = goheap(["info", &pid]).done();
+    let said = String::from_utf8_lossy(&info.out);
+    let minor = GO.rsplit_once('.').unwrap().0;
+    let version = said.lines().find(|line| line.contains("Go version"));
+    assert!(
+        version.is_some_and(|line| line.ends_with(&format!("go{minor}"))),
+        "{said}"
+    );
+    let top = goheap(["top", &pid]).done();
+    let said = String::from_utf8_lossy(&top.out);
+    assert!(said.contains("reachable"), "{said}");
 }
 
 /// What a symbol table tells is asked as well. With DWARF a wrong answer is a gap, for a dump may be right
