@@ -28,7 +28,6 @@ const STATIC: u64 = 1 << 24;
 impl Walk<'_, '_> {
     /// Guesses what is left.
     pub(super) fn lastly(&mut self, watch: &dyn Watch) -> Result<(), Interrupted> {
-        self.bytes_of_variables();
         let string = self.know.catalogue.named("string");
         let total = self.dump.object_count();
         for object in self.dump.objects() {
@@ -59,39 +58,6 @@ impl Walk<'_, '_> {
             }
         }
         self.drain(watch)
-    }
-
-    /// Slices of bytes that are variables: where they lie, how many there are, and for how many there is
-    /// room, which is just what was allocated.
-    fn bytes_of_variables(&mut self) {
-        let (know, dump) = (self.know, self.dump);
-        let Some(byte) = know.catalogue.named("uint8") else {
-            return;
-        };
-        let code = know.codes.of(Of::Array, byte);
-        for pointer in dump.root_pointers() {
-            let word = |place: u64| dump.word(pointer.at.wrapping_add(place * know.word));
-            let (Some((object, offset)), Some(len), Some(room)) =
-                (dump.find(pointer.target), word(1), word(2))
-            else {
-                continue;
-            };
-            let extent = self.extent(object.0);
-            let is_bytes = offset == extent.base
-                && 0 < len
-                && len <= room
-                && know
-                    .sizes
-                    .fits(extent.base.saturating_add(room), extent.size);
-            if is_bytes && self.level(object.0) == 0 && self.is_plain(object.0) {
-                let claim = Claim {
-                    code,
-                    level: level::GUESS,
-                    how: How::Guess,
-                };
-                self.claim(object.0, extent, claim);
-            }
-        }
     }
 
     /// Whether every other word is a pointer to bytes, and the one behind it a length that these have.
