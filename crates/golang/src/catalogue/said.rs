@@ -3,6 +3,7 @@
 
 use goheap_image::FileAddr;
 
+use super::build::sort_variables;
 use super::names::unescape;
 use super::{Catalogue, GoType, TypeId, TypeOrigin, Variable};
 use crate::Kind;
@@ -63,21 +64,22 @@ impl Catalogue {
         // What an interface holds may be of another type each time. It begins with a type or an itab, which
         // code puts there, or the linker.
         let begins_one = |value: u64| self.at(value).is_some() || self.itabs.contains_key(&value);
-        let size = self.word();
+        let word_size = self.word();
         let mut of_interfaces: Vec<u64> = Vec::new();
         for (at, value) in &code.says.constants {
             if begins_one(live(*value)) {
                 let at = live(*at);
-                of_interfaces.extend([at, at.wrapping_add(size)]);
+                of_interfaces.extend([at, at.wrapping_add(word_size)]);
             }
         }
         of_interfaces.sort_unstable();
         found.retain(|(at, _)| {
-            let before = word(at.wrapping_sub(size));
+            let before = word(at.wrapping_sub(word_size));
             of_interfaces.binary_search(at).is_err() && !before.is_some_and(begins_one)
         });
 
         let mut parts: Vec<(u64, u64)> = Vec::new();
+        let mut rests: Vec<Variable> = Vec::new();
         for (at, statement) in found {
             let ty = match statement {
                 Statement::Is(ty) => ty,
@@ -93,6 +95,7 @@ impl Catalogue {
             if size == 0 || code.exact && variable.size != size {
                 continue;
             }
+            rests.extend(rest_of(variable, size, word_size));
             variable.ty = Some(ty);
             variable.size = size;
             parts.push((at, at.saturating_add(size)));
@@ -104,6 +107,8 @@ impl Catalogue {
             whole.is_some_and(|(_, end)| at < *end)
         };
         self.variables.retain(|variable| !within(variable.address));
+        self.variables.append(&mut rests);
+        sort_variables(&mut self.variables);
 
         for (function, structs) in &code.says.closures {
             let entry = live(*function);
@@ -242,5 +247,45 @@ impl Catalogue {
             len: 0,
             fields: Vec::new(),
         })
+    }
+}
+
+/// What is behind the first `size` bytes of a variable that is called by a function that uses it: it may be
+/// the rest of that variable, or another that no code names.
+fn rest_of(variable: &Variable, size: u64, word: u64) -> Option<Variable> {
+    let whole = size.checked_next_multiple_of(word.max(1))?;
+    let size = variable.size.checked_sub(whole).filter(|rest| *rest > 0)?;
+    let address = variable.address.checked_add(whole)?;
+    let (user, _) = variable.name.rsplit_once('@')?;
+    Some(Variable {
+        address,
+        size,
+        name: format!("{user}@{address:#x}"),
+        ty: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_behind() {
+        let variable = Variable {
+            address: 0x1000,
+            size: 40,
+            name: "main.init@0x1000".to_owned(),
+            ty: None,
+        };
+        let rest = rest_of(&variable, 12, 8).unwrap();
+        assert_eq!((rest.address, rest.size), (0x1010, 24));
+        assert_eq!(rest.name, "main.init@0x1010");
+        assert_eq!(rest_of(&variable, 40, 8), None);
+        assert_eq!(rest_of(&variable, u64::MAX, 8), None);
+        let named = Variable {
+            name: "runtime.sched".to_owned(),
+            ..variable
+        };
+        assert_eq!(rest_of(&named, 8, 8), None);
     }
 }

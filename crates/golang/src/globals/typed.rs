@@ -87,7 +87,8 @@ enum Callee {
     Copies([usize; 2]),
     /// It returns the first of several, and is given where they were before.
     Grows { ty: usize, old: usize },
-    /// It changes none of the registers that are looked at.
+    /// It leaves registers as they are, but for some that are set again before anything reads them: the
+    /// compiler knows it.
     Keeps,
     /// It is given the address of its receiver.
     Method,
@@ -130,7 +131,7 @@ const GROWS: Callee = Callee::Grows { ty: 4, old: 0 };
 const GROWS_FIRST: Callee = Callee::Grows { ty: 0, old: 1 };
 
 /// The type of the receiver of `main.(*T).Method`; `None` of other functions, and of generic ones, whose
-/// names leave type arguments out.
+/// names have shapes in place of types.
 fn receiver(name: &str) -> Option<String> {
     let (before, method) = name.rsplit_once(").")?;
     let (package, ty) = before.rsplit_once(".(*")?;

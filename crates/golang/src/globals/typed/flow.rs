@@ -514,6 +514,29 @@ mod tests {
     }
 
     #[test]
+    fn numbers_and_constants() {
+        // mov qword [0x2000], 39.
+        let mut code = makes();
+        code.extend(b"\x48\xc7\x05");
+        code.extend((0x2000u32 - 0x100c - 11).to_le_bytes());
+        code.extend(39u32.to_le_bytes());
+        let number = Event::Number {
+            at: 0x2000,
+            value: 39,
+        };
+        assert_eq!(events(&code), [number]);
+        // lea rcx, [rip+0x10]; cmp [0x2000], rcx: what an interface begins with.
+        let mut code = makes();
+        code.extend(b"\x48\x8d\x0d\x10\0\0\0\x48\x39\x0d");
+        code.extend((0x2000u32 - 0x1013 - 7).to_le_bytes());
+        let constant = Event::Constant {
+            at: 0x2000,
+            value: 0x1023,
+        };
+        assert_eq!(events(&code), [constant]);
+    }
+
+    #[test]
     fn where_ways_meet() {
         // je +2; xor eax, eax: one of two ways forgets.
         let mut code = makes();
