@@ -112,6 +112,11 @@ fn is_so(by_dwarf: &Catalogue, real: &[&GoType], by_code: &Catalogue, said: &GoT
                     real.kind == Kind::UnsafePointer
                         || real.kind == Kind::Pointer && elem_begins(real, &elem.name)
                 }
+                // A variable of one direction holds a channel of both.
+                (Kind::Chan, Some(elem)) => {
+                    let real_elem = real.elem.and_then(|elem| by_dwarf.get(elem));
+                    real.kind == Kind::Chan && real_elem.is_some_and(|real| real.name == elem.name)
+                }
                 (Kind::Slice, Some(elem)) => {
                     real.kind == Kind::Slice && elem_begins(real, &elem.name)
                 }
