@@ -108,7 +108,17 @@ impl Catalogue {
 
     /// The type of pointers to `ty`, which is added if there is none.
     pub(super) fn pointer_to(&mut self, ty: TypeId) -> TypeId {
-        let name = format!("*{}", self.get(ty).map_or("", |ty| ty.name.as_str()));
+        self.made_of(ty, Kind::Pointer, "*", 1)
+    }
+
+    /// The type of slices of `ty`, which is added if there is none.
+    pub(super) fn slice_of(&mut self, ty: TypeId) -> TypeId {
+        self.made_of(ty, Kind::Slice, "[]", 3)
+    }
+
+    /// A type of so many words whose name is that of `ty` behind a sign.
+    fn made_of(&mut self, ty: TypeId, kind: Kind, sign: &str, words: u64) -> TypeId {
+        let name = format!("{sign}{}", self.get(ty).map_or("", |ty| ty.name.as_str()));
         if let Some(known) = self.named(&name)
             && self.get(known).is_some_and(|known| known.elem == Some(ty))
         {
@@ -117,8 +127,8 @@ impl Catalogue {
         self.add(GoType {
             address: 0,
             origin: TypeOrigin::Dwarf,
-            kind: Kind::Pointer,
-            size: self.word(),
+            kind,
+            size: words * self.word(),
             name,
             package: String::new(),
             elem: Some(ty),

@@ -5,7 +5,7 @@ use goheap_image::FileAddr;
 
 use super::build::sort_variables;
 use super::names::unescape;
-use super::{Catalogue, GoType, TypeId, TypeOrigin, Variable};
+use super::{Catalogue, GoType, TypeId, Variable};
 use crate::Kind;
 use crate::globals::{Said, Type, TypedCode};
 
@@ -224,29 +224,6 @@ impl Catalogue {
             now = next;
         }
         all
-    }
-
-    /// The type of slices of `ty`, which is added if there is none.
-    fn slice_of(&mut self, ty: TypeId) -> TypeId {
-        let name = format!("[]{}", self.get(ty).map_or("", |ty| ty.name.as_str()));
-        if let Some(known) = self.named(&name)
-            && self.get(known).is_some_and(|known| known.elem == Some(ty))
-        {
-            return known;
-        }
-        self.add(GoType {
-            address: 0,
-            origin: TypeOrigin::Dwarf,
-            kind: Kind::Slice,
-            size: 3 * self.word(),
-            name,
-            package: String::new(),
-            elem: Some(ty),
-            key: None,
-            slots: None,
-            len: 0,
-            fields: Vec::new(),
-        })
     }
 }
 

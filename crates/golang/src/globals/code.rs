@@ -138,6 +138,24 @@ impl<'e, D: Deref<Target = [u8]>> Code<'e, D> {
         named
     }
 
+    /// The functions, where each is, and its code: not more of it in all than the file has, for in a hostile
+    /// one all functions may have the same.
+    pub(super) fn codes(
+        &self,
+    ) -> impl Iterator<Item = (Func<'e>, Range<FileAddr>, &'e [u8])> + use<'_, 'e, D> {
+        let mut room = self.executable.data().len();
+        let codes = self.module.functions.funcs().map_while(move |func| {
+            let place = self.place(&func);
+            let size = place.end.since(place.start).unwrap_or(0);
+            let Ok(code) = self.executable.bytes_at(place.start, size) else {
+                return Some(None);
+            };
+            room = room.checked_sub(code.len())?;
+            Some(Some((func, place, code)))
+        });
+        codes.flatten()
+    }
+
     /// Shows what each function of at most `most` bytes refers to, instruction by instruction. Those
     /// that cannot be decoded are left out.
     pub(super) fn each_function(
@@ -145,21 +163,10 @@ impl<'e, D: Deref<Target = [u8]>> Code<'e, D> {
         most: u64,
         mut show: impl FnMut(Range<FileAddr>, Vec<Found>),
     ) {
-        // In a hostile file all functions may have the same code.
-        let mut room = self.executable.data().len();
-        for func in self.module.functions.funcs() {
-            let place = self.place(&func);
-            let size = place.end.since(place.start).unwrap_or(0);
-            if size > most {
+        for (_, place, code) in self.codes() {
+            if code.len() as u64 > most {
                 continue;
             }
-            let Ok(code) = self.executable.bytes_at(place.start, size) else {
-                continue;
-            };
-            let Some(left) = room.checked_sub(code.len()) else {
-                break;
-            };
-            room = left;
             if let Some(found) = self.references(code, place.start) {
                 show(place, found);
             }

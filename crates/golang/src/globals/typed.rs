@@ -59,7 +59,7 @@ const MOST: usize = 1 << 20;
 
 /// Bytes of a function that are looked at: the one that sets up a package of large tables has some
 /// hundred thousand.
-const MOST_CODE: u64 = 1 << 20;
+const MOST_CODE: usize = 1 << 20;
 
 /// Threads that read code at once: it is a second's work for the largest programs.
 const MOST_THREADS: usize = 8;
@@ -174,23 +174,11 @@ impl<D: Deref<Target = [u8]> + Sync> Code<'_, D> {
         };
         let writable = self.writable();
         let is_variable = |at: u64| writable.iter().any(|range| range.contains(&at));
-        // In a hostile file all functions may have the same code.
-        let mut room = self.executable().data().len();
-        let mut codes: Vec<(&[u8], u64)> = Vec::new();
-        for func in &functions {
-            let place = self.place(func);
-            let size = place.end.since(place.start).unwrap_or(0);
-            let Ok(code) = self.executable().bytes_at(place.start, size) else {
-                continue;
-            };
-            let Some(left) = room.checked_sub(code.len()) else {
-                break;
-            };
-            room = left;
-            if size <= MOST_CODE {
-                codes.push((code, place.start.get()));
-            }
-        }
+        let codes = self
+            .codes()
+            .map(|(_, place, code)| (code, place.start.get()));
+        let codes = codes.filter(|(code, _)| code.len() <= MOST_CODE);
+        let codes: Vec<(&[u8], u64)> = codes.collect();
         let threads = thread::available_parallelism().map_or(1, |n| n.get().min(MOST_THREADS));
         let share = codes.len().div_ceil(threads).max(1);
         let read = |codes: &[(&[u8], u64)]| {

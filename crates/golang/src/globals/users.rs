@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Deref, Range};
 
 use goheap_image::FileAddr;
+use goheap_image::pclntab::Func;
 
 use super::code::{Code, Where};
 use super::{amd64, arm64};
@@ -50,20 +51,10 @@ impl<D: Deref<Target = [u8]>> Code<'_, D> {
     /// The variables that the program's functions use, by address.
     pub fn used_variables(&self) -> Vec<UsedVariable> {
         let writable = self.writable();
-        let functions: Vec<_> = self.module().functions.funcs().collect();
+        let mut functions: Vec<Func<'_>> = Vec::new();
         let mut uses: BTreeMap<u64, Uses> = BTreeMap::new();
-        // In a hostile file all functions may have the same code.
-        let mut room = self.executable().data().len();
-        for (func, number) in functions.iter().zip(0u32..) {
-            let place = self.place(func);
-            let size = place.end.since(place.start).unwrap_or(0);
-            let Ok(code) = self.executable().bytes_at(place.start, size) else {
-                continue;
-            };
-            let Some(left) = room.checked_sub(code.len()) else {
-                break;
-            };
-            room = left;
+        for ((func, place, code), number) in self.codes().zip(0u32..) {
+            functions.push(func);
             let sets_up = sets_up(func.name());
             let mut note = |at: u64, size: Option<u64>| {
                 let inside = writable.iter().any(|range| range.contains(&at));

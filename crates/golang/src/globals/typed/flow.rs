@@ -502,6 +502,12 @@ mod tests {
         code.extend(b"\x48\x89\x44\x24\x08\x31\xc0\x48\x8b\x44\x24\x08");
         code.extend(stores(0x1018));
         assert_eq!(events(&code), [STORED]);
+        // Another function returns something else: call 0x8000.
+        let mut code = makes();
+        code.push(0xe8);
+        code.extend((0x8000u32 - 0x1011).to_le_bytes());
+        code.extend(stores(0x1011));
+        assert_eq!(events(&code), []);
         // xor eax, eax forgets it, and so does a vector over the slot: movups [rsp], xmm0.
         let mut code = makes();
         code.extend(b"\x31\xc0");
