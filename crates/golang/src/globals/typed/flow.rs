@@ -502,11 +502,12 @@ mod tests {
         code.extend(b"\x48\x89\x44\x24\x08\x31\xc0\x48\x8b\x44\x24\x08");
         code.extend(stores(0x1018));
         assert_eq!(events(&code), [STORED]);
-        // Another function returns something else: call 0x8000.
+        // mov rcx, rax; call 0x8000; mov [0x2000], rcx: no register outlives a call.
         let mut code = makes();
-        code.push(0xe8);
-        code.extend((0x8000u32 - 0x1011).to_le_bytes());
-        code.extend(stores(0x1011));
+        code.extend(b"\x48\x89\xc1\xe8");
+        code.extend((0x8000u32 - 0x1014).to_le_bytes());
+        code.extend(b"\x48\x89\x0d");
+        code.extend((0x2000u32 - 0x1014 - 7).to_le_bytes());
         assert_eq!(events(&code), []);
         // xor eax, eax forgets it, and so does a vector over the slot: movups [rsp], xmm0.
         let mut code = makes();
