@@ -189,8 +189,9 @@ fn named_texts(executable: &Executable<Mapped>) -> Option<Range<FileAddr>> {
 }
 
 /// Where the texts of the program's source are: in front of what functions say of themselves
-/// (`moduledata.gofunc`), and behind the descriptors of types, if these are in the same segment
-/// (cmd/link/internal/ld/data.go, go1.19 to go1.27: the order of `SymKind`s).
+/// (`moduledata.gofunc`), or of the function table, in which that is from go1.27 on; and behind the
+/// descriptors of types, if these are in the same segment (cmd/link/internal/ld/data.go, go1.19 to go1.27:
+/// the order of `SymKind`s).
 fn texts<M: Memory + ?Sized>(
     executable: &Executable<Mapped>,
     program: &ElfProgram<'_, Mapped>,
@@ -201,17 +202,22 @@ fn texts<M: Memory + ?Sized>(
     let bias = program.bias();
     let first = program.address("runtime.firstmoduledata")?;
     let structs = Structs::new(program);
-    let field = structs.offset("runtime.moduledata", "gofunc").ok()?;
-    let mut word = [0; 8];
-    let word = word.get_mut(..usize::from(executable.word_size()))?;
-    image.read(first.offset(field), word).ok()?;
-    let end = FileAddr::new(model.uint(word).wrapping_sub(bias));
+    let word = |field: &str| {
+        let field = structs.offset("runtime.moduledata", field).ok()?;
+        let mut word = [0; 8];
+        let word = word.get_mut(..usize::from(executable.word_size()))?;
+        image.read(first.offset(field), word).ok()?;
+        Some(FileAddr::new(model.uint(word).wrapping_sub(bias)))
+    };
+    let gofunc = word("gofunc")?;
     let segments = executable.segments().into_iter();
     let mut segments = segments.filter(|segment| !segment.write && !segment.execute);
     let segment = segments.find(|segment| {
-        let inside = end.since(segment.addr);
+        let inside = gofunc.since(segment.addr);
         inside.is_some_and(|inside| inside < segment.mem_size)
     })?;
+    let table = word("pcHeader").filter(|table| *table > segment.addr);
+    let end = table.map_or(gofunc, |table| table.min(gofunc));
     let described = catalogue.types().map(|(_, ty)| ty.address);
     let described = described
         .filter(|at| *at != 0)
@@ -226,10 +232,12 @@ fn constants(
     bias: u64,
     range: Range<FileAddr>,
 ) -> Vec<(u64, Vec<u8>)> {
+    // What is in front of the texts may be others' data, where it is not known where they begin.
     let size = range.end.since(range.start).unwrap_or(0);
-    match executable.bytes_at(range.start, size.min(CONSTANTS)) {
+    let start = range.start.offset(size.saturating_sub(CONSTANTS));
+    match executable.bytes_at(start, size.min(CONSTANTS)) {
         Ok(bytes) if !bytes.is_empty() => {
-            vec![(range.start.get().wrapping_add(bias), bytes.to_vec())]
+            vec![(start.get().wrapping_add(bias), bytes.to_vec())]
         }
         _ => Vec::new(),
     }
