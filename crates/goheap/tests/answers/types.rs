@@ -38,51 +38,31 @@ fn can_be_known(told: &Told, version: &str) -> bool {
     }
 }
 
-/// Items of which nothing tells that they are some, by what they hang on, and whether that is so of
-/// Go 1.22 and older alone. They may be of no class, but of no wrong one either.
-const UNTOLD: [(&str, bool); 12] = [
+/// Items of which nothing tells that they are some, by what they hang on. They may be of no class, but of
+/// no wrong one either.
+const UNTOLD: [&str; 7] = [
     // Captured by a closure that only compares the pointer: DWARF leaves that variable out.
-    ("main.selectors", false),
+    "main.selectors",
     // Behind a struct that only reflection has made.
-    ("main.reflected", false),
+    "main.reflected",
     // Held by the closure of `AddCleanup`, whose type is that of the shape of the argument: `*uint8`.
-    ("cleanup", false),
+    "cleanup",
     // Arguments that lie on the stack where DWARF tells of no variable of these functions.
-    ("goroutine main.leakSend", false),
-    ("goroutine main.offerGlobal", false),
-    ("goroutine main.leakForever", false),
-    ("goroutine main.waitMutex", false),
-    // DWARF tells of what closures capture from Go 1.23 on alone
-    // (cmd/compile/internal/dwarfgen/dwarf.go: `DW_AT_go_closure_offset`), and the program has many
-    // closure types of this size with a pointer here.
-    ("main.byValues", true),
-    ("main.swappers", true),
-    ("main.actions", true),
-    ("main.action", true),
-    // What the closures of `time.AfterFunc` hold: it has no label.
-    ("", true),
+    "goroutine main.leakSend",
+    "goroutine main.offerGlobal",
+    "goroutine main.leakForever",
+    "goroutine main.waitMutex",
 ];
 
-/// Whether an object is one of [`UNTOLD`], or what such a closure of Go 1.22 and older counts in.
-fn is_untold(told: &Told, version: &str) -> bool {
-    let old = ["1.19", "1.21", "1.22"]
-        .iter()
-        .any(|v| version.starts_with(v));
+/// Whether an object is one of [`UNTOLD`].
+fn is_untold(told: &Told) -> bool {
     let begins = told.begins.split('[').next().unwrap_or_default();
     let label = if told.only.is_empty() {
         begins
     } else {
         told.only.as_str()
     };
-    let listed = UNTOLD
-        .iter()
-        .any(|(on, only_old)| *on == label && (old || !only_old));
-    match told.ty.as_str() {
-        "main.item" => listed && told.paths.is_empty(),
-        "*main.item" => old && label == "main.swappers",
-        "int" => old && label == "main.byRefs",
-        _ => false,
-    }
+    told.ty == "main.item" && told.paths.is_empty() && UNTOLD.contains(&label)
 }
 
 #[derive(Default)]
@@ -119,7 +99,7 @@ fn tally(answered: &Answered, version: &str) -> Tally {
             types.how(object)
         );
         match class.what {
-            What::Unknown { .. } if is_untold(told, version) => tally.untold += 1,
+            What::Unknown { .. } if is_untold(told) => tally.untold += 1,
             What::Unknown { .. } => tally.unknown.push(said),
             _ => tally.wrong.push(said),
         }
@@ -163,7 +143,7 @@ fn counts(answered: &Answered, version: &str) -> (Vec<String>, Vec<String>) {
         let address = analysis.dump.address(answered.object(one));
         let [must, may] = told.entry(&one.ty).or_default();
         may.insert(address);
-        if can_be_known(one, version) && !is_untold(one, version) {
+        if can_be_known(one, version) && !is_untold(one) {
             must.insert(address);
         }
     }
