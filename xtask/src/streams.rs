@@ -83,10 +83,16 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     for machine in MACHINES {
         let mut streams = Streams::default();
         for kind in Kind::ALL {
-            let lessons: Vec<Lesson> = toolchains::CLAIMED
-                .iter()
-                .map(|version| lesson(version.number, machine, kind))
-                .collect::<Result<_>>()?;
+            let learn = |flags: &[&str]| -> Result<Vec<Lesson>> {
+                let versions = toolchains::CLAIMED.iter();
+                versions
+                    .map(|version| lesson(version.number, machine, kind, flags))
+                    .collect()
+            };
+            let lessons = learn(&[])?;
+            // On arm64 go1.19 keeps addresses of variables in registers for these (cmd/compile/internal/
+            // ssa/gen/ARM64.rules, go1.19: `Flag_shared`; from go1.21 at the latest it is `Flag_dynlink`).
+            let independent = learn(&["-buildmode=pie"])?;
             let mut chosen = choose(&lessons, &streams, witnesses_of(kind));
             match kind {
                 Kind::Usual => chosen.extend(BY_NAME.map(str::to_owned)),
@@ -94,7 +100,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
                 Kind::NotInlined => prune(&mut chosen, &lessons, &streams, witnesses_of(kind)),
             }
             for function in &chosen {
-                for lesson in &lessons {
+                for lesson in lessons.iter().zip(&independent).flat_map(<[_; 2]>::from) {
                     if let Some(steps) = lesson.functions.get(function) {
                         streams.add(function, kind, lesson.version, steps.clone());
                     }
@@ -142,7 +148,10 @@ pub(crate) fn tell(new: &str, old: &str) -> Result<bool> {
         let text = fs::read_to_string(path(machine)).context(machine)?;
         let streams = Streams::parse(machine, &text)?;
         for kind in Kind::ALL {
-            let (was, is) = (lesson(old, machine, kind)?, lesson(new, machine, kind)?);
+            let (was, is) = (
+                lesson(old, machine, kind, &[])?,
+                lesson(new, machine, kind, &[])?,
+            );
             tell_kind(machine, kind, &streams, &was, is, old);
         }
     }
@@ -218,11 +227,13 @@ fn name_of(kind: Kind) -> &'static str {
     }
 }
 
-fn lesson(version: &str, machine: &str, kind: Kind) -> Result<Lesson> {
-    let flags: &[&str] = match kind {
-        Kind::NotInlined => &["-gcflags=all=-N -l"],
-        Kind::Usual => &[],
-    };
+/// What builds of a kind say, with these flags beside.
+fn lesson(version: &str, machine: &str, kind: Kind, beside: &[&str]) -> Result<Lesson> {
+    let mut flags = beside.to_vec();
+    match kind {
+        Kind::NotInlined => flags.push("-gcflags=all=-N -l"),
+        Kind::Usual => {}
+    }
     let mut lesson = Lesson {
         version: numbers(version)?,
         functions: BTreeMap::new(),
@@ -239,7 +250,7 @@ fn lesson(version: &str, machine: &str, kind: Kind) -> Result<Lesson> {
             name,
             source,
             out: name,
-            flags,
+            flags: &flags,
             environment: &[],
         })?;
         let data = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;

@@ -148,6 +148,9 @@ pub enum Doubt {
     /// It does not lie where a program has variables.
     #[error("{0} is no place of a variable")]
     Outside(FileAddr),
+    /// It does not hold what it must.
+    #[error("what lies at {0} is not the version that the executable tells")]
+    Contents(FileAddr),
 }
 
 /// Where the runtime's variables and functions are in an executable, told by its code.
@@ -579,7 +582,7 @@ fn by_contents(
     match (judged, places) {
         (Ok((at, count)), places) if places.contains(&at) => Ok((at, count + 1)),
         (Err(Doubt::Unlike(_)), [only]) => Ok((*only, 1)),
-        (Ok((at, _)), _) => Err(Doubt::Outside(at)),
+        (Ok((at, _)), _) => Err(Doubt::Contents(at)),
         (Err(doubt), _) => Err(doubt),
     }
 }

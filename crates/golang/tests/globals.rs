@@ -20,8 +20,12 @@ const FUNCTIONS: [&str; 5] = [
 ];
 
 fn check(version: &str, variant_name: &str) {
+    check_program(version, variant_name, "everything");
+}
+
+fn check_program(version: &str, variant_name: &str, name: &str) {
     let variant = variant::named(variant_name).expect("a variant");
-    let program = variant.program(version, "everything").expect("a program");
+    let program = variant.program(version, name).expect("a program");
     let truth = variant.symbols(&program).expect("its twin's symbols");
     let data = std::fs::read(&program.executable).expect("a file");
     let executable = Executable::parse(data).expect("an executable");
@@ -136,6 +140,12 @@ fn variables_of_stripped_unoptimised_programs() {
             check(version.number, "stripped_unoptimised_pie");
         }
     }
+}
+
+/// The version is looked for by its length too, and told whatever else has that length.
+#[test]
+fn variables_behind_words_that_could_be_lengths() {
+    check_program("1.24.3", "stripped", "eights");
 }
 
 /// Neither are section headers needed.

@@ -12,8 +12,9 @@ use super::{GlobalsError, amd64, arm64};
 /// Bytes of a function that are looked at.
 pub(super) const MOST_CODE: u64 = 1 << 16;
 
-/// Words that could be the length of a string that is looked for.
-const MOST_STRINGS: usize = 1 << 12;
+/// Words that could be the length of a string that is looked for: of some hundred thousand words of a
+/// program's data, one in sixty is an 8, which is the length of `go1.24.3`.
+const MOST_STRINGS: usize = 1 << 22;
 
 /// The functions that are kept by name.
 const PREFIX: &[u8] = b"runtime.";
@@ -257,6 +258,7 @@ impl<'e, D: Deref<Target = [u8]>> Code<'e, D> {
         let mut found = Vec::new();
         // In a hostile file thousands of segments could show the same bytes.
         let mut room = self.executable.data().len();
+        let mut candidates = MOST_STRINGS;
         for segment in self.executable.segments() {
             let Some(left) = room.checked_sub(segment.file_range.len()) else {
                 break;
@@ -265,15 +267,25 @@ impl<'e, D: Deref<Target = [u8]>> Code<'e, D> {
             if !segment.write {
                 continue;
             }
+            // A segment may begin anywhere, a variable may not.
+            let skipped = segment.addr.get().wrapping_neg() % word;
             let bytes = self.executable.data().get(segment.file_range.clone());
-            let bytes = bytes.unwrap_or_default();
+            let bytes = bytes.and_then(|bytes| bytes.get(skipped as usize..));
             let little = self.executable.is_little_endian();
-            let lengths = bytes.chunks_exact(word as usize).zip(0_u64..);
+            let lengths = bytes
+                .unwrap_or_default()
+                .chunks_exact(word as usize)
+                .zip(0_u64..);
             let headers = lengths
                 .filter(|(bytes, index)| *index > 0 && is_number(bytes, size, little))
-                .map(|(_, index)| segment.addr.offset((index - 1) * word))
-                .take(MOST_STRINGS);
-            found.extend(headers.filter(|at| self.string(*at, size) == Some(text)));
+                .map(|(_, index)| segment.addr.offset(skipped + (index - 1) * word))
+                .take(candidates);
+            for at in headers {
+                candidates -= 1;
+                if self.string(at, size) == Some(text) {
+                    found.push(at);
+                }
+            }
         }
         found
     }

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Versions behind `go` have it so as they usually build, those behind `-l` where nothing is inlined
-//! ([`Kind`]).
+//! ([`Kind`]). A version is behind two forms where position-independent executables have another one.
 //!
 //! Names are those of package runtime; others have their whole name behind a `/`. `_` is data that
 //! goheap has no name for. `+8` is how far inside of the variable it is.
@@ -176,15 +176,20 @@ impl Streams {
         Ok(streams)
     }
 
-    /// Adds a form of a function's stream, of one version.
+    /// Adds a form of a function's stream, of one version, which may have more than one: by another form
+    /// of executable.
     pub fn add(&mut self, function: &str, kind: Kind, version: (u32, u32), steps: Vec<LearntStep>) {
         let forms = self.functions.entry(function.to_owned()).or_default();
-        match forms.iter_mut().find(|form| form.steps == steps) {
-            Some(form) => form.versions.entry(kind).or_default().push(version),
-            None => forms.push(Learnt {
+        let Some(form) = forms.iter_mut().find(|form| form.steps == steps) else {
+            forms.push(Learnt {
                 versions: BTreeMap::from([(kind, vec![version])]),
                 steps,
-            }),
+            });
+            return;
+        };
+        let versions = form.versions.entry(kind).or_default();
+        if !versions.contains(&version) {
+            versions.push(version);
         }
     }
 
