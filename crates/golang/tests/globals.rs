@@ -3,11 +3,15 @@
 //!
 //! `cargo xtask globals` does the same for every version and way to build.
 
+use std::path::Path;
+
 use goheap_golang::ElfProgram;
 use goheap_golang::globals::{Code, Globals, GlobalsError, Named, VARIABLES};
 use goheap_image::{Executable, FileAddr};
 use goheap_testkit::altered::Alteration;
-use goheap_testkit::{build, toolchains, variant};
+use goheap_testkit::program::build_for;
+use goheap_testkit::symbols::Symbols;
+use goheap_testkit::{BuildOptions, build, toolchains, variant};
 
 /// Functions that goheap asks for by name; the symbol table has some with assembly's calling
 /// convention.
@@ -27,33 +31,8 @@ fn check_program(version: &str, variant_name: &str, name: &str) {
     let variant = variant::named(variant_name).expect("a variant");
     let program = variant.program(version, name).expect("a program");
     let truth = variant.symbols(&program).expect("its twin's symbols");
-    let data = std::fs::read(&program.executable).expect("a file");
-    let executable = Executable::parse(data).expect("an executable");
-    assert!(
-        executable.symbol("runtime.allgs").is_none(),
-        "it has symbols"
-    );
-
-    let globals = Globals::of(&executable).unwrap_or_else(|error| panic!("go{version}: {error}"));
-    let mut told = 0;
-    for &name in VARIABLES.iter().chain(&["runtime.firstmoduledata"]) {
-        let found = globals.address(name).map(FileAddr::get);
-        let real = truth.named(name).map(|symbol| symbol.address);
-        assert_eq!(found, real, "go{version} {variant_name}: {name}");
-        told += usize::from(found.is_some());
-    }
-    assert!(
-        told > 25,
-        "go{version} {variant_name}: only {told} variables"
-    );
-    for name in FUNCTIONS {
-        let real = truth
-            .named(&format!("{name}.abi0"))
-            .or_else(|| truth.named(name));
-        let real = real.map(|symbol| symbol.address);
-        let found = globals.address(name).map(FileAddr::get);
-        assert_eq!(found, real, "go{version} {variant_name}: {name}");
-    }
+    let what = format!("go{version} {variant_name}");
+    let globals = as_nm_says(&what, &program.executable, &truth);
     // Releases of one version are not told apart by their code.
     let hidden = variant_name == "garbled";
     let known = match version.rsplit_once('.') {
@@ -64,14 +43,43 @@ fn check_program(version: &str, variant_name: &str, name: &str) {
     assert_eq!(globals.hidden_version().is_some(), hidden);
 }
 
+/// What is said of a file without symbols, which is what `go tool nm` tells of its twin.
+fn as_nm_says(what: &str, stripped: &Path, truth: &Symbols) -> Globals {
+    let data = std::fs::read(stripped).expect("a file");
+    let executable = Executable::parse(data).expect("an executable");
+    assert!(
+        executable.symbol("runtime.allgs").is_none(),
+        "it has symbols"
+    );
+
+    let globals = Globals::of(&executable).unwrap_or_else(|error| panic!("{what}: {error}"));
+    let mut told = 0;
+    for &name in VARIABLES.iter().chain(&["runtime.firstmoduledata"]) {
+        let found = globals.address(name).map(FileAddr::get);
+        let real = truth.named(name).map(|symbol| symbol.address);
+        assert_eq!(found, real, "{what}: {name}");
+        told += usize::from(found.is_some());
+    }
+    assert!(told > 25, "{what}: only {told} variables");
+    for name in FUNCTIONS {
+        let real = truth
+            .named(&format!("{name}.abi0"))
+            .or_else(|| truth.named(name));
+        let real = real.map(|symbol| symbol.address);
+        let found = globals.address(name).map(FileAddr::get);
+        assert_eq!(found, real, "{what}: {name}");
+    }
+    globals
+}
+
 /// Variables by the functions that use them, against the symbols, which are not looked at to find them:
 /// the package is that of the variable, but for some.
 #[test]
 fn variables_by_the_functions_that_use_them() {
     for version in ["1.19.8", "1.24.3", "1.27.3"] {
-        let options = goheap_testkit::BuildOptions::default();
+        let options = BuildOptions::default();
         let program = build(version, "everything", &options).expect("a program");
-        let truth = goheap_testkit::symbols::Symbols::of(&program).expect("its symbols");
+        let truth = Symbols::of(&program).expect("its symbols");
         let data = std::fs::read(&program.executable).expect("a file");
         let executable = Executable::parse(data).expect("an executable");
         let code = Code::new(&executable).expect("code");
@@ -139,6 +147,24 @@ fn variables_of_stripped_unoptimised_programs() {
         if version.whole {
             check(version.number, "stripped_unoptimised_pie");
         }
+    }
+}
+
+/// Those of the other processor of which functions were learnt: go1.19 compiles them otherwise for
+/// position-independent programs, and no later version does.
+#[test]
+fn variables_of_arm64_programs() {
+    for (version, pie) in [("1.19.8", false), ("1.19.8", true), ("1.27.3", true)] {
+        let options = BuildOptions {
+            pie,
+            ..BuildOptions::default()
+        };
+        let program = build_for(Some("arm64"), version, "linked", &options);
+        let program = program.expect("a program");
+        let truth = Symbols::of(&program).expect("its symbols");
+        let stripped = Alteration::NoSections.copy_of(&program.executable);
+        let what = format!("go{version} arm64, PIE: {pie}");
+        as_nm_says(&what, &stripped.expect("a copy"), &truth);
     }
 }
 
@@ -220,7 +246,7 @@ fn garbled_by_two_keys() {
 fn garbled_beyond_telling() {
     let garbled = variant::named("garbled").expect("a variant");
     let refused = |version, name, altered: Alteration, goexperiment, said: &str| {
-        let options = goheap_testkit::BuildOptions {
+        let options = BuildOptions {
             goexperiment,
             ..garbled.options.clone()
         };
