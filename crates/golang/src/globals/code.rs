@@ -12,9 +12,10 @@ use super::{GlobalsError, amd64, arm64};
 /// Bytes of a function that are looked at.
 pub(super) const MOST_CODE: u64 = 1 << 16;
 
-/// Words that could be the length of a string that is looked for: of some hundred thousand words of a
-/// program's data, one in sixty is an 8, which is the length of `go1.24.3`.
-const MOST_STRINGS: usize = 1 << 22;
+/// Looks at segments for words that could be the length of a string that is looked for, each of which may
+/// take one at every segment: of some hundred thousand words of a program's data, one in sixty is an 8,
+/// which is the length of `go1.24.3`; and in a hostile file all are, of as many segments as there can be.
+const MOST_LOOKS: usize = 1 << 24;
 
 /// The functions that are kept by name.
 const PREFIX: &[u8] = b"runtime.";
@@ -258,8 +259,9 @@ impl<'e, D: Deref<Target = [u8]>> Code<'e, D> {
         let mut found = Vec::new();
         // In a hostile file thousands of segments could show the same bytes.
         let mut room = self.executable.data().len();
-        let mut candidates = MOST_STRINGS;
-        for segment in self.executable.segments() {
+        let segments = self.executable.segments();
+        let mut candidates = MOST_LOOKS / segments.len().max(1);
+        for segment in segments {
             let Some(left) = room.checked_sub(segment.file_range.len()) else {
                 break;
             };
